@@ -1,0 +1,28 @@
+# Every target sets up what it needs; the second time that costs nothing.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+
+.PHONY: setup demo test check bench evaluate lock
+
+setup:
+	@PYTHON=$(PYTHON) scripts/setup.sh
+
+demo: setup
+	@$(BIN)/tocsin demo $(ARGS)
+
+check: setup
+	@scripts/check.sh
+
+test: setup
+	@scripts/check.sh
+	@$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+
+bench: setup
+	@$(BIN)/tocsin bench $(ARGS)
+
+evaluate: setup
+	@$(BIN)/tocsin evaluate $(ARGS)
+
+lock: setup
+	@scripts/lock.sh

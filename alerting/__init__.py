@@ -1,0 +1,1 @@
+"""Findings become incidents, and incidents become messages, pages and runbook steps."""

@@ -1,0 +1,1 @@
+"""One file a format: the bytes of one record become events, or a named reason why not."""

@@ -1,0 +1,188 @@
+"""What a detector is: a pure fold of one entity's events into state and findings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from stream.facts import Facts
+from stream.finding import Class, Finding, Severity
+from tocsin_audit.event import AuditEvent
+
+Kind = str
+KINDS: Final[tuple[Kind, ...]] = (
+    "principal",
+    "tenant",
+    "source",
+    "client",
+    "token",
+    "server",
+    "handle",
+    "object",
+    "population",
+    "producer",
+)
+"""What state is kept about. `principal` has a partition of its own; all others are wide and are merged across them."""
+
+# Marks: what an event is, worked out once for all detectors.
+AUTH_FAILED: Final = 1
+"""Credentials were presented and rejected."""
+AUTH_MISSING: Final = 2
+"""Refused for want of credentials: ordinary discovery, unless it goes on."""
+SUCCEEDED: Final = 4
+"""Answered (`ok`, `input_required`, `tool_error` and the like), so that authentication was passed or not asked for."""
+DENIED: Final = 8
+"""Authenticated and refused for want of a scope or by policy."""
+NOT_FOUND: Final = 16
+"""Asked for something that is not there, or with parameters that do not fit; may hide a denial."""
+DATA: Final = 32
+"""A successful tools/call, resources/read, prompts/get or task result: something may have been handed out."""
+OWNED: Final = 64
+"""The owner of something asked for or returned is known."""
+HANDLES: Final = 128
+"""Carries handles minted or presented."""
+SIGNALS: Final = 256
+"""The inspector saw something."""
+CHANGE: Final = 512
+"""A permission or configuration change."""
+MANIFEST: Final = 1024
+"""Carries a list of tool definitions."""
+HEARTBEAT: Final = 2048
+"""A producer's sign of life."""
+TARGETED: Final = 4096
+"""A `resources/read` or a request whose target is a URI: an object that somebody owns."""
+TENANTLESS: Final = 8192
+"""A request whose caller's tenant is not known."""
+ANY: Final = (1 << 14) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """What a state is about.
+
+    `key` is the stable text that tells it from every other of its kind; `names` are event field names with their
+    values, as they stand in a finding; `tenant` is whose it is, None where it spans tenants.
+    """
+
+    kind: Kind
+    key: str
+    names: Mapping[str, str]
+    tenant: str | None = None
+
+
+class Cell(NamedTuple):
+    """A stretch of event time aligned to the epoch: `[start, start + seconds)`."""
+
+    seconds: int
+    start: int
+
+    @property
+    def end(self) -> int:
+        """The first second after it."""
+        return self.start + self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A knob: what it means, its unit, its default, and the range an operator may choose from."""
+
+    name: str
+    default: float
+    unit: str
+    meaning: str
+    low: float = 0.0
+    high: float = 1e12
+
+
+@dataclass(frozen=True, slots=True)
+class Documentation:
+    """The nine sections of an alerting and detection strategy (Palantir ADS), in Markdown."""
+
+    goal: str
+    categorisation: str
+    strategy: str
+    context: str
+    blind_spots: str
+    false_positives: str
+    validation: str
+    priority: str
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the engine must know of a detector.
+
+    `by` names the kinds it keeps state for, and `wants` for each kind the marks of which an event must carry one for
+    `step` to be called (all events where a kind is not named). `cells` are the lengths in seconds of the cells whose
+    closing calls `settle`, for entities with an event in the cell that this detector was stepped with. `warm_up` names
+    the classes whose findings are `shadow` until the engine's evidence suffices: `facts` (never), `volume`, `learned`.
+    `major` changes when a finding's id must (CONTRACTS §3); `state_version` when packed state is no longer readable.
+    """
+
+    name: str
+    version: str
+    by: tuple[Kind, ...]
+    cells: tuple[int, ...]
+    classes: tuple[Class, ...]
+    wants: Mapping[Kind, int] = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
+    techniques: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    warm_up: Mapping[str, str] = field(default_factory=dict)
+    documentation: Documentation | None = None
+    major: int = 1
+    state_version: int = 1
+
+
+S = TypeVar("S")
+
+NOTHING: Final[tuple[Finding, ...]] = ()
+
+
+class Detector(Generic[S]):
+    """A pure fold: what one entity's state becomes when one event arrives, and what findings that makes.
+
+    No clocks, no randomness, no I/O: time comes from the event, the cell and `facts.clock`. State is a plain class with
+    annotated attributes (see `detectors.state`), changed in place. The rule of order (DESIGN §5): open cells hold only
+    what commutes; closed state changes only in `settle`; `step` fires only on predicates that stay true when more
+    events come, against closed state frozen before the cell opened; everything else fires in `settle`.
+    """
+
+    spec: Spec
+
+    def __init__(self, parameters: Mapping[str, float] | None = None) -> None:
+        chosen = dict(parameters or {})
+        self.parameters = {knob.name: chosen.get(knob.name, knob.default) for knob in self.spec.parameters}
+
+    def start(self, kind: Kind) -> S:
+        """The state of an entity that was never seen."""
+        raise NotImplementedError
+
+    def step(self, state: S, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
+        """Fold one event into the state; the findings that are now true and stay so."""
+        raise NotImplementedError
+
+    def settle(self, state: S, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:  # noqa: ARG002  # a detector without closed state needs none of them
+        """A cell of time has closed: learn from it, forget what is too old, say what only the end of it could show."""
+        return NOTHING
+
+    def merge(self, state: S, partial: S, entity: Entity, facts: Facts) -> Sequence[Finding]:
+        """Fold a partial state, made by `step` from some of the entity's events, as `step` would have folded them."""
+        raise NotImplementedError
+
+
+AnyDetector = Detector[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """How a class is told: severity and score at the first level."""
+
+    severity: Severity
+    score: int
+
+
+def event_id(event: AuditEvent) -> str:
+    """The id by which evidence names an event: its own, else the one its producer, run and number give."""
+    if event.id is not None:
+        return event.id
+    return f"{event.producer or ''}/{event.run or ''}/{event.seq}"

@@ -1,0 +1,55 @@
+"""Control records: facts that enter through the same door as the events, so that a replay sees what was known then."""
+
+from typing import Any
+
+import msgspec
+
+from stream.directory import Directory
+
+
+class DirectoryVersion(msgspec.Struct, frozen=True, tag="directory", tag_field="control"):
+    """A new version of the directory, with the digest of the file it came from."""
+
+    directory: Directory
+    digest: str
+
+
+class Parameters(msgspec.Struct, frozen=True, tag="parameters", tag_field="control"):
+    """The detectors' parameters from here on, by detector name."""
+
+    detectors: dict[str, dict[str, Any]]
+
+
+class Warmth(msgspec.Struct, frozen=True, tag="warmth", tag_field="control"):
+    """The mode that the operator gave a detector or a tenant, whatever its warm-up says."""
+
+    mode: str
+    detector: str | None = None
+    tenant: str | None = None
+
+
+class IncidentChange(msgspec.Struct, frozen=True, tag="incident", tag_field="control", omit_defaults=True):
+    """An operator's act on an incident: acknowledged, resolved or closed with a verdict; `at` in seconds."""
+
+    incident: str
+    act: str
+    by: str
+    at: float
+    verdict: str | None = None
+    note: str | None = None
+
+
+class Denied(msgspec.Struct, frozen=True, tag="denial", tag_field="control", omit_defaults=True):
+    """A subject that the listener tells middleware and proxies to refuse until a moment; `until` 0 lifts it."""
+
+    id: str
+    subject: dict[str, str]
+    until: float
+    incident: str
+    mode: str = "deny"
+
+
+Control = DirectoryVersion | Parameters | Warmth | IncidentChange | Denied
+
+DECODER = msgspec.json.Decoder(Control)
+ENCODER = msgspec.json.Encoder()

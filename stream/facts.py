@@ -1,0 +1,131 @@
+"""Facts: the directory compiled for look-ups inside a decision, with the log's clock."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from stream.directory import EMPTY, Directory, Grant, Principal, Server, Window
+from tocsin_audit.event import AuditEvent
+
+PUBLIC: Final = "public"
+"""The owner name that means everybody's."""
+
+
+class Facts:
+    """What is known at one place in the log: a pure function of the records before it.
+
+    `clock` is the running maximum of `received` in seconds since the epoch.
+    """
+
+    def __init__(self, directory: Directory = EMPTY, clock: float = 0.0) -> None:
+        self.clock = clock
+        self.directory = directory
+        self._principals: dict[tuple[str, str], Principal] = {}
+        for principal in directory.principals:
+            for field in ("user", "client", "agent"):
+                if (name := getattr(principal, field)) is not None:
+                    self._principals[(field, name)] = principal
+        self._servers = {server.name: server for server in directory.servers}
+        self._canaries = {(canary.server, canary.target) for canary in directory.canaries}
+        self._grants: dict[tuple[str, str], list[Grant]] = {}
+        for grant in directory.grants:
+            for field in ("user", "client", "agent", "role"):
+                if (name := getattr(grant, field)) is not None:
+                    self._grants.setdefault((field, name), []).append(grant)
+        self._uri_rules = [
+            (rule.server, _uri_pattern(rule.uri)) for rule in directory.ownership if rule.uri is not None
+        ]
+        self._owner = lru_cache(maxsize=65_536)(self._owner_of_target)
+
+    def principal(self, event: AuditEvent) -> Principal | None:
+        """The directory's entry for who acts, by user, then client, then agent; only the acting name counts."""
+        if not self._principals:
+            return None
+        if event.user is not None:
+            return self._principals.get(("user", event.user))
+        if event.client is not None:
+            return self._principals.get(("client", event.client))
+        if event.agent is not None:
+            return self._principals.get(("agent", event.agent))
+        return None
+
+    def tenant(self, event: AuditEvent) -> str | None:
+        """The caller's tenant: the directory's word, else the event's own."""
+        known = self.principal(event)
+        return known.tenant if known is not None and known.tenant is not None else event.tenant
+
+    def role(self, event: AuditEvent) -> str | None:
+        """The caller's role: its peer group within the tenant."""
+        known = self.principal(event)
+        return known.role if known is not None else None
+
+    def server(self, name: str) -> Server | None:
+        """The inventory's entry of an MCP server."""
+        return self._servers.get(name)
+
+    def owners(self, event: AuditEvent) -> tuple[str, ...]:
+        """The owners of what was asked for or returned: as observed, else by the directory's URI rules."""
+        if event.resource_tenants:
+            return event.resource_tenants
+        if not self._uri_rules or event.target is None:
+            return ()
+        owner = self._owner(event.server, event.target)
+        return (owner,) if owner is not None else ()
+
+    def grant(self, event: AuditEvent, owner: str) -> Grant | None:
+        """The grant that lets the caller touch an owner's data at the event's time, if one does."""
+        return next((grant for grant in self._grants_of(event, owner) if _live(grant, event.time)), None)
+
+    def expired_grant(self, event: AuditEvent, owner: str) -> Grant | None:
+        """A grant that once covered the caller for this owner but does not at the event's time."""
+        return next((grant for grant in self._grants_of(event, owner) if not _live(grant, event.time)), None)
+
+    def canary(self, server: str, target: str | None) -> bool:
+        """Whether a target is an object that nobody should ever read."""
+        if not self._canaries or target is None:
+            return False
+        return (server, target) in self._canaries or (None, target) in self._canaries
+
+    def window(self, kind: str, at: float, *, server: str | None = None, tenant: str | None = None) -> Window | None:
+        """The change, maintenance or busy window that covers a moment, for this server and tenant or for all."""
+        for window in self.directory.windows:
+            if (
+                window.kind == kind
+                and window.from_.timestamp() <= at < window.until.timestamp()
+                and window.server in (None, server)
+                and window.tenant in (None, tenant)
+            ):
+                return window
+        return None
+
+    def _grants_of(self, event: AuditEvent, owner: str) -> list[Grant]:
+        if not self._grants:
+            return []
+        found: list[Grant] = []
+        for field, name in (
+            ("user", event.user),
+            ("client", event.client),
+            ("agent", event.agent),
+            ("role", self.role(event)),
+        ):
+            if name is not None:
+                found += [grant for grant in self._grants.get((field, name), ()) if grant.tenant in ("*", owner)]
+        return found
+
+    def _owner_of_target(self, server: str, target: str) -> str | None:
+        for only, pattern in self._uri_rules:
+            if only in (None, server) and (match := pattern.match(target)) is not None:
+                return match.group("tenant")
+        return None
+
+
+def _live(grant: Grant, at: float) -> bool:
+    after = grant.from_ is None or grant.from_.timestamp() <= at
+    return after and (grant.until is None or at < grant.until.timestamp())
+
+
+def _uri_pattern(template: str) -> re.Pattern[str]:
+    """A URI template as a pattern: `{tenant}` is one segment, `*` stays within a segment, `**` crosses them."""
+    meanings = {"{tenant}": r"(?P<tenant>[^/?#]+)", "**": ".*", "*": "[^/]*"}
+    parts = re.split(r"(\{tenant\}|\*\*|\*)", template)
+    return re.compile("".join(meanings.get(part, re.escape(part)) for part in parts) + r"\Z")

@@ -1,0 +1,115 @@
+"""The frame: the lines that one receipt accepted, as they came, behind a header that says what Tocsin knows of them."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+import zstandard
+
+from stream.errors import DamagedError
+
+LIMIT: Final = 500
+"""Lines in one frame at most."""
+PAYLOAD_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of a payload after decompression at most."""
+
+Content = Literal["events", "control", "tick", "findings"]
+
+
+class Origin(NamedTuple):
+    """Which input made an output: task, the input's partition and offset, and the running number within it."""
+
+    task: str
+    partition: int
+    offset: int
+    ordinal: int
+
+
+class Header(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """What is known of a frame's lines; what it says beats the same key in a line.
+
+    `received` is the listener's wall clock in seconds since the epoch, set once. `first` and `last` bound the event
+    times after `skewed` lines were set to `received`. `late` and `skewed` are bitmaps over the lines, lowest bit first.
+    `source` names the collector key or the job that brought the lines, `digest` is the SHA-256 of what it sent and
+    `line` the number there of the first line; `lines` names each one's number where they do not just follow.
+    `tenant` is that of lines that name none.
+    """
+
+    received: float
+    content: Content = "events"
+    count: int = 0
+    first: float = 0.0
+    last: float = 0.0
+    source: str = ""
+    digest: str = ""
+    line: int = 0
+    lines: tuple[int, ...] = ()
+    late: bytes = b""
+    skewed: bytes = b""
+    tenant: str | None = None
+    imported: bool = False
+    origin: Origin | None = None
+    key: str | None = None
+    codec: Literal["zstd", "none"] = "zstd"
+    key_id: str | None = None
+
+
+class Frame(msgspec.Struct, gc=False):
+    """A header and its payload: newline-joined JSON lines, compressed as the header's codec says."""
+
+    header: Header
+    payload: bytes
+
+
+class Record(NamedTuple):
+    """A frame at its place in a stream."""
+
+    offset: int
+    frame: Frame
+
+
+HEADER_ENCODER: Final = msgspec.msgpack.Encoder()
+HEADER_DECODER: Final = msgspec.msgpack.Decoder(Header)
+
+
+def pack(header: Header, lines: bytes) -> Frame:
+    """A frame of newline-joined lines (no trailing newline), compressed with a compressor of its own thread's use."""
+    if header.codec == "none":
+        return Frame(header, lines)
+    return Frame(header, zstandard.ZstdCompressor(level=1).compress(lines))
+
+
+def unpack(frame: Frame) -> bytes:
+    """The newline-joined lines of a frame.
+
+    Raises DamagedError where the payload does not decompress or is larger than any frame may be.
+    """
+    if frame.header.codec == "none":
+        return frame.payload
+    try:
+        if zstandard.frame_content_size(frame.payload) > PAYLOAD_LIMIT:
+            raise DamagedError("a frame says that it is larger than any frame may be")
+        return zstandard.ZstdDecompressor().decompress(frame.payload, max_output_size=PAYLOAD_LIMIT)
+    except zstandard.ZstdError as error:
+        raise DamagedError(f"a frame does not decompress ({error})") from error
+
+
+def bitmap(flags: Sequence[bool]) -> bytes:
+    """Flags as bytes, lowest bit first; empty where none is set."""
+    number = 0
+    for index, flag in enumerate(flags):
+        if flag:
+            number |= 1 << index
+    return number.to_bytes((number.bit_length() + 7) // 8, "little")
+
+
+def bit(bits: bytes, index: int) -> bool:
+    """Whether a bitmap has the bit of an index."""
+    byte = index >> 3
+    return byte < len(bits) and bool(bits[byte] >> (index & 7) & 1)
+
+
+def link(previous: bytes, header: bytes, payload_digest: bytes) -> bytes:
+    """The chain digest of a frame: SHA-256 over previous ‖ H(header) ‖ H(payload), so a payload can go and the proof stays."""
+    return sha256(previous + sha256(header).digest() + payload_digest).digest()

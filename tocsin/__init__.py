@@ -1,0 +1,1 @@
+"""The program: configuration, command line, HTTP interface, wiring, jobs and scenarios."""
