@@ -111,5 +111,5 @@ def bit(bits: bytes, index: int) -> bool:
 
 
 def link(previous: bytes, header: bytes, payload_digest: bytes) -> bytes:
-    """The chain digest of a frame: SHA-256 over previous ‖ H(header) ‖ H(payload), so a payload can go and the proof stays."""
+    """A frame's chain digest: SHA-256 over previous ‖ H(header) ‖ H(payload); a payload can go and the proof stays."""
     return sha256(previous + sha256(header).digest() + payload_digest).digest()
