@@ -1,0 +1,202 @@
+"""The configuration: `tocsin.yaml`, validated whole before anything starts."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tocsin.faults import Fault, FaultsError, did_you_mean
+from tocsin.yamlfile import Document, Path_, parse_yaml, read_yaml
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are faults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Secret(Section):
+    """A secret by reference: a file or an environment variable that holds it, never the value itself."""
+
+    file: Path | None = None
+    env: str | None = None
+
+    def read(self) -> str:
+        """The secret's value; raises ValueError saying why it cannot be had."""
+        if (self.file is None) == (self.env is None):
+            raise ValueError("say either file or env")
+        if self.env is not None:
+            value = os.environ.get(self.env, "")
+            if not value:
+                raise ValueError(f"the environment variable {self.env} is not set")
+            return value
+        assert self.file is not None
+        try:
+            return self.file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ValueError(f"the file {self.file} cannot be read ({error.strerror})") from error
+
+
+class Tls(Section):
+    """Certificate chain and private key, as PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+class Listen(Section):
+    """Where Tocsin answers."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; anything but loopback needs tls")
+    port: int = Field(8642, ge=0, le=65535, description="port; 0 picks a free one")
+    tls: Tls | None = Field(None, description="certificate and key; TLS 1.2 and newer")
+    plain_http: bool = Field(False, description="force plain HTTP on an address that is not loopback")
+    body_mib: int = Field(16, ge=1, le=512, description="largest request body after decompression, in MiB")
+    in_flight_mib: int = Field(128, ge=1, description="request bodies held at once, in MiB; more are answered 503")
+
+
+class Reserve(Section):
+    """Disk space that is left alone: below the smaller of the two nothing more is accepted."""
+
+    percent: float = Field(10.0, ge=0, le=90, description="of the disk, in per cent")
+    gib: float = Field(5.0, ge=0, description="in GiB")
+
+
+class Detector(BaseModel):
+    """Settings of one detector: its parameters by name, besides these."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    enabled: bool = Field(True, description="whether it runs")
+    mode: Literal["shadow", "observe", "live"] | None = Field(
+        None, description="override what its warm-up says: shadow and observe never page"
+    )
+
+
+class Sink(BaseModel):
+    """One place that alerts go to; further keys are the options of its type."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str = Field(description="which sink: elasticsearch, pagerduty, terminal")
+
+
+class Budget(Section):
+    """How many pages one receiver gets before the rest is bundled."""
+
+    pages: int = Field(2, ge=0, le=1000, description="pages")
+    hours: float = Field(12.0, gt=0, le=168, description="in so many hours")
+
+
+class Alerting(Section):
+    """Incidents and how they are told."""
+
+    database: Secret | None = Field(
+        None, description="a PostgreSQL URL by reference, since it holds a password; else SQLite in the data directory"
+    )
+    page_from: Literal["notice", "low", "medium", "high", "critical"] = Field(
+        "high", description="the least severity that wakes a person"
+    )
+    budget: Budget = Budget()
+
+
+class Logging(Section):
+    """Tocsin's own log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level written")
+    format: Literal["json", "text"] = Field("text", description="one JSON object a line, or text for people")
+
+
+class Config(Section):
+    """Everything an operator may say; all of it is optional."""
+
+    data: Path = Field(Path("tocsin-data"), description="the data directory")
+    directory: Path | None = Field(None, description="the directory file (who is who); reloaded when it changes")
+    listen: Listen = Listen()
+    reserve: Reserve = Reserve()
+    detectors: dict[str, Detector] = Field({}, description="settings by detector name; all detectors run by default")
+    sinks: dict[str, Sink] = Field({}, description="where alerts go, by a name of your choice")
+    alerting: Alerting = Alerting()
+    logging: Logging = Logging()
+    mode: Literal["observe", "live"] = Field("live", description="observe: decide everything, page nobody")
+    snapshot_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        5.0, description="least time between two snapshots of the detectors' state, in seconds"
+    )
+
+    @field_validator("data", "directory", mode="after")
+    @classmethod
+    def _expand(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value is not None else None
+
+
+class Loaded:
+    """A configuration with the file it came from, so that later checks can name its lines."""
+
+    def __init__(self, config: Config, document: Document, base: Path) -> None:
+        self.config = config
+        self.document = document
+        self.base = base
+
+    def path(self, value: Path) -> Path:
+        """A path of the configuration: relative ones start at the configuration's own folder."""
+        return value if value.is_absolute() else self.base / value
+
+    def fault(self, path: Path_, what: str, hint: str = "") -> Fault:
+        """A fault at a place of the configuration."""
+        return self.document.fault(path, what, hint)
+
+
+def load_config(path: Path | None) -> Loaded:
+    """Read `tocsin.yaml`; without a path the default file if it exists, else the defaults.
+
+    Raises FaultsError with every fault of the file.
+    """
+    if path is None:
+        default = Path("tocsin.yaml")
+        if not default.exists():
+            return Loaded(Config(), Document("(defaults)", {}, {}), Path())
+        path = default
+    return from_document(read_yaml(path), path.parent)
+
+
+def parse_config(text: str, file: str = "tocsin.yaml", base: Path | None = None) -> Loaded:
+    """A configuration from text; raises FaultsError as `load_config` does."""
+    return from_document(parse_yaml(text, file), base or Path())
+
+
+def from_document(document: Document, base: Path) -> Loaded:
+    """A configuration from a parsed file; raises FaultsError with every fault."""
+    tree = document.tree if document.tree is not None else {}
+    if not isinstance(tree, dict):
+        raise FaultsError([document.fault((), "a configuration is a mapping", "start with `listen:` or `sinks:`")])
+    try:
+        config = Config.model_validate(tree)
+    except ValidationError as error:
+        raise FaultsError([_fault(document, item) for item in error.errors()]) from None
+    return Loaded(config, document, base)
+
+
+def _fault(document: Document, item: Any) -> Fault:
+    path: Path_ = tuple(item["loc"])
+    if item["type"] == "extra_forbidden":
+        model = _model_at(path[:-1])
+        hint = did_you_mean(str(path[-1]), model.model_fields) if model is not None else ""
+        return document.fault(path, "unknown key", hint)
+    if item["type"] == "missing":
+        return document.fault(path, "is missing")
+    what = str(item["msg"]).removeprefix("Value error, ")
+    return document.fault(path, what[0].lower() + what[1:])
+
+
+def _model_at(path: Path_) -> type[BaseModel] | None:
+    model: type[BaseModel] = Config
+    for part in path:
+        field = model.model_fields.get(str(part))
+        inner = field.annotation if field is not None else None
+        candidates = [inner, *getattr(inner, "__args__", ())]
+        found = [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not found:
+            return None
+        model = found[0]
+    return model
