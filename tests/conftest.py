@@ -1,0 +1,28 @@
+"""The servers that tests share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.services.postgres import fresh_database
+from tests.services.run import MissingError, join_run, leave_run, skip_or_fail
+
+RUN = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[RUN] = join_run()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    leave_run(config.stash[RUN])
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """A fresh empty database on a real PostgreSQL, as an SQLAlchemy URL."""
+    try:
+        with fresh_database() as url:
+            yield url
+    except MissingError as error:
+        skip_or_fail(error)
