@@ -1,0 +1,62 @@
+"""Crash points: numbered places of the path where a test has the process die as kill -9 would."""
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from stream.errors import ConfigError
+
+VARIABLE: Final = "TOCSIN_CRASH_AT"
+"""Names a point, or `point:n` for the n-th time that it is reached."""
+STATUS: Final = 137
+"""The exit status, that of a process killed by signal 9."""
+
+POINTS: Final[tuple[str, ...]] = (
+    "receive.before_append",
+    "receive.after_append",
+    "log.before_commit",
+    "log.after_commit",
+    "detect.before_output",
+    "detect.after_output",
+    "detect.before_snapshot",
+    "detect.after_snapshot",
+    "alert.before_transaction",
+    "alert.before_commit",
+    "alert.after_commit",
+    "delivery.before_attempt",
+    "delivery.after_attempt",
+    "delivery.before_record",
+    "delivery.after_record",
+)
+"""In the order of the path, from receipt to the recorded delivery; a point's number is its place here."""
+
+
+def armed(chosen: str | None, leave: Callable[[int], object]) -> Callable[[str], None]:
+    """The function that the path calls at each point: it does nothing, or leaves at the chosen one.
+
+    Raises ConfigError where the choice is no known point.
+    """
+    if not chosen:
+        return _pass_by
+    name, _, times = chosen.partition(":")
+    if name not in POINTS or not (times or "1").isdigit():
+        raise ConfigError(
+            f"{chosen!r} is not a crash point", where=VARIABLE, hint=f"one of {', '.join(POINTS)}, or one of them :n"
+        )
+    left = int(times or "1")
+
+    def reach(point: str) -> None:
+        nonlocal left
+        if point == name:
+            left -= 1
+            if left == 0:
+                leave(STATUS)
+
+    return reach
+
+
+def _pass_by(point: str) -> None:
+    """Where nothing was chosen, a point costs one call."""
+
+
+crash_point: Final = armed(os.environ.get(VARIABLE), os._exit)
