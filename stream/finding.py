@@ -81,6 +81,7 @@ class Finding(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True):
     count: int = 1
     techniques: tuple[str, ...] = ()
     runbook: str = ""
+    facts: dict[str, tuple[str, ...]] = {}
 
 
 def finding_id(
