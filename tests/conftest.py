@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.services.elasticsearch import shared_elasticsearch
 from tests.services.postgres import fresh_database
 from tests.services.run import MissingError, join_run, leave_run, skip_or_fail
 
@@ -24,5 +25,16 @@ def postgres_url() -> Iterator[str]:
     try:
         with fresh_database() as url:
             yield url
+    except MissingError as error:
+        skip_or_fail(error)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url(request: pytest.FixtureRequest) -> str:
+    """A real Elasticsearch that all tests of the run share: use a namespace of your own."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    try:
+        with capture.global_and_fixture_disabled():  # the first download takes a while and says so
+            return shared_elasticsearch()
     except MissingError as error:
         skip_or_fail(error)

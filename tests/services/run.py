@@ -116,11 +116,3 @@ def skip_or_fail(error: MissingError) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{error} (CI=true: nothing may be skipped)", pytrace=False)
     pytest.skip(str(error))
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept between runs: under the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "tocsin"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
