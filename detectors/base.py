@@ -116,6 +116,7 @@ class Spec:
     `step` to be called (all events where a kind is not named). `cells` are the lengths in seconds of the cells whose
     closing calls `settle`, for entities with an event in the cell that this detector was stepped with. `warm_up` names
     the classes whose findings are `shadow` until the engine's evidence suffices: `facts` (never), `volume`, `learned`.
+    `sampled` says that it states facts, not counts, and is stepped with the events of sampled sources too.
     `major` changes when a finding's id must (CONTRACTS §3); `state_version` when packed state is no longer readable.
     """
 
@@ -131,6 +132,7 @@ class Spec:
     documentation: Documentation | None = None
     major: int = 1
     state_version: int = 1
+    sampled: bool = False
 
 
 S = TypeVar("S")
@@ -164,6 +166,16 @@ class Detector(Generic[S]):
     def settle(self, state: S, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:  # noqa: ARG002  # a detector without closed state needs none of them
         """A cell of time has closed: learn from it, forget what is too old, say what only the end of it could show."""
         return NOTHING
+
+    def summary(self, state: S, entity: Entity, cell: Cell) -> tuple[int, ...] | None:  # noqa: ARG002  # most detectors have none
+        """What a wide entity's closed cell tells its members, asked right after `settle`; None for nothing.
+
+        It becomes a `PeerSummary` and is in `facts` before any principal settles the same cell.
+        """
+        return None
+
+    def rest(self, state: S, clock: float) -> None:
+        """Drop open cells that are no longer held at this clock, called before a quiet state is packed."""
 
     def merge(self, state: S, partial: S, entity: Entity, facts: Facts) -> Sequence[Finding]:
         """Fold a partial state, made by `step` from some of the entity's events, as `step` would have folded them."""

@@ -49,7 +49,20 @@ class Denied(msgspec.Struct, frozen=True, tag="denial", tag_field="control", omi
     mode: str = "deny"
 
 
-Control = DirectoryVersion | Parameters | Warmth | IncidentChange | Denied
+class PeerSummary(msgspec.Struct, frozen=True, tag="peers", tag_field="control"):
+    """What a detector says of a group of principals once a cell of `seconds` from `start` has closed.
+
+    The meaning of `values` is the detector's own; `group` is the engine's key of the group.
+    """
+
+    detector: str
+    group: str
+    seconds: int
+    start: int
+    values: tuple[int, ...]
+
+
+Control = DirectoryVersion | Parameters | Warmth | IncidentChange | Denied | PeerSummary
 
 DECODER = msgspec.json.Decoder(Control)
 ENCODER = msgspec.json.Encoder()

@@ -1,14 +1,18 @@
 """Facts: the directory compiled for look-ups inside a decision, with the log's clock."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from stream.control import PeerSummary
 from stream.directory import EMPTY, Directory, Grant, Principal, Server, Window
 from tocsin_audit.event import AuditEvent
 
 PUBLIC: Final = "public"
 """The owner name that means everybody's."""
+KEPT: Final = 16
+"""Peer summaries of one detector, group and length of cell that are kept, the newest first."""
 
 
 class Facts:
@@ -17,8 +21,11 @@ class Facts:
     `clock` is the running maximum of `received` in seconds since the epoch.
     """
 
-    def __init__(self, directory: Directory = EMPTY, clock: float = 0.0) -> None:
+    def __init__(self, directory: Directory = EMPTY, clock: float = 0.0, summaries: Iterable[PeerSummary] = ()) -> None:
         self.clock = clock
+        self._peers: dict[tuple[str, str, int], dict[int, PeerSummary]] = {}
+        for summary in summaries:
+            self.learn(summary)
         self.directory = directory
         self._principals: dict[tuple[str, str], Principal] = {}
         for principal in directory.principals:
@@ -36,6 +43,28 @@ class Facts:
             (rule.server, _uri_pattern(rule.uri)) for rule in directory.ownership if rule.uri is not None
         ]
         self._owner = lru_cache(maxsize=65_536)(self._owner_of_target)
+
+    def learn(self, summary: PeerSummary) -> None:
+        """Take in what a detector says of a group; the oldest of more than `KEPT` are forgotten."""
+        known = self._peers.setdefault((summary.detector, summary.group, summary.seconds), {})
+        known[summary.start] = summary
+        if len(known) > KEPT:
+            del known[min(known)]
+
+    def peers(self, detector: str, group: str, seconds: int, at: int) -> PeerSummary | None:
+        """The summary of the newest cell of this length that starts at or before a moment."""
+        known = self._peers.get((detector, group, seconds))
+        if known is None:
+            return None
+        exact = known.get(at)
+        if exact is not None:
+            return exact
+        start = max((start for start in known if start <= at), default=None)
+        return known[start] if start is not None else None
+
+    def summaries(self) -> list[PeerSummary]:
+        """All peer summaries that are kept, in a stable order: for a snapshot, or for the facts of a new directory."""
+        return [self._peers[key][start] for key in sorted(self._peers) for start in sorted(self._peers[key])]
 
     def principal(self, event: AuditEvent) -> Principal | None:
         """The directory's entry for who acts, by user, then client, then agent; only the acting name counts."""
