@@ -1,0 +1,1 @@
+"""Order-free parts of which detectors are made: whatever order events arrive in, a part ends up equal."""

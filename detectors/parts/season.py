@@ -1,0 +1,97 @@
+"""Season: how far each hour of the day and each day of the week lies above or below what is typical, in one byte each.
+
+Factors are octaves (binary logarithms) in steps of 1/32 between -4 and +4. The hour's part is of a started logarithm,
+log2(amount / typical + 1/2), in which an idle hour is -1 and a typical one 0.58: a plain logarithm of idle hours would
+drown everything else (a started log after Tukey 1977). The day's part is of log2(amount / typical + 1/8).
+"""
+
+from collections.abc import Sequence
+from math import log2
+from typing import Final
+
+from detectors.parts.quantised import clip, dither, nudge
+
+HOUR_START: Final = 0.5
+"""What is added to an hour's amount, as a share of the typical active hour."""
+DAY_START: Final = 0.125
+"""What is added to a day's amount, as a share of the typical active day."""
+FACTORS: Final = 24 + 7 + 7
+STEPS: Final = 32
+ZERO: Final = 128
+MATURE: Final = 14
+"""Active days after which an entity's own season is believed rather than its peers'."""
+
+_HOUR_GAIN: Final = 1 / 21
+_WEEKDAY_GAIN: Final = 1 / 5
+_WINSOR: Final = 2.0
+_LOWEST_DAY: Final = -1.0
+
+
+def weekday(day: int) -> int:
+    """The day of the week of a day since the epoch: 0 is Monday."""
+    return (day + 3) % 7
+
+
+def started(amount: float, typical: float, start: float) -> float:
+    """The started logarithm of an amount against what is typical, in octaves."""
+    return log2(amount / typical + start)
+
+
+class Season:
+    """24 factors of the hour, 7 of the weekday for hours, and 7 of the weekday for days."""
+
+    __slots__ = ("factors",)
+
+    def __init__(self, factors: bytes = bytes([ZERO]) * FACTORS) -> None:
+        self.factors = bytearray(factors)
+
+    def hour(self, hour: int) -> float:
+        """What is expected of an hour since the epoch: the started logarithm against the typical active hour."""
+        factors = self.factors
+        value = (factors[hour % 24] + factors[24 + weekday(hour // 24)] - 2 * ZERO) / STEPS
+        return -1.0 if value < -1.0 else value
+
+    def day(self, day: int) -> float:
+        """What is expected of a day since the epoch, no lower than half a typical active day."""
+        return max(_LOWEST_DAY, (self.factors[31 + weekday(day)] - ZERO) / STEPS)
+
+    def learn(self, day: int, hours: Sequence[float | None], total: float | None, days: int) -> None:
+        """Learn one day: its 24 started logarithms and that of its total, None where not to be learned from.
+
+        `days` is how many were learned before: the first ones weigh as in a mean, later ones fade.
+        """
+        factors = self.factors
+        column = weekday(day)
+        weeks = days // 7
+        rest: list[float] = []
+        gain = max(1 / (days + 1), _HOUR_GAIN)
+        bound = _WINSOR if days >= MATURE else 2 * _WINSOR
+        for hour, value in enumerate(hours):
+            if value is None:
+                continue
+            deviation = clip(value - (factors[hour] + factors[24 + column] - 2 * ZERO) / STEPS, -bound, bound)
+            rest.append(deviation)
+            factors[hour] = _byte(nudge(factors[hour], deviation, gain, STEPS, dither(day, hour)))
+        if rest and weeks:
+            shift = sum(rest) / len(rest)
+            gain = max(1 / (weeks + 2), _WEEKDAY_GAIN)
+            factors[24 + column] = _byte(nudge(factors[24 + column], shift, gain, STEPS, dither(day, 24)))
+        if total is not None:
+            deviation = clip(total - (factors[31 + column] - ZERO) / STEPS, -bound, bound)
+            gain = max(1 / (weeks + 1), _WEEKDAY_GAIN)
+            factors[31 + column] = _byte(nudge(factors[31 + column], deviation, gain, STEPS, dither(day, 31)))
+
+    def pack(self) -> bytes:
+        """The factors as bytes."""
+        return bytes(self.factors)
+
+    @classmethod
+    def unpack(cls, value: bytes) -> "Season":
+        """A season from its packed form; raises ValueError where it has not as many bytes."""
+        if len(value) != FACTORS:
+            raise ValueError(f"a season has {FACTORS} factors, not {len(value)}")
+        return cls(value)
+
+
+def _byte(value: int) -> int:
+    return 0 if value < 0 else 255 if value > 255 else value
