@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Final
 
 from stream.control import PeerSummary
@@ -15,6 +16,12 @@ KEPT: Final = 16
 """Peer summaries of one detector, group and length of cell that are kept, the newest first."""
 
 
+@lru_cache(maxsize=65_536)
+def group_id(key: str) -> int:
+    """The key of a group as 64 bits, small enough for every member's state to hold."""
+    return int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
 class Facts:
     """What is known at one place in the log: a pure function of the records before it.
 
@@ -23,7 +30,7 @@ class Facts:
 
     def __init__(self, directory: Directory = EMPTY, clock: float = 0.0, summaries: Iterable[PeerSummary] = ()) -> None:
         self.clock = clock
-        self._peers: dict[tuple[str, str, int], dict[int, PeerSummary]] = {}
+        self._peers: dict[tuple[str, int, int], dict[int, PeerSummary]] = {}
         for summary in summaries:
             self.learn(summary)
         self.directory = directory
@@ -46,13 +53,13 @@ class Facts:
 
     def learn(self, summary: PeerSummary) -> None:
         """Take in what a detector says of a group; the oldest of more than `KEPT` are forgotten."""
-        known = self._peers.setdefault((summary.detector, summary.group, summary.seconds), {})
+        known = self._peers.setdefault((summary.detector, group_id(summary.group), summary.seconds), {})
         known[summary.start] = summary
         if len(known) > KEPT:
             del known[min(known)]
 
-    def peers(self, detector: str, group: str, seconds: int, at: int) -> PeerSummary | None:
-        """The summary of the newest cell of this length that starts at or before a moment."""
+    def peers(self, detector: str, group: int, seconds: int, at: int) -> PeerSummary | None:
+        """The summary of the newest cell of this length that starts at or before a moment, by the group's `group_id`."""
         known = self._peers.get((detector, group, seconds))
         if known is None:
             return None
