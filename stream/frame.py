@@ -8,6 +8,7 @@ import msgspec
 import zstandard
 
 from stream.errors import DamagedError
+from tocsin_audit.event import AuditEvent
 
 LIMIT: Final = 500
 """Lines in one frame at most."""
@@ -55,11 +56,20 @@ class Header(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=
     key_id: str | None = None
 
 
-class Frame(msgspec.Struct, gc=False):
-    """A header and its payload: newline-joined JSON lines, compressed as the header's codec says."""
+class Frame(msgspec.Struct, gc=False, eq=False):
+    """A header and its payload: newline-joined JSON lines, compressed as the header's codec says.
+
+    `decoded` holds the events once somebody decoded them (see `stream.decode`); it is no part of what a frame is.
+    """
 
     header: Header
     payload: bytes
+    decoded: list[AuditEvent] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Frame) and self.header == other.header and self.payload == other.payload
+
+    __hash__ = None  # type: ignore[assignment]  # equal by content that can change, so it is no key
 
 
 class Record(NamedTuple):

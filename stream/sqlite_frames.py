@@ -1,0 +1,215 @@
+"""One SQLite file of frames: consecutive offsets, each row chained to the one before."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from stream.errors import DamagedError, StorageError
+from stream.frame import HEADER_DECODER, Frame, Record, link
+from stream.sqlite_file import connect, explain, explained, transaction, version
+
+VERSION: Final = 1
+APPLICATION: Final = 0x746F6373  # "tocs"
+START: Final = bytes(32)
+"""What the first frame of a log is chained to."""
+BYTES_AT_ONCE: Final = 64 * 1024 * 1024
+
+_SCHEMA: Final = """
+CREATE TABLE frames (
+  "offset" INTEGER PRIMARY KEY AUTOINCREMENT,
+  "first" REAL NOT NULL,
+  "last" REAL NOT NULL,
+  header BLOB NOT NULL,
+  digest BLOB NOT NULL,
+  chain BLOB NOT NULL,
+  gone TEXT,
+  payload BLOB
+);
+CREATE INDEX frames_by_time ON frames ("first", "last") WHERE "last" > 0;
+CREATE TABLE meta (stream TEXT NOT NULL, "first" INTEGER NOT NULL, previous BLOB NOT NULL);
+"""
+_INSERT: Final = """INSERT INTO frames ("offset", "first", "last", header, digest, chain, payload)
+VALUES (?, ?, ?, ?, ?, ?, ?)"""
+
+
+class Row(NamedTuple):
+    """A row as it is stored; `payload` is None where it is gone, and `gone` says why."""
+
+    offset: int
+    header: bytes
+    digest: bytes
+    chain: bytes
+    gone: str | None
+    payload: bytes | None
+
+
+class End(NamedTuple):
+    """Where a file ends: the offset that comes next, and what the next frame is chained to."""
+
+    next: int
+    chain: bytes
+
+
+class Start(NamedTuple):
+    """Where a file begins: whose frames, from which offset on, chained to what."""
+
+    stream: str
+    first: int
+    previous: bytes
+
+
+def create(path: Path, stream: str, first: int, previous: bytes) -> sqlite3.Connection:
+    """A connection that writes to a new file of frames; one that a crash left without tables is taken as new."""
+    connection = connect(path, create=True, writes=True)
+    try:
+        if version(connection) == 0:
+            with transaction(connection):
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute("INSERT INTO meta VALUES (?, ?, ?)", (stream, first, previous))
+                connection.execute(f"PRAGMA application_id={APPLICATION}")
+                connection.execute(f"PRAGMA user_version={VERSION}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def start(connection: sqlite3.Connection, path: Path) -> Start | None:
+    """Where a file begins; None where a crash left it without tables.
+
+    Raises StorageError where a newer Tocsin wrote it, DamagedError where it does not say.
+    """
+    found = version(connection)
+    if found == 0:
+        return None
+    if found != VERSION:
+        raise StorageError(
+            f"was written by another version of Tocsin (its tables are version {found}, known is {VERSION})",
+            where=str(path),
+            hint="use the Tocsin that wrote it, or a newer one",
+        )
+    row = connection.execute('SELECT stream, "first", previous FROM meta').fetchone()
+    if row is None:
+        raise DamagedError("does not say where it begins", where=str(path), hint="restore it from a backup")
+    return Start(*row)
+
+
+def end(connection: sqlite3.Connection, path: Path, begin: Start) -> End:
+    """Where a file ends.
+
+    Raises DamagedError where frames that were written are missing at its end.
+    """
+    last = connection.execute('SELECT "offset", chain FROM frames ORDER BY "offset" DESC LIMIT 1').fetchone()
+    sequence = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frames'").fetchone()
+    found = End(begin.first, begin.previous) if last is None else End(last[0] + 1, last[1])
+    if sequence is not None and sequence[0] != found.next - 1:
+        raise DamagedError(
+            f"frames up to offset {sequence[0]} were written, but it ends at {found.next - 1}",
+            where=str(path),
+            hint="run `tocsin verify`, and restore the file from a backup",
+        )
+    return found
+
+
+def add(connection: sqlite3.Connection, at: End, frames: Sequence[tuple[Frame, bytes]]) -> End:
+    """Write frames (each with its encoded header) behind the end in one durable transaction; the new end."""
+    offset, chain = at
+    rows = []
+    for frame, header in frames:
+        digest = sha256(frame.payload).digest()
+        chain = link(chain, header, digest)
+        rows.append((offset, frame.header.first, frame.header.last, header, digest, chain, frame.payload))
+        offset += 1
+    with transaction(connection):
+        connection.executemany(_INSERT, rows)
+    return End(offset, chain)
+
+
+def rows(connection: sqlite3.Connection, position: int, until: int) -> Iterator[Row]:
+    """The rows with `position <= offset < until`, in order."""
+    cursor = connection.execute(
+        'SELECT "offset", header, digest, chain, gone, payload FROM frames WHERE "offset" >= ? AND "offset" < ? '
+        'ORDER BY "offset"',
+        (position, until),
+    )
+    return map(Row._make, cursor)
+
+
+def read(path: Path, position: int, until: int, limit: int) -> list[Record]:
+    """Frames of a file with `position <= offset < until`, at most `limit`, each checked against its digests.
+
+    Raises DamagedError naming the first offset whose stored bytes are not what was written; FileNotFoundError where the
+    file is gone.
+    """
+    found: list[Record] = []
+    size = 0
+    if not path.exists():
+        raise FileNotFoundError(path)
+    expected = position
+    try:
+        with closing(connect(path)) as connection:
+            chain = _chain_before(connection, path, position)
+            for row in rows(connection, position, until):
+                expected = row.offset
+                record = check(row, chain, path)
+                chain = row.chain
+                expected += 1
+                if record is None:
+                    continue
+                found.append(record)
+                size += len(record.frame.payload)
+                if len(found) >= limit or size >= BYTES_AT_ONCE:
+                    break
+    except sqlite3.Error as error:
+        if not path.exists():
+            raise FileNotFoundError(path) from error
+        raise explain(error, path, expected) from error
+    return found
+
+
+def check(row: Row, previous: bytes | None, path: Path) -> Record | None:
+    """The record of a row, None where its payload is gone; `previous` is the chain before it where that is known.
+
+    Raises DamagedError naming file, offset and what differs.
+    """
+    if row.payload is not None and sha256(row.payload).digest() != row.digest:
+        raise _damaged(path, row.offset, "the payload is not what its digest says")
+    if previous is not None and link(previous, row.header, row.digest) != row.chain:
+        raise _damaged(path, row.offset, "header, digest or the row before it are not what the chain says")
+    try:
+        header = HEADER_DECODER.decode(row.header)
+    except msgspec.MsgspecError as error:
+        raise _damaged(path, row.offset, f"the header cannot be read ({error})") from error
+    if row.payload is None:
+        if row.gone is None:
+            raise _damaged(path, row.offset, "the payload is missing and nothing says why")
+        return None
+    return Record(row.offset, Frame(header, row.payload))
+
+
+def begins(path: Path) -> Start | None:
+    """Where a file on the disk begins; None where a crash left it without tables."""
+    with explained(path), closing(connect(path)) as connection:
+        return start(connection, path)
+
+
+def _chain_before(connection: sqlite3.Connection, path: Path, position: int) -> bytes | None:
+    row = connection.execute('SELECT chain FROM frames WHERE "offset" = ?', (position - 1,)).fetchone()
+    if row is not None:
+        return bytes(row[0])
+    begin = start(connection, path)
+    return begin.previous if begin is not None and position <= begin.first else None
+
+
+def _damaged(path: Path, offset: int, what: str) -> DamagedError:
+    return DamagedError(
+        what,
+        where=f"{path}, offset {offset}",
+        hint="run `tocsin verify` to see how far it is good, and restore the file from a backup",
+    )
