@@ -1,4 +1,4 @@
-"""What an entity is used to: keys that were seen in good standing, learned hour by hour and forgotten unless renewed."""
+"""What an entity is used to: keys seen in good standing, learned hour by hour, forgotten unless renewed."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Texts as 32-bit numbers, the same in every process: what sets and sketches hold instead of attacker-chosen strings."""
+"""Texts as 32-bit numbers, equal in every process: what sets and sketches hold in place of hostile strings."""
 
 from functools import lru_cache
 from hashlib import blake2b
