@@ -1,5 +1,6 @@
 """How many times an hour something usually happens to an entity, and the count that is still usual for it."""
 
+from math import exp, sqrt
 from typing import Any, Final
 
 from detectors.parts.frozen import Frozen
@@ -80,9 +81,9 @@ def quantile(mean: float, variance: float, tail: float = TAIL) -> int:
         step = 1.0 - share
     else:
         size = share = step = 0.0
-        mass = 2.718281828459045**-mean
+        mass = exp(-mean)
     if mass < 1e-280:
-        return min(round(mean + 4.0 * max(variance, mean) ** 0.5), LIMIT)
+        return min(round(mean + 4.0 * sqrt(max(variance, mean))), LIMIT)
     total = mass
     count = 0
     while total < tail and count < LIMIT:
