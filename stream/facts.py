@@ -59,7 +59,7 @@ class Facts:
             del known[min(known)]
 
     def peers(self, detector: str, group: int, seconds: int, at: int) -> PeerSummary | None:
-        """The summary of the newest cell of this length that starts at or before a moment, by the group's `group_id`."""
+        """The summary of the newest cell of this length that starts at or before a moment; `group` is a `group_id`."""
         known = self._peers.get((detector, group, seconds))
         if known is None:
             return None
@@ -72,6 +72,10 @@ class Facts:
     def summaries(self) -> list[PeerSummary]:
         """All peer summaries that are kept, in a stable order: for a snapshot, or for the facts of a new directory."""
         return [self._peers[key][start] for key in sorted(self._peers) for start in sorted(self._peers[key])]
+
+    def retire(self) -> None:
+        """Give back what was remembered, once newer facts stand in this one's place."""
+        self._owner.cache_clear()
 
     def principal(self, event: AuditEvent) -> Principal | None:
         """The directory's entry for who acts, by user, then client, then agent; only the acting name counts."""
