@@ -1,0 +1,89 @@
+"""What the engine holds of one entity between its events, and the form in which a quiet one is kept."""
+
+from typing import Any, Final, NamedTuple
+
+from detectors.base import Entity
+from detectors.keys import Raw
+
+NEVER: Final = 1 << 62
+"""A moment that does not come: the entity has nothing to settle."""
+LATENESS: Final = 120
+"""Seconds after its end at which a cell is closed: no event that is not `late` can still belong to it."""
+WARM_HOURS: Final = 24
+"""Active hours after which an entity's own volume is known well enough to judge it by (CONTRACTS §3)."""
+WARM_DAYS: Final = 3
+"""Days over which they must lie."""
+
+
+class Live:
+    """One entity: a state per detector, the cells that still have to be settled, and what was already emitted.
+
+    `states` holds a detector's state, its packed bytes until it is needed, or None before its first event. `pending`
+    maps a cell (its end × 16 + the index of its length) to the detectors stepped in it, as bits; `due` is when the
+    first of them closes. `stamp` is the smallest cell and the clock's minute of the last event: what follows from these
+    is worked out when they change. `seen` is the clock's minute of the last event.
+    """
+
+    __slots__ = (
+        "bits",
+        "day",
+        "days",
+        "dirty",
+        "due",
+        "emitted",
+        "entity",
+        "hours",
+        "id",
+        "peers",
+        "pending",
+        "raw",
+        "seen",
+        "stamp",
+        "states",
+    )
+
+    def __init__(self, raw: Raw, identity: int, entity: Entity, states: list[Any]) -> None:
+        self.raw = raw
+        self.id = identity
+        self.entity = entity
+        self.states = states
+        self.stamp = -1
+        self.bits = 0
+        self.pending: dict[int, int] = {}
+        self.due = NEVER
+        self.seen = 0
+        self.hours = 0
+        self.days = 0
+        self.day = -1
+        self.peers = 0
+        self.emitted: dict[int, int] = {}
+        self.dirty = False
+
+    def warm(self) -> bool:
+        """Whether it was active long enough to be judged by its own past."""
+        return self.hours >= WARM_HOURS and self.days >= WARM_DAYS
+
+    def plan_due(self) -> None:
+        """Work out anew when the first pending cell closes."""
+        self.due = (min(self.pending) >> 4) + LATENESS if self.pending else NEVER
+
+
+class Quiet(NamedTuple):
+    """The packed form, written without the trailing items that say nothing.
+
+    `raw` is there while cells are pending, since settling them may need the entity's names; after that the next event
+    brings them.
+    """
+
+    seen: int
+    states: tuple[bytes | None, ...] = ()
+    hours: int = 0
+    days: int = 0
+    day: int = -1
+    peers: int = 0
+    emitted: tuple[tuple[int, int], ...] = ()
+    raw: Raw | None = None
+    pending: tuple[tuple[int, int], ...] = ()
+
+
+NOTHING: Final = Quiet(0)

@@ -1,0 +1,85 @@
+"""Marks: what an event is, worked out once for all detectors."""
+
+from typing import Final
+
+from detectors.base import (
+    AUTH_FAILED,
+    AUTH_MISSING,
+    CHANGE,
+    DATA,
+    DENIED,
+    HANDLES,
+    HEARTBEAT,
+    MANIFEST,
+    NOT_FOUND,
+    OWNED,
+    SIGNALS,
+    SUCCEEDED,
+    TARGETED,
+    TENANTLESS,
+)
+from stream.facts import Facts
+from tocsin_audit.event import AuditEvent
+
+OWN_DENIAL: Final = "tocsin.denied:"
+"""How the `reason` of a denial by our own deny list begins; such an event feeds no counter."""
+
+_OUTCOMES: Final[dict[str | None, int]] = {
+    "ok": SUCCEEDED,
+    "input_required": SUCCEEDED,
+    "tool_error": SUCCEEDED,
+    "auth_missing": AUTH_MISSING,
+    "auth_invalid": AUTH_FAILED,
+    "authz_denied": DENIED,
+    "not_found": NOT_FOUND,
+    "invalid_params": NOT_FOUND,
+}
+_UNSAID: Final[dict[str | None, int]] = {
+    "invalid": AUTH_FAILED,
+    "insufficient_scope": DENIED,
+    "valid": SUCCEEDED,
+    "presented": SUCCEEDED,
+}
+"""By `auth`, for a request that names neither outcome nor error: whoever logs only what was answered."""
+_READS: Final = frozenset(
+    {"tools/call", "resources/read", "prompts/get", "tasks/get", "tasks/result", "completion/complete"}
+)
+_KINDS: Final[dict[str, int]] = {"permission": CHANGE, "config": CHANGE, "heartbeat": HEARTBEAT}
+
+
+def marks_of(event: AuditEvent, facts: Facts) -> int:
+    """The marks of an event whose tenant has been settled by the directory."""
+    kind = event.kind
+    outcome = event.outcome
+    if kind == "request":
+        if outcome is not None:
+            marks = _OUTCOMES.get(outcome, 0)
+        elif event.error is None and event.error_code is None:
+            marks = _UNSAID.get(event.auth, 0)
+        else:
+            marks = 0
+        if marks == SUCCEEDED and outcome != "tool_error" and event.method in _READS:
+            marks = SUCCEEDED | DATA
+        target = event.target
+        if target is not None and (event.method == "resources/read" or "://" in target):
+            marks |= TARGETED
+        if event.tenant is None:
+            marks |= TENANTLESS
+        if event.resource_tenants or (target is not None and facts.directory.ownership and facts.owners(event)):
+            marks |= OWNED
+    else:
+        marks = _OUTCOMES.get(outcome, 0) if kind == "auth" else _KINDS.get(kind, 0)
+        if event.resource_tenants:
+            marks |= OWNED
+    if event.handles_presented or event.handles_minted:
+        marks |= HANDLES
+    if event.signals:
+        marks |= SIGNALS
+    if event.manifest:
+        marks |= MANIFEST
+    return marks
+
+
+def own_denial(event: AuditEvent, marks: int) -> bool:
+    """Whether this is a denial by our own deny list; a success never is, whatever its `reason` says."""
+    return event.reason is not None and event.reason.startswith(OWN_DENIAL) and not marks & SUCCEEDED

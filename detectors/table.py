@@ -1,0 +1,253 @@
+"""The entities of one kind: one look-up serves all detectors; the busy are objects, the quiet are packed bytes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from detectors.base import AnyDetector, Detector, Kind
+from detectors.keys import Raw, digest, entity_of
+from detectors.live import NOTHING, Live, Quiet
+from detectors.state import Codec
+from stream.facts import Facts
+
+BUCKET_BITS: Final = 12
+BUCKET_SHIFT: Final = 64 - BUCKET_BITS
+BUCKETS: Final = 1 << BUCKET_BITS
+"""Entities lie in 4,096 buckets by the first bits of their ids."""
+BUSY_MINUTES: Final = 10
+"""Minutes of the clock without an event after which an entity is packed."""
+HOUR: Final = 3_600
+
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_DECODE: Final = msgspec.msgpack.Decoder(Quiet).decode
+
+
+class Bucket:
+    """The entities whose ids begin with the same bits."""
+
+    __slots__ = ("idle", "live")
+
+    def __init__(self) -> None:
+        self.live: dict[int, Live] = {}
+        self.idle: dict[int, bytes] = {}
+
+
+class Table:
+    """The keyed state of one kind.
+
+    `live` finds a busy entity by its raw key. Whether an entity is live or packed never changes what is found, only how
+    fast; `live_limit` bounds the objects. `touched` are live entities changed since the last snapshot and `changed` the
+    ids whose packed bytes did.
+    """
+
+    def __init__(
+        self, kind: Kind, rank: int, detectors: Sequence[AnyDetector], facts: Facts, *, secret: bytes, live_limit: int
+    ) -> None:
+        self.kind = kind
+        self.rank = rank
+        self.detectors = list(detectors)
+        self.facts = facts
+        self.live: dict[Raw, Live] = {}
+        self.buckets: dict[int, Bucket] = {}
+        self.count = 0
+        self.touched: list[Live] = []
+        self.changed: set[int] = set()
+        self._secret = secret
+        self._live_limit = live_limit
+        self._victims: list[Live] = []
+        self._quiet: list[Live] = []
+        starts = [detector.start(kind) for detector in self.detectors]
+        self._codecs: list[Codec[Any]] = [Codec(type(start)) for start in starts]
+        self._fresh = [codec.pack(start) for codec, start in zip(self._codecs, starts, strict=True)]
+        self.tells = tuple(type(detector).summary is not Detector.summary for detector in self.detectors)
+        self.volume = _bits("volume" in detector.spec.warm_up.values() for detector in self.detectors)
+        lengths = {length for detector in self.detectors for length in detector.spec.cells}
+        self.lengths = tuple(sorted(lengths | ({HOUR} if self.volume else set())))
+        self.masks = tuple(
+            _bits(length in detector.spec.cells for detector in self.detectors) | (self.volume if length == HOUR else 0)
+            for length in self.lengths
+        )
+        self.nested = all(long % short == 0 for short, long in zip(self.lengths, self.lengths[1:], strict=False))
+
+    def find(self, raw: Raw, clock: float) -> tuple[int, Live | None]:
+        """The id of a raw key, and its entity if it is known, now among the live."""
+        identity = digest(self.kind, raw, self._secret)
+        bucket = self.buckets.get(identity >> BUCKET_SHIFT)
+        if bucket is None:
+            return identity, None
+        live = bucket.live.get(identity)
+        if live is None and (packed := bucket.idle.pop(identity, None)) is not None:
+            live = self._wake(raw, identity, _DECODE(packed))
+            self._seat(bucket, live, clock)
+        return identity, live
+
+    def add(self, raw: Raw, identity: int, clock: float) -> Live:
+        """A new entity."""
+        live = Live(raw, identity, entity_of(self.kind, raw, self.facts), [None] * len(self.detectors))
+        self.count += 1
+        number = identity >> BUCKET_SHIFT
+        bucket = self.buckets.get(number)
+        if bucket is None:
+            bucket = self.buckets[number] = Bucket()
+        self._seat(bucket, live, clock)
+        return live
+
+    def state(self, live: Live, index: int) -> Any:
+        """The state of one detector, unpacked or started."""
+        held = live.states[index]
+        if held is None:
+            held = live.states[index] = self.detectors[index].start(self.kind)
+        elif type(held) is bytes:
+            held = live.states[index] = self._codecs[index].unpack(held)
+        return held
+
+    def borrow(self, identity: int) -> Live | None:
+        """An entity with cells to settle by its id, without a seat among the live; None if it is not known."""
+        bucket = self.buckets.get(identity >> BUCKET_SHIFT)
+        if bucket is None:
+            return None
+        live = bucket.live.get(identity)
+        if live is not None or (packed := bucket.idle.get(identity)) is None:
+            return live
+        quiet = _DECODE(packed)
+        return self._wake(quiet.raw, identity, quiet) if quiet.raw is not None else None
+
+    def give_back(self, live: Live, clock: float) -> None:
+        """Keep what was done to a borrowed entity."""
+        bucket = self.buckets[live.id >> BUCKET_SHIFT]
+        if bucket.live.get(live.id) is live:
+            self.touch(live)
+        else:
+            bucket.idle[live.id] = self.pack(live, clock)
+            self.changed.add(live.id)
+
+    def touch(self, live: Live) -> None:
+        """Note that a live entity differs from its last snapshot."""
+        if not live.dirty:
+            live.dirty = True
+            self.touched.append(live)
+
+    def pack(self, live: Live, clock: float) -> bytes:
+        """An entity as bytes; a state that equals a fresh one is not written."""
+        states: list[bytes | None] = []
+        for index, held in enumerate(live.states):
+            packed = held
+            if held is not None and type(held) is not bytes:
+                self.detectors[index].rest(held, clock)
+                packed = self._codecs[index].pack(held)
+            states.append(None if packed == self._fresh[index] else packed)
+        while states and states[-1] is None:
+            states.pop()
+        minute = int(clock) // 60
+        warm = live.warm()
+        items: list[Any] = [
+            live.seen,
+            tuple(states),
+            live.hours,
+            live.days,
+            -1 if warm else live.day,
+            0 if warm else live.peers,
+            tuple(sorted(entry for entry in live.emitted.items() if entry[1] >> 2 > minute)),
+            live.raw if live.pending else None,
+            tuple(sorted(live.pending.items())),
+        ]
+        while len(items) > 1 and items[-1] == NOTHING[len(items) - 1]:
+            items.pop()
+        return _ENCODE(items)
+
+    def sweep(self, clock: float) -> None:
+        """Look for the live entities that had no event for a while: the next ones to pack."""
+        before = int(clock) // 60 - BUSY_MINUTES
+        self._quiet = [live for live in self.live.values() if live.seen < before]
+
+    def pack_quiet(self, clock: float, limit: int) -> None:
+        """Pack some of those that `sweep` found, unless an event came since."""
+        before = int(clock) // 60 - BUSY_MINUTES
+        for _ in range(min(limit, len(self._quiet))):
+            live = self._quiet.pop()
+            if live.seen < before:
+                self._put_away(live, clock)
+
+    def expire(self, number: int, minute: int, keep_minutes: int, stub_minutes: int) -> None:
+        """Forget the entities of one bucket that were last seen too long ago, sooner those with nothing to remember."""
+        bucket = self.buckets.get(number)
+        if bucket is None:
+            return
+        for live in [live for live in bucket.live.values() if minute - live.seen > stub_minutes]:
+            self._put_away(live, minute * 60.0)
+        old = []
+        for identity, packed in bucket.idle.items():
+            quiet = _DECODE(packed)
+            age = minute - quiet.seen
+            if age > stub_minutes and not quiet.pending and (age > keep_minutes or _says_nothing(quiet, minute)):
+                old.append(identity)
+        for identity in old:
+            del bucket.idle[identity]
+            self.changed.add(identity)
+        self.count -= len(old)
+
+    def rename(self, facts: Facts) -> None:
+        """Name the live entities by new facts."""
+        self.facts = facts
+        if self.kind == "server":
+            for live in self.live.values():
+                live.entity = entity_of(self.kind, live.raw, facts)
+
+    def waiting(self) -> Iterator[tuple[int, int]]:
+        """Every (id, cell code) that still has to be settled."""
+        for bucket in self.buckets.values():
+            for live in bucket.live.values():
+                for code in live.pending:
+                    yield live.id, code
+            for identity, packed in bucket.idle.items():
+                for code, _ in _DECODE(packed).pending:
+                    yield identity, code
+
+    def _wake(self, raw: Raw, identity: int, quiet: Quiet) -> Live:
+        states: list[Any] = [*quiet.states, *(None for _ in range(len(self.detectors) - len(quiet.states)))]
+        live = Live(raw, identity, entity_of(self.kind, raw, self.facts), states)
+        live.seen = quiet.seen
+        live.hours = quiet.hours
+        live.days = quiet.days
+        live.day = quiet.day
+        live.peers = quiet.peers
+        live.emitted = dict(quiet.emitted)
+        live.pending = dict(quiet.pending)
+        live.plan_due()
+        return live
+
+    def _seat(self, bucket: Bucket, live: Live, clock: float) -> None:
+        while len(self.live) >= self._live_limit:
+            self._make_room(clock)
+        bucket.live[live.id] = live
+        self.live[live.raw] = live
+
+    def _make_room(self, clock: float) -> None:
+        if not self._victims:
+            by_age = sorted(self.live.values(), key=_age, reverse=True)
+            self._victims = by_age[-max(1, self._live_limit // 8) :]
+        self._put_away(self._victims.pop(), clock)
+
+    def _put_away(self, live: Live, clock: float) -> None:
+        bucket = self.buckets[live.id >> BUCKET_SHIFT]
+        if bucket.live.get(live.id) is not live:
+            return
+        del bucket.live[live.id]
+        del self.live[live.raw]
+        bucket.idle[live.id] = self.pack(live, clock)
+        if live.dirty:
+            live.dirty = False
+            self.changed.add(live.id)
+
+
+def _says_nothing(quiet: Quiet, minute: int) -> bool:
+    return not quiet.states and not quiet.hours and all(entry >> 2 <= minute for _, entry in quiet.emitted)
+
+
+def _age(live: Live) -> tuple[int, int]:
+    return live.seen, live.id
+
+
+def _bits(flags: Iterable[bool]) -> int:
+    return sum(1 << index for index, flag in enumerate(flags) if flag)
