@@ -23,6 +23,7 @@ Reason = Literal[
     "observed_only",
     "below_page",
     "acknowledged",
+    "contained",
     "resolved",
     "closed",
 ]

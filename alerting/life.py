@@ -1,0 +1,72 @@
+"""An incident's life: what an operator's act makes of it."""
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from alerting.alert import Change, Reason, Status
+from alerting.record import Record
+from stream.control import IncidentChange
+
+VERDICTS: Final = ("true", "benign", "false", "duplicate")
+
+
+class _Act(NamedTuple):
+    change: Change
+    reason: Reason
+    status: Status
+    from_: frozenset[Status]
+
+
+_WORKED_ON: Final[frozenset[Status]] = frozenset({"open", "acknowledged", "contained"})
+ACTS: Final[dict[str, _Act]] = {
+    "ack": _Act("acknowledged", "acknowledged", "acknowledged", frozenset({"open"})),
+    "contain": _Act("contained", "contained", "contained", frozenset({"open", "acknowledged"})),
+    "resolve": _Act("resolved", "resolved", "resolved", _WORKED_ON),
+    "close": _Act("closed", "closed", "closed", _WORKED_ON | {"resolved"}),
+    "reopen": _Act("reopened", "reopened", "open", frozenset({"resolved", "closed"})),
+}
+
+
+class Lived(NamedTuple):
+    """The record after an act, and how to tell it."""
+
+    record: Record
+    change: Change
+    reason: Reason
+
+
+def live(record: Record, act: IncidentChange, clock: float) -> Lived | str:
+    """What an act makes of an incident, or one sentence why it cannot be done.
+
+    Whoever reopens knows of it, so what was told stays told; a new opening has a page of its own.
+    """
+    if (rule := ACTS.get(act.act)) is None:
+        return f"{act.act!r} is not one of {', '.join(ACTS)}"
+    if record.status not in rule.from_:
+        return f"the incident is {record.status}"
+    if act.act == "close" and act.verdict not in VERDICTS:
+        return f"closing takes a verdict: {', '.join(VERDICTS)}"
+    after = msgspec.structs.replace(record, status=rule.status, updated=clock)
+    if act.act == "ack":
+        after = msgspec.structs.replace(after, acknowledged_by=act.by)
+    elif act.act in ("resolve", "close"):
+        ended = record.ended if record.ended is not None else clock
+        after = msgspec.structs.replace(after, ended=ended, verdict=act.verdict or record.verdict)
+    elif act.act == "reopen":
+        after = reopened(after)
+    return Lived(after, rule.change, rule.reason)
+
+
+def reopened(record: Record) -> Record:
+    """The record in its next opening, not yet paged."""
+    return msgspec.structs.replace(
+        record,
+        status="open",
+        opening=record.opening + 1,
+        ended=None,
+        verdict=None,
+        acknowledged_by=None,
+        paged=False,
+        told_by=None,
+    )

@@ -1,0 +1,125 @@
+"""What a person reads: what happened with numbers, why now, about whom, and the next three steps."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from alerting.alert import Alert, Incident, Reason
+from alerting.harmless import harmless
+from alerting.record import Record, rank
+from alerting.runbook import Runbooks
+from stream.finding import Finding
+from tocsin_audit.event import rfc3339
+
+STEPS: Final = 3
+LISTED: Final = 20
+"""Incidents that a page about several names."""
+
+_WHY: Final[dict[Reason, str]] = {
+    "new": "It is new.",
+    "joined": "It goes on; whoever was told already knows of it.",
+    "escalated": "It is more severe than what was told before.",
+    "reopened": "It happened again after it had ended.",
+    "repeated": "It goes on from the day before, which somebody has been told of.",
+    "silenced": "A silence covers it, so nobody is woken.",
+    "excepted": "An exception covers it, so nobody is woken.",
+    "inhibited": "Another incident explains it, so nobody is woken.",
+    "over_budget": "The page budget holds it back for a bundle within half an hour.",
+    "observed_only": "It is only observed, so nobody is woken.",
+    "below_page": "It is below what wakes a person.",
+    "acknowledged": "Somebody has taken it.",
+    "contained": "It has been contained.",
+    "resolved": "It has been resolved.",
+    "closed": "It has been closed.",
+}
+
+
+class Messages:
+    """Writes alerts with the steps of their runbooks."""
+
+    def __init__(self, runbooks: Runbooks) -> None:
+        self._runbooks = runbooks
+
+    def of_change(self, alert: Alert) -> str:
+        """The text of an alert about one incident."""
+        incident = alert.incident
+        lines = [title(incident)]
+        if alert.findings:
+            worst = max(alert.findings, key=lambda finding: rank(finding.severity))
+            lines += happened(worst)
+            if len(alert.findings) > 1:
+                lines.append(f"With it came {len(alert.findings) - 1} more findings.")
+        lines.append(f"Why now: {_WHY[alert.reason]}")
+        lines.append(f"About: {about(incident)}")
+        if incident.status in ("open", "acknowledged", "contained"):
+            lines += self._next(incident)
+        lines.append(
+            f"Incident {incident.id}, opening {incident.opening}; all of it: tocsin incident show {incident.id[:12]}"
+        )
+        return "\n".join(lines)
+
+    def of_bundle(self, records: Sequence[Record]) -> str:
+        """The text of a page about several incidents, the most severe first."""
+        count = "1 incident" if len(records) == 1 else f"{len(records)} incidents"
+        lines = [f"{count} that the page budget held back"]
+        lines += [_line(record.incident()) for record in records[:LISTED]]
+        return "\n".join([*lines, *_rest(len(records)), "All of them: tocsin incident list"])
+
+    def _next(self, incident: Incident) -> list[str]:
+        steps = self._runbooks.of(incident).first_15_minutes[:STEPS]
+        lines = ["Next:"]
+        for number, step in enumerate(steps, 1):
+            lines.append(f"{number}. {self._runbooks.step_text(step, incident)}")
+        return lines
+
+
+def digest_text(alerts: Sequence[Alert]) -> str:
+    """The text of one page in place of many that could not be delivered for an hour or more."""
+    first = min(alert.time for alert in alerts)
+    lines = [f"{len(alerts)} pages since {_moment(first)} could not be delivered until now"]
+    for alert in sorted(alerts, key=lambda alert: (-rank(alert.incident.severity), alert.time))[:LISTED]:
+        lines.append(f"{_line(alert.incident)} (at {_moment(alert.time)})")
+        if alert.change in ("bundle", "digest"):
+            lines += [f"  {line}" for line in alert.text.splitlines()[1:-1]]
+    return "\n".join([*lines, *_rest(len(alerts)), "All of them: tocsin incident list"])
+
+
+def title(incident: Incident) -> str:
+    """The one line that names an incident."""
+    where = f" [{harmless(incident.tenant, 60)}]" if incident.tenant else ""
+    return f"{incident.severity.upper()}{where} {harmless(incident.title, 200)}"
+
+
+def about(incident: Incident) -> str:
+    """What an incident is about, in one line."""
+    parts = [f"{key} {harmless(value, 120)}" for key, value in sorted(incident.entity.items())]
+    if incident.tenant and "tenant" not in incident.entity:
+        parts.append(f"tenant {harmless(incident.tenant, 120)}")
+    return ", ".join(parts) or "no entity"
+
+
+def happened(finding: Finding) -> list[str]:
+    """What a finding saw, with its numbers, and why that matters."""
+    lines = []
+    seen = harmless(finding.observed, 300)
+    usual = harmless(finding.expected, 300)
+    if seen:
+        lines.append(f"What happened: {seen}" + (f" (expected: {usual})" if usual else ""))
+    if finding.why:
+        lines.append(f"Why it matters: {harmless(finding.why, 400)}")
+    span = _moment(finding.start) + (f" to {_moment(finding.end)}" if finding.end > finding.start else "")
+    evidence = f"{finding.count} events" if finding.count != 1 else "1 event"
+    lines.append(f"When: {span}; {evidence}, confidence {finding.confidence:.0%}")
+    return lines
+
+
+def _line(incident: Incident) -> str:
+    ended = f", {incident.status}" if incident.status != "open" else ""
+    return f"- {title(incident)}: {about(incident)} ({incident.id[:12]}{ended})"
+
+
+def _rest(count: int) -> list[str]:
+    return [f"and {count - LISTED} more"] if count > LISTED else []
+
+
+def _moment(at: float) -> str:
+    return f"{rfc3339(at)[:19]}Z"

@@ -1,0 +1,176 @@
+"""The tables of alerting; alembic brings a database to them, the same on SQLite and PostgreSQL."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+METADATA: Final = MetaData()
+
+_COUNTER: Final = BigInteger().with_variant(Integer, "sqlite")
+
+INCIDENTS: Final = Table(
+    "incidents",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", Text),
+    Column("family", String(32), nullable=False),
+    Column("about_key", Text, nullable=False),
+    Column("about_value", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("severity", SmallInteger, nullable=False),
+    Column("updated", Double, nullable=False),
+    Column("told_by", String(32)),
+    Column("inhibits", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("incidents_by_status", "status", "updated"),
+    Index("incidents_by_update", "updated"),
+    Index("incidents_by_told_by", "told_by"),
+    Index("incidents_by_inhibits", "inhibits", "status"),
+)
+"""One row an incident: `body` is its record, the other columns are what it is looked up by."""
+
+FINDINGS: Final = Table(
+    "incident_findings",
+    METADATA,
+    Column("finding", Text, primary_key=True),
+    Column("incident", String(32), nullable=False),
+    Column("own", Boolean, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("incident_findings_by_incident", "incident", "at"),
+)
+
+TIMELINE: Final = Table(
+    "timeline",
+    METADATA,
+    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    Column("incident", String(32), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("change", String(16), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Index("timeline_by_incident", "incident", "id"),
+)
+"""What happened to an incident; triggers refuse to change or delete a row."""
+
+DECISIONS: Final = Table(
+    "decisions",
+    METADATA,
+    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    Column("incident", String(32), nullable=False),
+    Column("finding", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("change", String(16)),
+    Column("severity", String(8), nullable=False),
+    Column("page", Boolean, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("page_id", Text),
+    Index("decisions_by_incident", "incident", "id"),
+    Index("decisions_by_finding", "finding"),
+)
+"""One row a finding: what was decided, why, and in which page it was told (`page` false: in a bundle, or not yet)."""
+
+OUTBOX: Final = Table(
+    "outbox",
+    METADATA,
+    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    Column("sink", Text, nullable=False),
+    Column("incident", String(32), nullable=False),
+    Column("alert", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due", Double, nullable=False),
+    Column("changed", Double, nullable=False),
+    Column("repeated", Boolean, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("outbox_by_sink", "sink", "state", "id"),
+    Index("outbox_by_incident", "incident", "id"),
+)
+"""One row an alert and sink; those in state `refused` are the dead letters. Times but `at` are the deliverer's."""
+
+MARKS: Final = Table(
+    "marks",
+    METADATA,
+    Column("task", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("ordinal", BigInteger, nullable=False),
+)
+"""The last output of each task and input partition that took effect: what is not above it is dropped."""
+
+POSITIONS: Final = Table(
+    "positions",
+    METADATA,
+    Column("stream", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("clock", Double, nullable=False),
+)
+"""Where to go on reading, and the stream's clock there."""
+
+RECEIVERS: Final = Table("receivers", METADATA, Column("name", Text, primary_key=True))
+"""A row to lock while a receiver's budget is spent."""
+
+PAGES: Final = Table(
+    "pages",
+    METADATA,
+    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    Column("receiver", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("classes", Text, nullable=False),
+    Column("tenant", Text),
+    Column("alert", Text, nullable=False),
+    Index("pages_by_receiver", "receiver", "at"),
+)
+
+HELD: Final = Table(
+    "held",
+    METADATA,
+    Column("receiver", Text, primary_key=True),
+    Column("incident", String(32), primary_key=True),
+    Column("since", Double, nullable=False),
+    Column("bundle", Text, nullable=False),
+)
+"""Incidents that a receiver's budget holds back until their bundle goes out."""
+
+LINKS: Final = Table(
+    "links",
+    METADATA,
+    Column("one", String(32), primary_key=True),
+    Column("other", String(32), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("why", Text, nullable=False),
+    Index("links_by_other", "other"),
+)
+
+MATCHERS: Final = Table(
+    "matchers",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("where", Text, nullable=False),
+    Column("start", Double, nullable=False),
+    Column("until", Double, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("forced", Boolean, nullable=False),
+    Index("matchers_by_until", "until"),
+)
+"""Silences and exceptions."""

@@ -1,0 +1,320 @@
+"""A unit of work: what one transaction reads and changes, written in few statements at its end."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from alerting.alert import ENCODER as ALERT_ENCODER
+from alerting.alert import Alert
+from alerting.budget import Page
+from alerting.decide import Decision
+from alerting.policy import Matcher
+from alerting.record import ENDED, Record, rank
+from alerting.schema import (
+    DECISIONS,
+    FINDINGS,
+    HELD,
+    INCIDENTS,
+    LINKS,
+    MARKS,
+    MATCHERS,
+    OUTBOX,
+    PAGES,
+    POSITIONS,
+    RECEIVERS,
+    TIMELINE,
+)
+from stream.finding import ENCODER as FINDING_ENCODER
+from stream.finding import Finding
+from stream.frame import Origin
+from stream.log import Stream
+
+RECORD_DECODER: Final = msgspec.json.Decoder(Record)
+_ENCODER: Final = msgspec.json.Encoder()
+_MANY: Final = 500
+"""Values in one IN clause."""
+
+
+class Held(NamedTuple):
+    """An incident that a receiver's budget holds back until its bundle goes out."""
+
+    receiver: str
+    incident: str
+    since: float
+    bundle: str
+
+
+class Unit:
+    """Reads through, writes at the end; inside it what was put is what is seen."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._records: dict[str, Record | None] = {}
+        self._changed: dict[str, None] = {}
+        self._new: set[str] = set()
+        self._findings: dict[str, dict[str, Any]] = {}
+        self._rows: dict[Table, list[dict[str, Any]]] = {}
+        self._held: dict[tuple[str, str], Held] | None = None
+        self._causes: dict[str, None] | None = None
+        self._pages: dict[str, list[Page]] = {}
+
+    # -- incidents
+
+    def prefetch(self, ids: Iterable[str]) -> None:
+        """Read the records of many incidents at once."""
+        missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in self._records]
+        for part in _parts(missing):
+            found = dict.fromkeys(part, None)
+            rows = self.connection.execute(select(INCIDENTS.c.id, INCIDENTS.c.body).where(INCIDENTS.c.id.in_(part)))
+            self._records.update(found)
+            for id_, body in rows:
+                self._records[id_] = RECORD_DECODER.decode(body)
+
+    def record(self, id_: str) -> Record | None:
+        """An incident's record, None where there is no such incident."""
+        if id_ not in self._records:
+            self.prefetch((id_,))
+        return self._records[id_]
+
+    def put(self, record: Record) -> None:
+        """Keep a new or changed record."""
+        if self.record(record.id) is None:
+            self._new.add(record.id)
+        self._records[record.id] = record
+        self._changed[record.id] = None
+        if self._causes is not None and record.sources:
+            self._causes[record.id] = None
+
+    def causes(self) -> list[Record]:
+        """The open incidents of classes that inhibit others."""
+        if self._causes is None:
+            rows = self.connection.execute(
+                select(INCIDENTS.c.id).where(INCIDENTS.c.inhibits.is_(True), INCIDENTS.c.status.not_in(ENDED))
+            )
+            self._causes = dict.fromkeys(id_ for (id_,) in rows)
+            self._causes.update(dict.fromkeys(id_ for id_ in self._changed if (r := self.record(id_)) and r.sources))
+            self.prefetch(self._causes)
+        found = [self.record(id_) for id_ in self._causes]
+        return [record for record in found if record is not None and record.is_open]
+
+    def followers(self, id_: str) -> list[Record]:
+        """The incidents that nobody was told of because this one, of the day before, was told."""
+        rows = self.connection.execute(select(INCIDENTS.c.id).where(INCIDENTS.c.told_by == id_))
+        ids = dict.fromkeys([*(found for (found,) in rows), *self._changed])
+        self.prefetch(ids)
+        return [record for found in ids if (record := self._records[found]) is not None and record.told_by == id_]
+
+    # -- findings, decisions, timeline, links
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Which findings are members of an incident already."""
+        found = {id_ for id_ in ids if id_ in self._findings}
+        for part in _parts([id_ for id_ in ids if id_ not in found]):
+            rows = self.connection.execute(select(FINDINGS.c.finding).where(FINDINGS.c.finding.in_(part)))
+            found.update(id_ for (id_,) in rows)
+        return found
+
+    def add_finding(self, finding: Finding, incident: str, at: float, *, own: bool) -> None:
+        """Make a finding a member of an incident."""
+        body = FINDING_ENCODER.encode(finding).decode()
+        self._findings[finding.id] = {
+            "finding": finding.id,
+            "incident": incident,
+            "own": own,
+            "at": at,
+            "body": body,
+        }
+
+    def add_decision(self, decision: Decision, at: float, page_id: str | None) -> None:
+        """Record a decision with its reason, and the page that tells it."""
+        self._add(
+            DECISIONS,
+            incident=decision.incident,
+            finding=decision.finding,
+            at=at,
+            reason=decision.reason,
+            change=decision.change,
+            severity=decision.severity,
+            page=decision.page,
+            detail=decision.detail,
+            page_id=page_id,
+        )
+
+    def add_timeline(self, record: Record, at: float, change: str, reason: str, by: str, note: str) -> None:
+        """Write a line of an incident's timeline."""
+        self._add(
+            TIMELINE,
+            incident=record.id,
+            revision=record.revision,
+            at=at,
+            change=change,
+            reason=reason,
+            by=by,
+            note=note,
+        )
+
+    def link(self, one: str, other: str, at: float, why: str) -> None:
+        """Tie two incidents together, with the reason; a second time changes nothing."""
+        values = {"one": min(one, other), "other": max(one, other), "at": at, "why": why}
+        self.connection.execute(self._insert(LINKS).on_conflict_do_nothing(), values)
+
+    # -- telling
+
+    def send(self, alert: Alert, sinks: Iterable[str]) -> None:
+        """Put an alert into the outbox of each sink."""
+        body = ALERT_ENCODER.encode(alert).decode()
+        for sink in sinks:
+            self._add(
+                OUTBOX,
+                sink=sink,
+                incident=alert.incident.id,
+                alert=alert.id,
+                at=alert.time,
+                state="pending",
+                attempts=0,
+                due=0.0,
+                changed=0.0,
+                repeated=False,
+                why="",
+                body=body,
+            )
+
+    def pages(self, receiver: str, since: float) -> list[Page]:
+        """The pages that a receiver got after a moment; locks the receiver's budget until the end."""
+        if receiver not in self._pages:
+            self.connection.execute(self._insert(RECEIVERS).on_conflict_do_nothing(), {"name": receiver})
+            self.connection.execute(select(RECEIVERS.c.name).where(RECEIVERS.c.name == receiver).with_for_update())
+            self.connection.execute(delete(PAGES).where(PAGES.c.receiver == receiver, PAGES.c.at <= since))
+            rows = self.connection.execute(
+                select(PAGES.c.at, PAGES.c.classes, PAGES.c.tenant).where(PAGES.c.receiver == receiver)
+            )
+            self._pages[receiver] = [Page(at, tuple(classes.split(",")), tenant) for at, classes, tenant in rows]
+        return self._pages[receiver]
+
+    def add_page(self, receiver: str, page: Page, alert: str) -> None:
+        """Spend one page of a receiver's budget."""
+        self.pages(receiver, float("-inf")).append(page)
+        classes = ",".join(page.classes)
+        self._add(PAGES, receiver=receiver, at=page.at, classes=classes, tenant=page.tenant, alert=alert)
+
+    def held(self) -> list[Held]:
+        """What budgets hold back, the oldest first."""
+        return sorted(self._held_now().values(), key=lambda held: (held.since, held.incident))
+
+    def hold(self, held: Held) -> None:
+        """Hold an incident back from a receiver; the first time counts."""
+        key = (held.receiver, held.incident)
+        if key not in self._held_now():
+            self._held_now()[key] = held
+            self.connection.execute(insert(HELD), held._asdict())
+
+    def release(self, held: Held) -> None:
+        """Hold an incident back no longer."""
+        if self._held_now().pop((held.receiver, held.incident), None) is not None:
+            self.connection.execute(
+                delete(HELD).where(HELD.c.receiver == held.receiver, HELD.c.incident == held.incident)
+            )
+
+    def matchers(self, clock: float) -> tuple[Matcher, ...]:
+        """The silences and exceptions that have not expired."""
+        rows = self.connection.execute(select(MATCHERS).where(MATCHERS.c.until > clock)).mappings()
+        return tuple(msgspec.convert({**row, "where": msgspec.json.decode(row["where"])}, Matcher) for row in rows)
+
+    # -- places
+
+    def mark(self, task: str, partition: int) -> tuple[int, int] | None:
+        """Offset and ordinal of a task's last output that took effect; locked until the end."""
+        found = self.connection.execute(
+            select(MARKS.c.offset, MARKS.c.ordinal)
+            .where(MARKS.c.task == task, MARKS.c.partition == partition)
+            .with_for_update()
+        ).one_or_none()
+        return (found.offset, found.ordinal) if found is not None else None
+
+    def set_mark(self, origin: Origin) -> None:
+        """Say that an output took effect."""
+        self._upsert(MARKS, ("task", "partition"), origin._asdict())
+
+    def position(self, stream: Stream) -> tuple[int, float]:
+        """Where to go on reading a stream, and its clock there; (0, 0.0) before the first."""
+        found = self.connection.execute(
+            select(POSITIONS.c.position, POSITIONS.c.clock).where(
+                POSITIONS.c.stream == stream.name, POSITIONS.c.partition == stream.partition
+            )
+        ).one_or_none()
+        return (found.position, found.clock) if found is not None else (0, 0.0)
+
+    def set_position(self, stream: Stream, position: int, clock: float) -> None:
+        """Say where to go on reading a stream."""
+        values = {"stream": stream.name, "partition": stream.partition, "position": position, "clock": clock}
+        self._upsert(POSITIONS, ("stream", "partition"), values)
+
+    def flush(self) -> None:
+        """Write what was put."""
+        new = [_row(record) for id_ in self._changed if id_ in self._new and (record := self._records[id_])]
+        old = [_row(record) for id_ in self._changed if id_ not in self._new and (record := self._records[id_])]
+        if new:
+            self.connection.execute(insert(INCIDENTS), new)
+        if old:
+            changed = update(INCIDENTS).where(INCIDENTS.c.id == bindparam("id_"))
+            names = [name for name in old[0] if name != "id"]
+            statement = changed.values({name: bindparam(name) for name in names})
+            self.connection.execute(statement, [{**row, "id_": row.pop("id")} for row in old])
+        if self._findings:
+            self.connection.execute(insert(FINDINGS), list(self._findings.values()))
+        for table, rows in self._rows.items():
+            self.connection.execute(insert(table), rows)
+        self._changed.clear()
+        self._new.clear()
+        self._findings.clear()
+        self._rows.clear()
+
+    # -- inside
+
+    def _add(self, table: Table, **values: Any) -> None:
+        self._rows.setdefault(table, []).append(values)
+
+    def _held_now(self) -> dict[tuple[str, str], Held]:
+        if self._held is None:
+            rows = self.connection.execute(select(HELD.c.receiver, HELD.c.incident, HELD.c.since, HELD.c.bundle))
+            self._held = {(row.receiver, row.incident): Held(*row) for row in rows}
+        return self._held
+
+    def _insert(self, table: Table) -> Any:
+        return (postgresql if self.connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+    def _upsert(self, table: Table, keys: tuple[str, ...], values: dict[str, Any]) -> None:
+        statement = self._insert(table)
+        changed = {name: statement.excluded[name] for name in values if name not in keys}
+        self.connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), values)
+
+
+def _row(record: Record) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "tenant": record.tenant,
+        "family": record.family,
+        "about_key": record.about.key,
+        "about_value": record.about.value,
+        "status": record.status,
+        "severity": rank(record.severity),
+        "updated": record.updated,
+        "told_by": record.told_by,
+        "inhibits": bool(record.sources),
+        "body": _ENCODER.encode(record).decode(),
+    }
+
+
+def _parts(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[start : start + _MANY] for start in range(0, len(ids), _MANY))
+
+
+def outbox_size(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many alerts each sink has in each state."""
+    rows = connection.execute(
+        select(OUTBOX.c.sink, OUTBOX.c.state, func.count()).group_by(OUTBOX.c.sink, OUTBOX.c.state)
+    )
+    return {(sink, state): count for sink, state, count in rows}
