@@ -1,0 +1,85 @@
+"""The subscription to `GET /v1/producer`: a long poll that brings new settings within a second, kept on disk."""
+
+import http.client
+import os
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tocsin_audit.collector import Collector
+from tocsin_audit.settings import Document, read
+from tocsin_audit.troubles import Troubles
+from tocsin_audit.verdict import wait_before
+
+_WAIT: Final = 25
+_GRACE: Final = 10.0
+
+
+class Subscription:
+    """Polls in a thread of its own and calls `adopt` with each new version, first with the one on disk."""
+
+    def __init__(
+        self, collector: Collector, cache: Path, adopt: Callable[[Document], None], troubles: Troubles
+    ) -> None:
+        self._collector = collector
+        self._cache = cache
+        self._adopt = adopt
+        self._troubles = troubles
+        self._closing = threading.Event()
+        self._etag: str | None = None
+        self._load()
+        threading.Thread(target=self._run, name="tocsin-audit-settings", daemon=True).start()
+
+    def close(self) -> None:
+        """Ask no more; a poll under way is left to end by itself."""
+        self._closing.set()
+
+    def _load(self) -> None:
+        try:
+            self._adopt(read(self._cache.read_bytes()))
+        except (OSError, ValueError):
+            return  # a first start, or a cache of another version: the poll brings it again
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._closing.is_set():
+            try:
+                asked = self._poll()
+                failures = 0
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                failures += 1
+                asked = None
+                self._troubles.note("settings", f"no settings from {self._collector.url}: {error}")
+            if asked is not None or failures:
+                self._closing.wait(wait_before(failures, asked, random.random()))  # noqa: S311 - spreads producers out, guards nothing
+
+    def _poll(self) -> float | None:
+        """Ask once; the seconds to wait before asking again, null for none. Raises where it went wrong."""
+        headers = {"Accept": "application/json"}
+        if self._etag is not None:
+            headers["If-None-Match"] = self._etag
+        answer = self._collector.request("GET", f"/v1/producer?wait={_WAIT}", headers=headers, timeout=_WAIT + _GRACE)
+        if answer.status == 304:
+            return None
+        if answer.status != 200:
+            self._troubles.note("settings", f"no settings from {self._collector.url}: it answered {answer.status}")
+            return 30.0 if answer.status < 500 and answer.status != 429 else 2.0
+        document = read(answer.body)
+        fresh = answer.headers.get("etag")
+        # Without an ETag there is no long poll to wait on.
+        pause = 1.0 if fresh is None or fresh == self._etag else None
+        self._etag = fresh
+        self._adopt(document)
+        self._save(answer.body)
+        return pause
+
+    def _save(self, body: bytes) -> None:
+        part = self._cache.with_name(f"settings-{os.getpid()}.part")
+        try:
+            self._cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            part.write_bytes(body)
+            part.replace(self._cache)
+        except OSError as error:
+            self._troubles.note("cache", f"settings cannot be kept at {self._cache}: {error}")

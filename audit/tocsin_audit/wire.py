@@ -1,0 +1,136 @@
+"""The wire of MCP over HTTP: JSON-RPC in JSON bodies and server-sent events, read as it passes and never held up."""
+
+import re
+import zlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+MOST_BODY: Final = 4 * 1024 * 1024
+"""How many bytes of one body are kept for reading; beyond that only the count goes on."""
+
+_BLANK: Final = re.compile(rb"\r\n\r\n|\n\n|\n\r\n|\r\r")
+
+
+class Tap:
+    """A bounded copy of one body that is passing by."""
+
+    __slots__ = ("chunks", "kept", "seen", "truncated")
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.kept = 0
+        self.seen = 0
+        self.truncated = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Note the next bytes of the body."""
+        self.seen += len(chunk)
+        if self.kept + len(chunk) > MOST_BODY:
+            self.truncated = True
+        elif chunk and not self.truncated:
+            self.chunks.append(chunk)
+            self.kept += len(chunk)
+
+    def bodies(self) -> list[bytes]:
+        """The JSON texts that passed: one body."""
+        return [b"".join(self.chunks)] if self.chunks and not self.truncated else []
+
+
+class SseTap(Tap):
+    """The JSON-RPC responses of an event stream; notifications only count, so that progress cannot crowd them out."""
+
+    __slots__ = ("_edge", "_held", "_open", "_skipping")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: list[bytes] = []
+        self._held = 0
+        self._edge = b""
+        self._skipping = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Note the next bytes of the stream, split anywhere."""
+        self.seen += len(chunk)
+        if not self._open and not self._skipping and _one_event(chunk):
+            self._event(chunk)
+            return
+        edge = self._edge + chunk
+        self._edge = edge[-3:]
+        self._open.append(chunk)
+        self._held += len(chunk)
+        if _BLANK.search(edge) is not None:
+            self._split()
+        if self._held + self.kept > MOST_BODY:
+            self.truncated = self._skipping = True
+            self._hold(b"")
+
+    def _split(self) -> None:
+        *events, rest = _BLANK.split(b"".join(self._open))
+        for event in events[1:] if self._skipping else events:
+            self._event(event)
+        self._skipping = False
+        self._hold(rest)
+
+    def _hold(self, rest: bytes) -> None:
+        self._open = [rest] if rest else []
+        self._held = len(rest)
+        self._edge = rest[-3:]
+
+    def _event(self, event: bytes) -> None:
+        if b'"id"' not in event or not (b'"result"' in event or b'"error"' in event):
+            return
+        if self.kept + len(event) > MOST_BODY:
+            self.truncated = True
+            return
+        self.chunks.append(event)
+        self.kept += len(event)
+
+    def bodies(self) -> list[bytes]:
+        """The JSON texts that passed: one for each event."""
+        if self._open and not self._skipping:
+            self._event(b"".join(self._open))
+            self._hold(b"")
+        return [data for event in self.chunks if (data := _data(event))]
+
+
+def _one_event(chunk: bytes) -> bool:
+    """Whether a chunk is one whole event, as servers usually write them."""
+    if chunk.endswith(b"\r\n\r\n"):
+        return chunk.find(b"\r\n\r\n") == len(chunk) - 4 and b"\n\n" not in chunk
+    return chunk.endswith(b"\n\n") and chunk.find(b"\n\n") == len(chunk) - 2 and b"\r" not in chunk
+
+
+def _data(event: bytes) -> bytes:
+    """The data of one event: its `data:` lines joined."""
+    lines = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    return b"\n".join(line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:"))
+
+
+def plain(body: bytes, encoding: str) -> bytes | None:
+    """A body without its content encoding, within the bound; null where it cannot be undone."""
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "deflate"):
+        return None
+    machine = zlib.decompressobj(wbits=47 if encoding == "gzip" else 15)
+    try:
+        text = machine.decompress(body, MOST_BODY)
+    except zlib.error:
+        return None
+    return None if machine.unconsumed_tail else text
+
+
+_ANY: Final = msgspec.json.Decoder()
+
+
+def messages(body: bytes) -> list[dict[str, Any]] | None:
+    """The JSON-RPC messages of a body, several where it is a batch; null where it is no JSON-RPC."""
+    try:
+        value = _ANY.decode(body)
+    except (ValueError, RecursionError):
+        return None
+    items: Iterable[Any] = value if isinstance(value, list) else (value,)
+    found = [item for item in items if isinstance(item, dict) and ("jsonrpc" in item or "method" in item)]
+    return found or None
