@@ -1,0 +1,147 @@
+"""Elasticsearch: findings and changes of incidents as ECS documents in `logs-tocsin.alert-<namespace>`."""
+
+import logging
+import ssl
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+import msgspec
+from elasticsearch import Elasticsearch
+
+from alerting.alert import Alert
+from alerting.sink import DONE, Result
+from alerting.sinks.elasticsearch.bulk import DOWN, existing, failure, send
+from alerting.sinks.elasticsearch.documents import Document, documents
+from alerting.sinks.elasticsearch.templates import STREAM, install
+from stream.errors import ConfigError
+from tocsin_audit.text import clean
+
+LOGGER: Final = logging.getLogger(__name__)
+MALFORMED: Final = (AttributeError, KeyError, TypeError, ValueError)
+"""What an answer of another shape than Elasticsearch's (a proxy's, half of one) raises on being read."""
+FORBIDDEN: Final = frozenset('\\/*?"<>| ,#:-')
+"""Characters that a data stream's namespace cannot have."""
+
+
+class ElasticsearchOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the cluster is and who we are there; `ca` is a PEM file, `timeout` in seconds."""
+
+    url: str | tuple[str, ...]
+    api_key: str | None = None
+    username: str | None = None
+    password: str | None = None
+    namespace: str = "default"
+    ca: str | None = None
+    verify: bool = True
+    timeout: float = 10.0
+    install_templates: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.urls or not all(url.startswith(("http://", "https://")) for url in self.urls):
+            raise ValueError("url must begin with https:// or http://")
+        if self.api_key and self.username:
+            raise ValueError("either api_key, or username and password, not both")
+        if bool(self.username) != bool(self.password):
+            raise ValueError("username and password go together")
+        if not self.namespace or set(self.namespace) & FORBIDDEN or self.namespace != self.namespace.lower():
+            raise ValueError(f"namespace {self.namespace!r} must be lower case without {''.join(sorted(FORBIDDEN))!r}")
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All addresses, of which any will do."""
+        return (self.url,) if isinstance(self.url, str) else self.url
+
+
+class ElasticsearchSink:
+    """Creates each document once under a deterministic id; attempts in doubt are looked up by id first.
+
+    An alert is done when all its documents are there. The client's own retries are off, since it makes them without
+    waiting: the outbox waits.
+    """
+
+    name: ClassVar[str] = "elasticsearch"
+    Options: ClassVar[type] = ElasticsearchOptions
+
+    def __init__(self, options: ElasticsearchOptions) -> None:
+        self._namespace = options.namespace
+        self._stream = f"{STREAM}-{options.namespace}"
+        self._installed = not options.install_templates
+        self._client = _client(options)
+
+    def deliver(self, alerts: Sequence[Alert], in_doubt: frozenset[str]) -> Sequence[Result]:
+        """Create the documents of the alerts that are not there yet."""
+        prepared = [documents(alert, self._namespace) for alert in alerts]
+        try:
+            self._install()
+            there, unsure = self._look_up(
+                [
+                    document.id
+                    for alert, made in zip(alerts, prepared, strict=True)
+                    if alert.id in in_doubt
+                    for document in made
+                ]
+            )
+        except DOWN as error:
+            return [failure(error)] * len(alerts)
+        except MALFORMED as error:
+            why = clean(f"the answer makes no sense ({type(error).__name__}: {error})", 300) or ""
+            return [Result("retry", why)] * len(alerts)
+        wanted = [document for made in prepared for document in made if document.id not in there]
+        results = dict.fromkeys(there, DONE) | send(self._client, self._stream, wanted)
+        return [
+            _of_alert(made, results, repeated=unsure and alert.id in in_doubt)
+            for alert, made in zip(alerts, prepared, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._client.close()
+
+    def _install(self) -> None:
+        if not self._installed:
+            if obstacle := install(self._client):
+                LOGGER.warning("%s; documents go where the cluster's own templates put them", obstacle)
+            self._installed = True
+
+    def _look_up(self, ids: list[str]) -> tuple[set[str], bool]:
+        """The ids that are there, and whether we were not allowed to look."""
+        try:
+            return existing(self._client, self._stream, ids), False
+        except DOWN as error:
+            if getattr(error, "status_code", None) == 403:
+                return set(), True
+            raise
+
+
+def _of_alert(made: Sequence[Document], results: dict[str, Result], *, repeated: bool) -> Result:
+    """The worst of an alert's documents: one to be tried again before one refused before all done."""
+    found = [results[document.id] for document in made]
+    for outcome in ("retry", "refused"):
+        if bad := next((result for result in found if result.outcome == outcome), None):
+            return bad
+    return Result("done", repeated=True) if repeated else DONE
+
+
+def _client(options: ElasticsearchOptions) -> Elasticsearch:
+    secure = any(url.startswith("https://") for url in options.urls)
+    trust: ssl.SSLContext | None = None
+    if secure:
+        try:
+            trust = ssl.create_default_context(cafile=options.ca)
+        except OSError as error:
+            raise ConfigError("the certificates cannot be read", where=str(options.ca), hint=str(error)) from error
+        if not options.verify:
+            trust.check_hostname = False
+            trust.verify_mode = ssl.CERT_NONE
+    return Elasticsearch(
+        list(options.urls),
+        api_key=options.api_key,
+        basic_auth=(options.username, options.password) if options.username and options.password else None,
+        ssl_context=trust,
+        request_timeout=options.timeout,
+        max_retries=0,
+        retry_on_timeout=False,
+    )
+
+
+SINK: Final = ElasticsearchSink

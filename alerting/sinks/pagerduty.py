@@ -1,0 +1,230 @@
+"""PagerDuty: one page per opening of an incident, through the Events API v2.
+
+Facts of the API: developer.pagerduty.com/docs/events-api-v2 (`dedup_key` ties trigger, acknowledge and resolve
+together; a trigger with the key of a resolved incident opens a new one).
+"""
+
+import ssl
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar, Final, Literal
+
+import msgspec
+from httpx2 import RequestError, Response  # what the official client is made of and lets through
+from pagerduty import Error, EventsApiV2Client, HttpError
+
+from alerting.alert import Alert
+from alerting.harmless import harmless, harmless_block
+from alerting.sink import DONE, Result
+from stream.errors import ConfigError
+from stream.finding import Finding, Severity
+from tocsin_audit.event import rfc3339
+
+SEVERITIES: Final[dict[Severity, Literal["critical", "error", "warning", "info"]]] = {
+    "critical": "critical",
+    "high": "error",
+    "medium": "warning",
+    "low": "info",
+    "notice": "info",
+}
+SUMMARY: Final = 1024
+"""Characters of a summary that PagerDuty keeps."""
+DETAILS: Final = 256 * 1024
+"""Bytes of details at most; the API refuses events above 512 KiB."""
+REMEMBERED: Final = 10_000
+"""Resolved openings that are remembered, so that a late repeat does not page again."""
+LONGEST_WAIT: Final = 3600.0
+"""Seconds that an answer can make us wait at most."""
+REFUSED: Final = frozenset({400, 405, 413, 414, 415, 422})
+"""Answers that will be the same next time; all others may pass, wrong credentials included once they are put right."""
+
+
+class PagerDutyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The integration's routing key; `url` for other regions (https://events.eu.pagerduty.com); seconds to wait."""
+
+    routing_key: str
+    url: str = "https://events.pagerduty.com"
+    ca: str | None = None
+    timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith("https://"):
+            raise ValueError(f"url must begin with https://, not {self.url!r}")
+
+
+class PagerDuty:
+    """Pages through PagerDuty.
+
+    A repeated trigger is folded into the open page by its `dedup_key`, which also makes attempts in doubt harmless;
+    since somebody may have resolved the page by hand meanwhile, such a repeat says that it is one.
+    """
+
+    name: ClassVar[str] = "pagerduty"
+    Options: ClassVar[type] = PagerDutyOptions
+
+    def __init__(self, options: PagerDutyOptions) -> None:
+        try:
+            trust = ssl.create_default_context(cafile=options.ca) if options.ca else True
+        except OSError as error:
+            raise ConfigError("the certificates cannot be read", where=str(options.ca), hint=str(error)) from error
+        self._client = OneAttempt(options.routing_key, base_url=options.url.rstrip("/"), verify=trust)
+        self._client.timeout = options.timeout  # type: ignore[assignment]  # annotated narrower than it is used
+        self._resolved: OrderedDict[str, None] = OrderedDict()
+
+    def deliver(self, alerts: Sequence[Alert], in_doubt: frozenset[str]) -> Sequence[Result]:
+        """Send what concerns the pager; after the first `retry` nothing more is sent, so that the order is kept."""
+        results: list[Result] = []
+        for alert in alerts:
+            result = self._deliver(alert, repeated=alert.id in in_doubt)
+            if result.outcome == "retry":
+                waiting = Result("retry", f"not tried, since an earlier alert failed: {result.why}", result.after)
+                return [*results, result, *[waiting] * (len(alerts) - len(results) - 1)]
+            results.append(result)
+        return results
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._client.close()
+
+    def _deliver(self, alert: Alert, *, repeated: bool) -> Result:
+        key = alert.incident.dedup_key
+        action = action_of(alert, resolved=key in self._resolved)
+        if action is None:
+            return Result("done", "nothing for the pager")
+        try:
+            if action == "trigger":
+                self._client.send_event("trigger", dedup_key=key, **event_of(alert, repeated=repeated))
+            else:
+                self._client.send_event(action, dedup_key=key)
+        except (Error, RequestError) as error:
+            return result_of(error)
+        if action == "resolve":
+            self._resolved[key] = None
+            if len(self._resolved) > REMEMBERED:
+                self._resolved.popitem(last=False)
+        return Result("done", repeated=True) if repeated and action == "trigger" else DONE
+
+
+class OneAttempt(EventsApiV2Client):
+    """The official client without its own retries, which would wait inside a delivery: the outbox does the waiting."""
+
+    max_network_attempts = 0
+
+    def postprocess(self, response: Response) -> None:
+        """Raise HttpError for an answer that is not a success, before the client decides to try again."""
+        if not response.is_success:
+            raise HttpError(f"HTTP {response.status_code}", response)
+
+
+def action_of(alert: Alert, *, resolved: bool) -> Literal["trigger", "acknowledge", "resolve"] | None:
+    """What an alert means for the pager; no trigger for an opening that was resolved."""
+    if alert.change in ("resolved", "closed"):
+        return "resolve"
+    if alert.change == "acknowledged":
+        return None if resolved else "acknowledge"
+    if not alert.page or resolved or alert.incident.status in ("resolved", "closed"):
+        return None
+    return "trigger"
+
+
+def event_of(alert: Alert, *, repeated: bool) -> dict[str, Any]:
+    """The body of a trigger: everything from strangers is text without links, and there are no `links` or `images`."""
+    incident = alert.incident
+    server = incident.entity.get("server")
+    payload = {
+        "summary": harmless(f"{incident.severity.upper()}: {incident.title}", SUMMARY),
+        "source": harmless(server or incident.tenant or "tocsin", 255) or "tocsin",
+        "severity": SEVERITIES[incident.severity],
+        "timestamp": rfc3339(alert.time),
+        "component": harmless(server or "mcp", 255),
+        "group": harmless(incident.tenant or "no tenant", 255),
+        "class": incident.family,
+        "custom_details": details_of(alert, repeated=repeated),
+    }
+    return {"payload": payload, "client": "Tocsin"}
+
+
+def details_of(alert: Alert, *, repeated: bool) -> dict[str, Any]:
+    """Numbers, evidence and next steps for the person who was woken, bounded in size."""
+    incident = alert.incident
+    details: dict[str, Any] = {
+        "incident": incident.id,
+        "opening": incident.opening,
+        "change": alert.change,
+        "entity": {harmless(key, 40): harmless(value) for key, value in list(incident.entity.items())[:20]},
+        "classes": list(incident.classes),
+        "events": incident.events,
+        "show": f"tocsin incident show {harmless(incident.id, 80)}",
+        "findings": [finding_of(finding) for finding in alert.findings[:20]],
+    }
+    if incident.runbook:
+        details["runbook"] = harmless(incident.runbook, 200)
+    if alert.text:
+        details["report"] = harmless_block(alert.text)
+    if repeated:
+        details["repeat"] = "an earlier attempt may already have arrived"
+    left_out = max(0, len(alert.findings) - 20)
+    while details["findings"] and len(msgspec.json.encode(details)) > DETAILS:
+        details["findings"].pop()
+        left_out += 1
+    if left_out:
+        details["findings_left_out"] = left_out
+    return details
+
+
+def finding_of(finding: Finding) -> dict[str, Any]:
+    """What a finding adds to a page."""
+    return {
+        "id": finding.id,
+        "class": finding.class_,
+        "observed": harmless(finding.observed),
+        "expected": harmless(finding.expected),
+        "why": harmless(finding.why),
+        "from": rfc3339(finding.start),
+        "to": rfc3339(finding.end),
+        "events": finding.count,
+        "event_ids": [harmless(identity, 80) for identity in finding.event_ids],
+    }
+
+
+def result_of(error: Error | RequestError) -> Result:
+    """What a failed attempt means: refused for good with PagerDuty's reasons, or worth another try."""
+    response = error.response if isinstance(error, Error) else None
+    if response is None:
+        cause = error.__cause__ or error
+        return Result("retry", harmless(f"{type(cause).__name__}: {cause}", 300))
+    why = f"HTTP {response.status_code}: {reasons(response)}"
+    if response.status_code in REFUSED:
+        return Result("refused", harmless(why, 500))
+    return Result("retry", harmless(why, 500), retry_after(response))
+
+
+def reasons(response: Response) -> str:
+    """The API's own words, else the beginning of the body."""
+    try:
+        body = msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return response.text[:200] or response.reason_phrase
+    if not isinstance(body, dict):
+        return str(body)[:200]
+    errors = body.get("errors")
+    parts = [str(body.get("message", ""))] + ([str(error) for error in errors] if isinstance(errors, list) else [])
+    return "; ".join(part for part in parts if part)
+
+
+def retry_after(response: Response) -> float | None:
+    """Seconds to wait as the answer has them: `Retry-After` as a number, or a date measured from the answer's own."""
+    value = response.headers.get("retry-after") or response.headers.get("ratelimit-reset")
+    if value is None:
+        return None
+    with suppress(ValueError):
+        return min(max(0.0, float(value)), LONGEST_WAIT)
+    with suppress(KeyError, TypeError, ValueError):
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(response.headers["date"])
+        return min(max(0.0, wait.total_seconds()), LONGEST_WAIT)
+    return None
+
+
+SINK: Final = PagerDuty

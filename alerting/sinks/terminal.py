@@ -1,0 +1,84 @@
+"""The terminal: one line an alert on standard output or standard error."""
+
+import sys
+from collections.abc import Sequence
+from typing import ClassVar, Final, Literal, TextIO
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from alerting.alert import Alert
+from alerting.harmless import harmless
+from alerting.sink import DONE, Result
+from stream.finding import Severity
+from tocsin_audit.event import rfc3339
+
+STYLES: Final[dict[Severity, str]] = {
+    "critical": "bold white on red",
+    "high": "bold red",
+    "medium": "yellow",
+    "low": "cyan",
+    "notice": "dim",
+}
+
+
+class TerminalOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which stream is written to, and whether in colour (by default where it is a terminal)."""
+
+    stream: Literal["stdout", "stderr"] = "stdout"
+    colour: bool | None = None
+
+
+class Terminal:
+    """Writes alerts as lines; whether a line was seen nobody can say, so what is in doubt is marked as a repeat."""
+
+    name: ClassVar[str] = "terminal"
+    Options: ClassVar[type] = TerminalOptions
+
+    def __init__(self, options: TerminalOptions) -> None:
+        self._options = options
+
+    def deliver(self, alerts: Sequence[Alert], in_doubt: frozenset[str]) -> Sequence[Result]:
+        """Write a line for each alert; `retry` from the first that could not be written."""
+        stream: TextIO = getattr(sys, self._options.stream)
+        results: list[Result] = []
+        for alert in alerts:
+            repeated = alert.id in in_doubt
+            try:
+                self._console(stream).print(line(alert, repeated=repeated), soft_wrap=True)
+                stream.flush()
+            except (OSError, ValueError) as error:  # ValueError: the stream was closed
+                results += [Result("retry", f"cannot write: {error}")] * (len(alerts) - len(results))
+                break
+            results.append(Result("done", repeated=True) if repeated else DONE)
+        return results
+
+    def close(self) -> None:
+        """Nothing to give back: the streams are the process's."""
+
+    def _console(self, stream: TextIO) -> Console:
+        plain = None if self._options.colour is None else not self._options.colour
+        return Console(
+            file=stream, force_terminal=self._options.colour, no_color=plain, markup=False, emoji=False, highlight=False
+        )
+
+
+def line(alert: Alert, *, repeated: bool) -> Text:
+    """The alert in one line: when, how severe, what, about whom, which incident."""
+    incident = alert.incident
+    about = " ".join(f"{key}={harmless(value, 80)}" for key, value in sorted(incident.entity.items()))
+    parts = [
+        (rfc3339(alert.time)[:19] + "Z ", "dim"),
+        (f"{incident.severity.upper():8} ", STYLES[incident.severity]),
+        (f"{'PAGE ' if alert.page else ''}{alert.change}: ", "bold" if alert.page else ""),
+        (harmless(incident.title, 300), ""),
+        (f" ({about})" if about else "", ""),
+        (f" tenant={harmless(incident.tenant, 80)}" if incident.tenant else "", ""),
+        (f" incident={harmless(incident.id, 80)}", "dim"),
+        (" [may be a repeat]" if repeated else "", "italic"),
+    ]
+    return Text.assemble(*parts)
+
+
+SINK: Final = Terminal
