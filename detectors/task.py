@@ -1,0 +1,170 @@
+"""The detect task: reads one partition of events, folds it, and appends what it found, each output exactly once."""
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Final, Protocol
+
+import msgspec
+
+from stream.crashpoints import crash_point
+from stream.finding import ENCODER, Finding
+from stream.frame import Frame, Header, Origin, Record, pack
+from stream.log import EVENTS, FINDINGS, Log, Snapshot, Stream
+
+TASK: Final = "detect"
+TICK: Final = 1.0
+"""Seconds of the log's clock after which the findings stream hears of it, findings or not."""
+
+
+class Folding(Protocol):
+    """What the task needs of an engine."""
+
+    clock: float
+    version: int
+
+    def fold(self, record: Record) -> list[Finding]:
+        """Fold one frame; the findings it makes, a function of the frames so far alone."""
+        ...
+
+    def snapshot(self) -> tuple[bytes, dict[str, bytes | None]]:
+        """Small whole meta, and the buckets that changed since the snapshot before."""
+        ...
+
+    def restore(self, meta: bytes, buckets: dict[str, bytes]) -> None:
+        """Become what a snapshot describes."""
+        ...
+
+
+class Observer(Protocol):
+    """Hears what the task did, for metrics; never decides anything."""
+
+    def folded(self, record: Record, findings: Sequence[Finding]) -> None:
+        """A frame was folded."""
+        ...
+
+
+class _Meta(msgspec.Struct, array_like=True):
+    engine: bytes
+    outputs: int
+    told: float
+
+
+class DetectTask:
+    """Folds the frames of one partition in order.
+
+    Its outputs carry (task, partition, offset, ordinal). After a restore it folds again what came after the snapshot
+    but appends nothing up to the last output that the findings stream already has.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        engine: Folding,
+        *,
+        stream: Stream = EVENTS,
+        outputs: Stream = FINDINGS,
+        task: str = TASK,
+        tick: float = TICK,
+        observer: Observer | None = None,
+    ) -> None:
+        self.position = 0
+        self._log = log
+        self._engine = engine
+        self._stream = stream
+        self._outputs = outputs
+        self._task = task
+        self._tick = tick
+        self._observer = observer
+        self._known = -1
+        self._told = 0.0
+        self._out_position = 0
+        self._outbox: deque[Frame] = deque()
+        self._sent: Future[int] | None = None
+        self._saved = 0
+        self._restore()
+
+    @property
+    def replaying(self) -> bool:
+        """Whether outputs of the frames being folded are already known."""
+        return self.position <= self._known
+
+    def advance(self, *, wait: float, limit: int = 64) -> int:
+        """Fold the frames that are there, waiting up to `wait` seconds for one; how many there were."""
+        self.flush()
+        records = self._log.read(self._stream, self.position, limit=limit, wait=wait)
+        for record in records:
+            findings = self._engine.fold(record)
+            if record.offset > self._known:
+                self._emit(record, findings)
+                if self._observer is not None:
+                    self._observer.folded(record, findings)
+            self.position = record.offset + 1
+        return len(records)
+
+    def flush(self) -> None:
+        """Append every output, one after the other, and wait until the last is durable.
+
+        Raises StorageError where one is not; calling again tries that one again, so that outputs never stand out of
+        order, and nothing more is read until then.
+        """
+        while self._outbox:
+            if self._sent is None:
+                self._sent = self._log.append(self._outputs, self._outbox[0])
+            sent, self._sent = self._sent, None
+            self._out_position = sent.result() + 1
+            self._outbox.popleft()
+
+    def save(self) -> None:
+        """Make a snapshot of the state at the present position, once every output up to it is durable."""
+        if self.position == self._saved:
+            return
+        self.flush()
+        meta, buckets = self._engine.snapshot()
+        whole = msgspec.msgpack.encode(_Meta(meta, self._out_position, self._told))
+        crash_point("detect.before_snapshot")
+        self._log.save(Snapshot(self._task, self._engine.version, self.position, whole, buckets))
+        self._saved = self.position
+
+    def _restore(self) -> None:
+        snapshot = self._log.load(self._task)
+        if snapshot is not None and snapshot.version == self._engine.version:
+            meta = msgspec.msgpack.decode(snapshot.meta, type=_Meta)
+            present = {name: bucket for name, bucket in snapshot.buckets.items() if bucket is not None}
+            self._engine.restore(meta.engine, present)
+            self.position = self._saved = snapshot.position
+            self._out_position = meta.outputs
+            self._told = meta.told
+        place = self._out_position
+        while records := self._log.read(self._outputs, place):
+            for record in records:
+                origin = record.frame.header.origin
+                if origin is not None and origin.task == self._task and origin.partition == self._stream.partition:
+                    self._known = max(self._known, origin.offset)
+            place = records[-1].offset + 1
+        self._out_position = max(self._out_position, place)
+
+    def _emit(self, record: Record, findings: Sequence[Finding]) -> None:
+        clock = self._engine.clock
+        if not findings and clock - self._told < self._tick:
+            return
+        self._told = clock
+        origin = Origin(self._task, self._stream.partition, record.offset, 0)
+        if findings:
+            header = Header(
+                received=clock,
+                content="findings",
+                count=len(findings),
+                first=min(finding.start for finding in findings),
+                last=max(finding.end for finding in findings),
+                origin=origin,
+                imported=record.frame.header.imported,
+            )
+            frame = pack(header, ENCODER.encode_lines(findings).rstrip(b"\n"))
+        else:
+            frame = Frame(Header(received=clock, content="tick", codec="none", origin=origin), b"")
+        crash_point("detect.before_output")
+        self._outbox.append(frame)
+        if self._sent is None and len(self._outbox) == 1:
+            self._sent = self._log.append(self._outputs, frame)
+        crash_point("detect.after_output")
