@@ -17,7 +17,8 @@ class Label:
     """One incident, or one decoy: something that looks like an incident and is none.
 
     `class_` of a decoy is the class that it looks like. `allowed` are classes of operations findings that tell the
-    truth about a decoy and count neither for nor against a detector.
+    truth about a decoy and count neither for nor against a detector. `decides` is the number of the event with which
+    the evidence suffices by the published thresholds: delay is counted from there.
     """
 
     id: str
@@ -31,6 +32,8 @@ class Label:
     allowed: tuple[str, ...] = ()
     event_ids: list[str] = field(default_factory=list)
     count: int = 0
+    decides: int = 1
+    times: list[float] = field(default_factory=list)
     start: float = 0.0
     end: float = 0.0
 
@@ -45,6 +48,7 @@ class Label:
         self.count += 1
         if len(self.event_ids) < EVENT_IDS:
             self.event_ids.append(event_id)
+            self.times.append(time)
 
     def record(self) -> dict[str, Any]:
         """The label in the form of `truth.json`."""
@@ -60,4 +64,11 @@ class Label:
         }
         if self.why_benign is not None:
             return record | {"why_benign": self.why_benign, "allowed": list(self.allowed)}
-        return record | {"also": list(self.also), "severity": self.severity, "difficulty": self.difficulty}
+        times = sorted(self.times)
+        return record | {
+            "also": list(self.also),
+            "severity": self.severity,
+            "difficulty": self.difficulty,
+            "deciding": rfc3339(times[min(self.decides, len(times)) - 1]),
+            "offsets": [round(time - self.start, 3) for time in times],
+        }

@@ -16,7 +16,7 @@ def brute(stage: Stage, grade: Difficulty) -> Staged:
     """One account, many guesses; the harder, the fewer and the more widely spread over addresses."""
     attempts, minutes, sources = {"easy": (220, 5, 1), "medium": (45, 25, 8), "hard": (16, 28, 6)}[grade]
     victim = stage.actor("person")
-    label = stage.label("brute", victim.key, grade, also=("success_after",))
+    label = stage.label("brute", victim.key, grade, also=("success_after",), decides=10)
     return Staged(label, _guesses(stage, victim, attempts, minutes * _MINUTE, sources, label))
 
 
@@ -24,7 +24,9 @@ def success_after(stage: Stage, grade: Difficulty) -> Staged:
     """A guess succeeds, and the login is used from the guesser's address."""
     attempts, minutes, sources = {"easy": (150, 6, 1), "medium": (40, 20, 5), "hard": (14, 25, 5)}[grade]
     victim = stage.actor("person")
-    label = stage.label("success_after", victim.key, grade, severity="critical", also=("brute", "spray"))
+    label = stage.label(
+        "success_after", victim.key, grade, severity="critical", also=("brute", "spray"), decides=attempts + 1
+    )
     return Staged(label, _break_in(stage, victim, attempts, minutes * _MINUTE, sources, label))
 
 
@@ -36,7 +38,7 @@ def spray(stage: Stage, grade: Difficulty) -> Staged:
     names = [it.user for it in stage.people(tenant)][:users]
     known = len(names)
     names += [f"https://login.{tenant.name}.example|guess{number:03d}" for number in range(users - known)]
-    label = stage.label("spray", {"source_ip": source}, grade, also=("stuffing", "success_after", "brute"))
+    label = stage.label("spray", {"source_ip": source}, grade, also=("stuffing", "success_after", "brute"), decides=15)
 
     def moments() -> Iterator[Moment]:
         attempts = [name for _ in range(tries) for name in names]
@@ -54,7 +56,7 @@ def stuffing(stage: Stage, grade: Difficulty) -> Staged:
     people = [it.user for it in stage.people(tenant)][: users // 2]
     names = people + [f"https://login.{tenant.name}.example|leak{n:04d}" for n in range(users - len(people))]
     stage.rng.shuffle(names)
-    label = stage.label("stuffing", {"tenant": tenant.name}, grade, also=("spray", "success_after"))
+    label = stage.label("stuffing", {"tenant": tenant.name}, grade, also=("spray", "success_after"), decides=25)
 
     def moments() -> Iterator[Moment]:
         for at, name in zip(_spread(stage, users, minutes * _MINUTE), names, strict=True):
@@ -92,7 +94,7 @@ def scope_probing(stage: Stage, grade: Difficulty) -> Staged:
     """A valid login tries what it may not do: one 403 after the other."""
     tries, minutes = {"easy": (40, 5), "medium": (14, 20), "hard": (12, 150)}[grade]
     actor = stage.actor("person", "service")
-    label = stage.label("scope_probing", actor.key, grade, severity="medium")
+    label = stage.label("scope_probing", actor.key, grade, severity="medium", decides=10)
     tools = [(server, tool) for server in BY_NAME.values() if not server.open for tool in server.tools]
 
     def moments() -> Iterator[Moment]:
@@ -110,7 +112,7 @@ def enumeration(stage: Stage, grade: Difficulty) -> Staged:
     tries, minutes = {"easy": (220, 10), "medium": (50, 30), "hard": (30, 120)}[grade]
     actor = stage.actor("person", "service")
     server = stage.server_of("configured")
-    label = stage.label("enumeration", actor.key, grade, severity="medium", also=("scope_probing",))
+    label = stage.label("enumeration", actor.key, grade, severity="medium", also=("scope_probing",), decides=20)
     tool = next(it for it in server.tools if it.action == "read")
 
     def moments() -> Iterator[Moment]:

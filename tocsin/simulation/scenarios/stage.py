@@ -38,9 +38,10 @@ class Stage:
         *,
         severity: str = "high",
         also: tuple[str, ...] = (),
+        decides: int = 1,
     ) -> Label:
         """The label of an attack."""
-        return Label(self.id, class_, self.scenario, entity, severity, difficulty, also)
+        return Label(self.id, class_, self.scenario, entity, severity, difficulty, also, decides=decides)
 
     def decoy(self, looks_like: str, entity: dict[str, str], why: str, *, allowed: tuple[str, ...] = ()) -> Label:
         """The label of something benign that looks like a class."""

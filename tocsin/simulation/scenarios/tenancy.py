@@ -85,7 +85,7 @@ def denied(stage: Stage, grade: Difficulty) -> Staged:
     tries, owners = {"easy": (30, 5), "medium": (8, 3), "hard": (3, 1)}[grade]
     actor = stage.actor("person", "service")
     victims = [stage.stranger_to(actor.tenant) for _ in range(owners)]
-    label = stage.label("cross_tenant_denied", actor.key, grade, severity="medium", also=("scope_probing",))
+    label = stage.label("cross_tenant_denied", actor.key, grade, severity="medium", also=("scope_probing",), decides=3)
     server = BY_NAME["crm"]
 
     def moments() -> Iterator[Moment]:
@@ -140,7 +140,7 @@ def leak(stage: Stage, grade: Difficulty) -> Staged:
     share, minutes = {"easy": (0.9, 40), "medium": (0.3, 90), "hard": (0.08, 240)}[grade]
     server = {"easy": "crm", "medium": "tickets", "hard": "billing"}[grade]
     label = stage.label(
-        "cross_tenant_leak", {"server": server}, grade, severity="critical", also=("cross_tenant_read",)
+        "cross_tenant_leak", {"server": server}, grade, severity="critical", also=("cross_tenant_read",), decides=2
     )
     at = stage.office_hour(stage.world.population.tenants[0])
     stage.world.leaks.append(Leak(at, at + minutes * 60, server, share, label))
