@@ -1,11 +1,9 @@
 """`tocsin evaluate`: backtest every corpus, hold the findings against the truth, compare, and check for regression."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -22,56 +20,47 @@ Progress = Callable[[float, str], None]
 """Told the share done, 0 to 1, and what is being done."""
 
 
-class Backtest(Protocol):
-    """How findings come about: `tocsin.backtest.backtest`."""
-
-    def __call__(self, files: list[Path], *, config: Any, directory: Path | None, findings_out: Path | None) -> object:
-        """Backtest files of events and write one finding a line."""
+Told = Callable[[Mapping[str, Any]], None]
+Backtest = Callable[[Corpus, Told], object]
+"""Runs a configuration's detectors and decisions over a corpus and tells each finding (DESIGN §11, `backtest`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What to evaluate: corpora, a configuration, another to compare with, committed figures to be held against."""
+def evaluate(
+    corpora: Sequence[Path],
+    backtest: Backtest,
+    *,
+    against: Backtest | None = None,
+    figures: Path | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Evaluate corpora with a backtest, `against` another, and hold it to the committed `figures` of a file.
 
-    corpora: Sequence[Path]
-    config: Any = None
-    against: Any = None
-    compare: bool = False
-    figures: Path | None = None
-
-
-def evaluate(asked: Asked, backtest: Backtest, progress: Progress | None = None) -> Report:
-    """Evaluate corpora with a backtest; raises RejectedError for a folder that is none."""
-    if not asked.corpora:
+    Raises RejectedError for a folder that is no corpus and for figures that cannot be read.
+    """
+    if not corpora:
         raise RejectedError(
             "nothing to evaluate", where="evaluate", hint="name a corpus folder or use the standard set"
         )
-    corpora = [read_corpus(path) for path in asked.corpora]
-    rounds = len(corpora) * (2 if asked.compare else 1)
+    read = [read_corpus(path) for path in corpora]
+    limits = read_figures(figures) if figures is not None else None
     scores: list[Score] = []
     changes: list[Change] = []
-    done = 0
-    for corpus in corpora:
+    for number, corpus in enumerate(read):
+        if progress is not None:
+            progress(number / len(read), corpus.name)
         span = span_of(corpus.events)
-        for config in (asked.config, asked.against)[: 2 if asked.compare else 1]:
-            if progress is not None:
-                progress(done / rounds, corpus.name)
-            score = run(corpus, span, config, backtest)
-            done += 1
-            if len(scores) > len(changes) and asked.compare:
-                changes.append(change(scores[-1], score))
-            else:
-                scores.append(score)
-    worse, notes = ([], []) if asked.figures is None else regressions(scores, read_figures(asked.figures))
+        scores.append(run(corpus, span, backtest))
+        if against is not None:
+            changes.append(change(scores[-1], run(corpus, span, against)))
+    worse, notes = regressions(scores, limits) if limits is not None else ([], [])
     return Report(scores=scores, changes=changes, regressions=worse, notes=notes)
 
 
-def run(corpus: Corpus, span: Span, config: Any, backtest: Backtest) -> Score:
-    """Backtest one corpus and score what was found."""
-    with tempfile.TemporaryDirectory(prefix="tocsin-evaluate-") as folder:
-        out = Path(folder) / "findings.ndjson"
-        backtest([corpus.events], config=config, directory=corpus.directory, findings_out=out)
-        return score_findings(corpus, findings_in(out), span)
+def run(corpus: Corpus, span: Span, backtest: Backtest) -> Score:
+    """Backtest one corpus and score what was found as it is told."""
+    scorer = Scorer(corpus)
+    backtest(corpus, scorer.add)
+    return scorer.score(span)
 
 
 def score_findings(corpus: Corpus, findings: Iterable[Mapping[str, Any]], span: Span) -> Score:

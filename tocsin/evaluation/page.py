@@ -113,7 +113,8 @@ def _rows(score: Score) -> str:
         for name, row in sorted((score.classes | score.scenarios | score.grades).items())
     )
     return (
-        "<table><tr><th>class / scenario or grade<th>incidents<th>recall<th>page recall<th>delay, median<th>delay, p95</tr>"
+        "<table><tr><th>class / scenario or grade<th>incidents<th>recall<th>page recall<th>delay, median"
+        "<th>delay, p95</tr>"
         f"{rows}</table>"
     )
 
