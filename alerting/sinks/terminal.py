@@ -1,5 +1,6 @@
 """The terminal: one line an alert on standard output or standard error."""
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import ClassVar, Final, Literal, TextIO
@@ -14,6 +15,7 @@ from alerting.sink import DONE, Result
 from stream.finding import Severity
 from tocsin_audit.event import rfc3339
 
+NAME: Final = re.compile(r"[\w.:/|@+-]+")
 STYLES: Final[dict[Severity, str]] = {
     "critical": "bold white on red",
     "high": "bold red",
@@ -65,20 +67,29 @@ class Terminal:
 
 
 def line(alert: Alert, *, repeated: bool) -> Text:
-    """The alert in one line: when, how severe, what, about whom, which incident."""
+    """The alert in one line: when, how severe, which incident, what, about whom.
+
+    What is ours comes first and what strangers wrote is in quotes where it is more than a name, so that no value can
+    pass for another field.
+    """
     incident = alert.incident
-    about = " ".join(f"{key}={harmless(value, 80)}" for key, value in sorted(incident.entity.items()))
+    about = {**incident.entity, **({"tenant": incident.tenant} if incident.tenant else {})}
+    values = " ".join(f"{key}={_value(value)}" for key, value in sorted(about.items()))
     parts = [
         (rfc3339(alert.time)[:19] + "Z ", "dim"),
-        (f"{incident.severity.upper():8} ", STYLES[incident.severity]),
-        (f"{'PAGE ' if alert.page else ''}{alert.change}: ", "bold" if alert.page else ""),
+        (f"{incident.severity.upper():8}", STYLES[incident.severity]),
+        (f" {'PAGE ' if alert.page else ''}{alert.change}", "bold" if alert.page else ""),
+        (f" {harmless(incident.id, 80)}: ", "dim"),
         (harmless(incident.title, 300), ""),
-        (f" ({about})" if about else "", ""),
-        (f" tenant={harmless(incident.tenant, 80)}" if incident.tenant else "", ""),
-        (f" incident={harmless(incident.id, 80)}", "dim"),
+        (f" ({values})" if values else "", ""),
         (" [may be a repeat]" if repeated else "", "italic"),
     ]
     return Text.assemble(*parts)
+
+
+def _value(value: str) -> str:
+    text = harmless(value, 80)
+    return text if NAME.fullmatch(text) else '"' + text.replace('"', "'") + '"'
 
 
 SINK: Final = Terminal

@@ -1,7 +1,8 @@
 """Alerts as ECS documents, by pure functions.
 
 Field names and values: Elastic Common Schema 9.4; `event.kind` is `alert` for detections, never `signal`, which is
-Kibana's own. Words of strangers are values of fields here, in one line each; no URL field is ever filled from them.
+Kibana's own. Prose for people (`message`, `event.reason`, the report) is made harmless; names and ids stay exact, so
+that they can be searched. No URL field is ever filled from words of strangers.
 """
 
 import re
@@ -10,6 +11,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from alerting.alert import Alert, Incident
+from alerting.harmless import harmless, harmless_block
 from stream.finding import Finding, Severity
 from tocsin_audit.event import rfc3339
 from tocsin_audit.text import clean
@@ -59,10 +61,9 @@ def documents(alert: Alert, namespace: str) -> list[Document]:
 def finding_document(finding: Finding, alert: Alert) -> dict[str, Any]:
     """A finding as an ECS alert."""
     number = NUMBERS[finding.severity]
-    numbers = " ".join(part for part in (_text(finding.observed), _expected(finding.expected)) if part)
     body = {
         "@timestamp": rfc3339(finding.time),
-        "message": _text(finding.title),
+        "message": harmless(finding.title),
         "event": {
             "kind": "alert",
             "category": ["intrusion_detection"],
@@ -71,7 +72,7 @@ def finding_document(finding: Finding, alert: Alert) -> dict[str, Any]:
             "id": finding.id,
             "severity": number,
             "risk_score": float(finding.score or number),
-            "reason": _text(finding.why or numbers or finding.title, 2000),
+            "reason": harmless(finding.why or finding.observed or finding.title, 2000),
             "start": rfc3339(finding.start),
             "end": rfc3339(finding.end),
         },
@@ -119,7 +120,7 @@ def incident_document(alert: Alert) -> dict[str, Any]:
     number = NUMBERS[incident.severity]
     body = {
         "@timestamp": rfc3339(alert.time),
-        "message": _text(incident.title),
+        "message": harmless(incident.title),
         "event": {
             "kind": "event",
             "category": ["intrusion_detection"],
@@ -128,7 +129,7 @@ def incident_document(alert: Alert) -> dict[str, Any]:
             "id": alert.id,
             "severity": number,
             "risk_score": float(number),
-            "reason": _text(incident.title, 2000),
+            "reason": harmless(incident.title, 2000),
             "start": rfc3339(incident.opened),
             "end": rfc3339(incident.updated),
         },
@@ -139,7 +140,7 @@ def incident_document(alert: Alert) -> dict[str, Any]:
             "page": alert.page,
             "reason": alert.reason,
             "change": alert.change,
-            "report": [_text(line) for line in alert.text.splitlines()[:200]],
+            "report": harmless_block(alert.text, 200),
             "incident": _incident(incident),
         },
         "labels": {"page": "true" if alert.page else "false"},
@@ -223,10 +224,6 @@ def _without_nothing(value: Any) -> Any:
 
 def _text(value: str, limit: int = 500) -> str:
     return clean(value, limit) or ""
-
-
-def _expected(value: str) -> str:
-    return f"(expected {_text(value)})" if value else ""
 
 
 def _cleaned(values: list[str]) -> list[str]:
