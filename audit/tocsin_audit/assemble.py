@@ -2,26 +2,23 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from tocsin_audit import action, arguments, identity, measure, outcome
 from tocsin_audit.event import AuditEvent
-from tocsin_audit.exchange import Exchange, InnerCall, headers_of
+from tocsin_audit.exchange import Exchange, InnerCall
 from tocsin_audit.fingerprint import Fingerprints
 from tocsin_audit.ownership import header_text
+from tocsin_audit.reading import META, STATELESS, Reading, key_of
 from tocsin_audit.settings import Settings
 from tocsin_audit.source import Network, source
 from tocsin_audit.text import clean, clean_error
-from tocsin_audit.typed import message_of, params_of
-from tocsin_audit.wire import messages, plain
+from tocsin_audit.typed import dump, message_of, params_of
 
-_META: Final = "io.modelcontextprotocol/"
-_STATELESS: Final = "2026-07-28"
 _TRACE: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
-_METHOD: Final = re.compile(rb'"method"\s*:\s*"([^"\\]{1,128})"')
 _QUIET: Final = frozenset({"ping"})
 _REMEMBERED: Final = 10_000
 
@@ -43,7 +40,7 @@ class Assembler:
             if exchange.only is None:
                 return []
             return [self._of_inner(exchange, exchange.only, settings)]
-        http = _Http(exchange)
+        http = Reading(exchange)
         if exchange.only is not None:
             return [self._of_call(http, http.request_of(exchange.only), settings)]
         found = []
@@ -56,12 +53,12 @@ class Assembler:
             found.append(self._of_call(http, {}, settings))
         return found
 
-    def _of_call(self, http: "_Http", request: Mapping[str, Any], settings: Settings) -> AuditEvent:
+    def _of_call(self, http: Reading, request: Mapping[str, Any], settings: Settings) -> AuditEvent:
         exchange = http.exchange
         method = clean(request.get("method"), 128) or http.header_method
         params = request.get("params")
         params = params if isinstance(params, Mapping) else {}
-        inner = exchange.inner.get((_key(request.get("id")), method or ""))
+        inner = exchange.inner.get((key_of(request.get("id")), method or ""))
         answer, size = http.answer(request)
         late = answer is None and inner is not None and inner.done
         message = message_of(inner) if late and inner is not None else answer
@@ -69,6 +66,7 @@ class Assembler:
         event.transport = "http"
         event.duration_ms = round(exchange.seconds * 1e3, 3)
         event.request_id = _request_id(request.get("id"))
+        self._learn(exchange, params.get("name"))
         self._place(event, http)
         self._name(event, http, inner, settings)
         self._describe(event, params, http.headers, settings)
@@ -120,7 +118,7 @@ class Assembler:
             event.outcome, event.reason = "authz_denied", f"tocsin.denied:{exchange.denied}"
         return event
 
-    def _place(self, event: AuditEvent, http: "_Http") -> None:
+    def _place(self, event: AuditEvent, http: Reading) -> None:
         """Where the request came from and over what."""
         scope, headers = http.exchange.scope, http.headers
         assert scope is not None
@@ -139,7 +137,7 @@ class Assembler:
         event.client_version = _version(http.client_info)
         event.server_version = self._server_version
 
-    def _name(self, event: AuditEvent, http: "_Http", inner: InnerCall | None, settings: Settings) -> None:
+    def _name(self, event: AuditEvent, http: Reading, inner: InnerCall | None, settings: Settings) -> None:
         """Who called."""
         scope, now = http.exchange.scope, http.exchange.time
         assert scope is not None
@@ -195,13 +193,13 @@ class Assembler:
         event.recipients = arguments.recipients(given, self._fingerprints)
         presented = {key: value for key, value in params.items() if key not in ("_meta", "arguments")}
         event.handles_presented = arguments.handles({**presented, "arguments": given}, self._fingerprints)
-        trusted = headers if (event.protocol or "") >= _STATELESS else {}
+        trusted = headers if (event.protocol or "") >= STATELESS else {}
         event.resource_tenants = tuple(sorted(settings.ownership.asked(target, given, trusted)))
 
     def _judge(
         self,
         event: AuditEvent,
-        http: "_Http",
+        http: Reading,
         message: Mapping[str, Any] | None,
         inner: InnerCall | None,
         *,
@@ -216,7 +214,7 @@ class Assembler:
             challenge=http.challenge,
             message=message,
             text=http.text,
-            session=http.session is not None or event.protocol is None or event.protocol < _STATELESS,
+            session=http.session is not None or event.protocol is None or event.protocol < STATELESS,
             origin=event.origin is not None,
             disconnected=cut_off,
             failure=_class(exchange.failure),
@@ -262,13 +260,23 @@ class Assembler:
                 if isinstance(tool, Mapping) and isinstance(noted := tool.get("annotations"), Mapping):
                     _keep(self._annotations, str(tool.get("name"))[:1024], noted)
 
-    def _remember(self, event: AuditEvent, http: "_Http", message: Mapping[str, Any] | None) -> None:
+    def _learn(self, exchange: Exchange, tool: Any) -> None:
+        """Note the tools' annotations from the listing that the SDK made for itself inside a call."""
+        if not exchange.inner or tool in self._annotations:
+            return
+        for call in exchange.inner.values():
+            if call.method == "tools/list" and call.done and isinstance(call.result, Sequence):
+                for listed in call.result[:1000]:
+                    noted = dump(getattr(listed, "annotations", None))
+                    _keep(self._annotations, str(listed.name)[:1024], noted if isinstance(noted, Mapping) else {})
+
+    def _remember(self, event: AuditEvent, http: Reading, message: Mapping[str, Any] | None) -> None:
         """What only this answer says and later events need: the session's client, the server's version."""
         result = message.get("result") if message is not None else None
         if not isinstance(result, Mapping):
             return
         meta = result.get("_meta")
-        said = result.get("serverInfo") or (meta.get(f"{_META}serverInfo") if isinstance(meta, Mapping) else None)
+        said = result.get("serverInfo") or (meta.get(f"{META}serverInfo") if isinstance(meta, Mapping) else None)
         if isinstance(said, Mapping):
             self._server_version = event.server_version = clean(said.get("version"), 64)
         if event.method == "initialize":
@@ -279,152 +287,10 @@ class Assembler:
                 _keep(self._clients, event.session, (event.client_version, event.protocol))
 
 
-class _Http:
-    """The readable side of one HTTP exchange."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        scope = exchange.scope
-        assert scope is not None
-        self.exchange = exchange
-        self.headers = headers_of(scope.get("headers", []))
-        self.response_headers = headers_of(exchange.response_headers)
-        self.challenge = self.response_headers.get("www-authenticate", "")[:2048]
-        bodies = exchange.request.bodies()
-        self.body_seen = bool(bodies)
-        found = messages(bodies[0]) if bodies else None
-        self._malformed = bool(bodies) and found is None
-        self.requests = found or []
-        if not self.requests and exchange.inner:
-            self.requests = [_request_of(call) for call in exchange.inner.values()]
-        if not self.requests and (method := self._method_unread()) is not None:
-            self.requests = [{"method": method, "id": None}]
-        # Posted responses answer the server's own requests; they are no requests of the client.
-        self.requests = [request for request in self.requests if "method" in request][:100]
-        params = self.requests[0].get("params") if self.requests else None
-        opening: Mapping[str, Any] = params if isinstance(params, Mapping) else {}
-        meta = opening.get("_meta")
-        self.meta: Mapping[str, Any] = meta if isinstance(meta, Mapping) else {}
-        version = self.headers.get("mcp-protocol-version") or self.meta.get(f"{_META}protocolVersion")
-        self.protocol = clean(version or opening.get("protocolVersion"), 32)
-        self.client_info = self.meta.get(f"{_META}clientInfo") or opening.get("clientInfo")
-        self.header_method = clean(self.headers.get("mcp-method"), 128)
-        session = self.headers.get("mcp-session-id")
-        self.session = session if session and (self.protocol or "") < _STATELESS else None
-        self.capped = exchange.response.truncated
-        self._read_answers()
-
-    def _method_unread(self) -> str | None:
-        """The method of a request whose body was not kept: by its header, else by the first place that names it."""
-        if (named := self.headers.get("mcp-method")) is not None:
-            return clean(named, 128)
-        if self.exchange.request.truncated:
-            match = _METHOD.search(b"".join(self.exchange.request.chunks))
-            return match[1].decode("utf-8", "replace") if match is not None else None
-        return None
-
-    def _read_answers(self) -> None:
-        self._answers: dict[str | None, tuple[Mapping[str, Any], int]] = {}
-        self.text = ""
-        encoding = self.response_headers.get("content-encoding", "")
-        unnamed: list[tuple[Mapping[str, Any], int]] = []
-        asked = {_key(request.get("id")) for request in self.requests if "id" in request}
-        self.foreign_response = False
-        for body in self.exchange.response.bodies():
-            text = plain(body, encoding)
-            if text is None:
-                self.capped = True
-                continue
-            found = messages(text)
-            if found is None:
-                self.text = text[:2000].decode("utf-8", "replace")
-                continue
-            for message in found:
-                if "method" in message or not ("result" in message or "error" in message):
-                    continue
-                size = len(text) if len(found) == 1 else len(msgspec.json.encode(message))
-                if (key := _key(message.get("id"))) in asked:
-                    self._answers[key] = (message, size)
-                elif "error" in message:
-                    unnamed.append((message, size))
-                elif asked and self.body_seen:
-                    self.foreign_response = True
-        for key in asked - self._answers.keys():
-            if unnamed:  # an error before the request was understood carries no id, or the server's own
-                self._answers[key] = unnamed[0]
-        self._unnamed = unnamed
-
-    def request_of(self, call: InnerCall) -> Mapping[str, Any]:
-        """The request that a call of the MCP layer serves."""
-        for request in self.requests:
-            if _key(request.get("id")) == call.request_id and request.get("method") == call.method:
-                return request
-        return _request_of(call)
-
-    def answer(self, request: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, int | None]:
-        """The JSON-RPC response to a request and its size in bytes; of what was not readable the size alone."""
-        if (known := self._answers.get(_key(request.get("id")))) is not None:
-            return known
-        if not request and self._unnamed:
-            return self._unnamed[0]
-        response = self.exchange.response
-        alone = len(self.requests) <= 1
-        return None, response.seen if alone and response.seen and self.exchange.status is not None else None
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the HTTP layer refused the request, or somebody else ended it."""
-        status = self.exchange.status
-        return self.exchange.denied is not None or (status is not None and status >= 400)
-
-    @property
-    def is_mcp(self) -> bool:
-        """Whether a rejected request without a readable call was meant for an MCP endpoint."""
-        status = self.exchange.status
-        if self._malformed and self.exchange.status == 400:
-            return bool(self._unnamed)
-        marks = any(name.startswith("mcp-") for name in self.headers) or "resource_metadata" in self.challenge
-        streams = "text/event-stream" in self.headers.get("accept", "")
-        return (marks or streams or self.exchange.denied is not None) and status not in (404, 405, 406, 415)
-
-    @property
-    def credentials(self) -> tuple[str | None, str | None]:
-        """The scheme, in lower case, and the value of the Authorization header, or an API key."""
-        value = self.headers.get("authorization", "").strip()
-        if not value:
-            key = self.headers.get("x-api-key", "").strip()
-            return ("apikey", key) if key else (None, None)
-        scheme, _, token = value.partition(" ")
-        return scheme.lower(), token.strip() or None
-
-    @property
-    def misleading(self) -> str | None:
-        """How the routing headers disagree with the body, where they do and the server let it pass."""
-        if not self.requests or not self.body_seen or (self.protocol or "") < _STATELESS:
-            return None
-        request = self.requests[0]
-        if self.header_method is not None and self.header_method != request.get("method"):
-            return "Mcp-Method header disagrees with the body"
-        params = request.get("params")
-        named = params.get("name", params.get("uri")) if isinstance(params, Mapping) else None
-        if "mcp-name" in self.headers and named is not None and header_text(self.headers["mcp-name"]) != named:
-            return "Mcp-Name header disagrees with the body"
-        return None
-
-
-def _request_of(call: InnerCall) -> dict[str, Any]:
-    return {"method": call.method, "id": call.request_id, "params": params_of(call)}
-
-
-def _key(request_id: Any) -> str | None:
-    if isinstance(request_id, bool) or not isinstance(request_id, str | int | float):
-        return None
-    return str(request_id)
-
-
 def _request_id(request_id: Any) -> str | int | None:
     if isinstance(request_id, int) and not isinstance(request_id, bool) and abs(request_id) < 2**53:
         return request_id
-    return clean(_key(request_id), 128)
+    return clean(key_of(request_id), 128)
 
 
 def _version(info: Any) -> str | None:

@@ -1,6 +1,8 @@
 """The collector's HTTP interface as a client sees it: one kept-alive connection, bounded answers."""
 
+import contextlib
 import http.client
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import Final
@@ -72,6 +74,13 @@ class Collector:
         if self._context is not None:
             return http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=self._context)
         return http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+
+    def abort(self) -> None:
+        """End a request that another thread is waiting in; it raises there."""
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Drop the connection; the next request opens another."""

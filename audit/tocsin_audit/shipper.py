@@ -114,6 +114,7 @@ class Shipper:
                         lambda: self._closing,
                         wait_before(self._failures - 1, verdict.wait, random.random()),  # noqa: S311 - spreads producers out, guards nothing
                     )
+        self._collector.close()
         self._closed.set()
 
     def _adopt(self) -> None:

@@ -33,8 +33,9 @@ class Subscription:
         threading.Thread(target=self._run, name="tocsin-audit-settings", daemon=True).start()
 
     def close(self) -> None:
-        """Ask no more; a poll under way is left to end by itself."""
+        """Ask no more; a poll under way is ended."""
         self._closing.set()
+        self._collector.abort()
 
     def _load(self) -> None:
         try:
@@ -49,11 +50,14 @@ class Subscription:
                 asked = self._poll()
                 failures = 0
             except (OSError, http.client.HTTPException, ValueError) as error:
+                if self._closing.is_set():
+                    break
                 failures += 1
                 asked = None
                 self._troubles.note("settings", f"no settings from {self._collector.url}: {error}")
             if asked is not None or failures:
                 self._closing.wait(wait_before(failures, asked, random.random()))  # noqa: S311 - spreads producers out, guards nothing
+        self._collector.close()
 
     def _poll(self) -> float | None:
         """Ask once; the seconds to wait before asking again, null for none. Raises where it went wrong."""
