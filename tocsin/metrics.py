@@ -20,6 +20,7 @@ class Metrics:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self.total_accepted = self.total_findings = self.total_delivered = 0
         self.registry = CollectorRegistry()
         registry = self.registry
         self._accepted = Counter("tocsin_events_accepted", "Events made durable", registry=registry)
@@ -66,6 +67,7 @@ class Metrics:
     def accepted(self, count: int) -> None:
         """So many events became durable."""
         self._accepted.inc(count)
+        self.total_accepted += count
 
     def duplicates(self, count: int) -> None:
         """So many events were recognised as sent before."""
@@ -86,6 +88,7 @@ class Metrics:
         if header.content == "events" and not header.imported:
             self._event_lag.observe(max(0.0, header.received - header.last))
         now = self._clock()
+        self.total_findings += len(findings)
         for finding in findings:
             self._findings.labels(finding.class_, finding.mode).inc()
             if not header.imported:
@@ -95,12 +98,12 @@ class Metrics:
         """A finding was decided on."""
         self._decisions.labels(reason).inc()
 
-    def delivered(self, sink: str, alert: Alert, outcome: str) -> None:
-        """An attempt to deliver ended."""
+    def delivered(self, sink: str, alert: Alert, outcome: str, now: float) -> None:
+        """An attempt to deliver ended at a moment in seconds since the epoch."""
         self._deliveries.labels(sink, outcome).inc()
         if outcome != "done":
             return
-        now = self._clock()
+        self.total_delivered += 1
         for finding in alert.findings:
             self._finding_to_delivered.labels(finding.class_, sink).observe(max(0.0, now - alert.time))
             self._event_to_delivered.labels(finding.class_, sink).observe(max(0.0, now - finding.time))

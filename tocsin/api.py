@@ -1,0 +1,183 @@
+"""`/api/v1`: what operators ask and do, and the open and guarded pages beside it."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from alerting import queries
+from alerting.life import ACTS
+from alerting.task import act_frame
+from stream.control import IncidentChange
+from stream.errors import RejectedError, TocsinError, UnavailableError
+from stream.finding import SEVERITIES
+from stream.log import EVENTS, FINDINGS
+from tocsin.moments import moment
+from tocsin.runtime import Runtime
+from tocsin.search import Query, search
+
+ACT_SECONDS: Final = 10.0
+"""How long an operator's act may take to take effect before the answer says that it is on its way."""
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Api:
+    """The routes of a running Tocsin that are not for producers."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def routes(self) -> list[Route]:
+        """All of them; what is not said to be open asks for the operator's token."""
+        guarded = self._guarded
+        return [
+            Route("/healthz", self._health),
+            Route("/readyz", self._readiness),
+            Route("/metrics", self._metrics),
+            Route("/api/v1/status", guarded(self._status)),
+            Route("/api/v1/incidents", guarded(self._incidents)),
+            Route("/api/v1/incidents/{id}", guarded(self._incident)),
+            Route("/api/v1/incidents/{id}/why", guarded(self._why)),
+            Route("/api/v1/incidents/{id}/{act}", guarded(self._act), methods=["POST"]),
+            Route("/api/v1/events", guarded(self._events)),
+            Route("/api/v1/refused", guarded(self._refused)),
+        ]
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def guard(request: Request) -> Response:
+            if not self._is_operator(request):
+                hint = "send Authorization: Bearer with the token of the data directory's token file"
+                return _error(401, "no valid operator token", hint)
+            try:
+                return await handler(request)
+            except RejectedError as error:
+                return _error(404 if "no incident" in error.what else 400, error.what, error.hint)
+            except TocsinError as error:
+                return _error(503, error.what, error.hint)
+
+        return guard
+
+    def _is_operator(self, request: Request) -> bool:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), self._runtime.token.encode())
+
+    async def _health(self, _: Request) -> Response:
+        failed = self._runtime.failed.is_set()
+        return JSONResponse({"status": "failed" if failed else "alive"}, status_code=500 if failed else 200)
+
+    async def _readiness(self, _: Request) -> Response:
+        problems = self._runtime.problems
+        ready = self._runtime.caught_up and not problems
+        status = "ready" if ready else "not ready" if problems else "catching up"
+        return JSONResponse({"status": status, "problems": sorted(problems)}, status_code=200 if ready else 503)
+
+    async def _metrics(self, request: Request) -> Response:
+        peer = request.client.host if request.client is not None else ""
+        if peer not in LOOPBACK and not self._is_operator(request):
+            return _error(401, "metrics ask for a token beyond loopback", "send Authorization: Bearer")
+        page = await run_in_threadpool(self._runtime.metrics.page)
+        return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def _status(self, _: Request) -> Response:
+        return JSONResponse(self._runtime.status())
+
+    async def _incidents(self, request: Request) -> Response:
+        asked = request.query_params
+        wanted = queries.Filter(
+            state=asked.get("state", "open"),
+            tenants=frozenset({asked["tenant"]}) if "tenant" in asked else None,
+            family=asked.get("family"),
+            severity=_severity(asked.get("severity")),
+            entity=asked.get("entity"),
+            since=moment(asked["since"], self._runtime.clock()) if "since" in asked else None,
+            limit=_number(asked.get("limit"), 100, 1000),
+        )
+        found = await run_in_threadpool(queries.list_incidents, self._runtime.store, wanted)
+        return JSONResponse([queries.summary(incident) for incident in found])
+
+    async def _incident(self, request: Request) -> Response:
+        runtime = self._runtime
+        return JSONResponse(
+            await run_in_threadpool(queries.show, runtime.store, request.path_params["id"], runtime.runbooks)
+        )
+
+    async def _why(self, request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(queries.why, self._runtime.store, request.path_params["id"]))
+
+    async def _act(self, request: Request) -> Response:
+        act = request.path_params["act"]
+        if act not in ACTS:
+            return _error(404, f"there is no act '{act[:32]}'", f"there are {', '.join(ACTS)}")
+        try:
+            body = await request.json() if await request.body() else {}
+        except ValueError:
+            return _error(400, "the body is not JSON", '{"by": "you", "note": "…", "verdict": "true"}')
+        runtime = self._runtime
+        record = await run_in_threadpool(queries.find, runtime.store, request.path_params["id"])
+        now = runtime.clock()
+        change = IncidentChange(
+            incident=record.id,
+            act=act,
+            by=str(body.get("by") or "operator")[:100],
+            at=now,
+            verdict=_text(body.get("verdict")),
+            note=_text(body.get("note")),
+        )
+        offset = await asyncio.wrap_future(runtime.log.append(FINDINGS, act_frame(change, now)))
+        deadline = time.monotonic() + ACT_SECONDS
+        while runtime.decided <= offset:
+            if time.monotonic() > deadline:
+                raise UnavailableError("the act is stored but has not taken effect yet", hint="look again in a moment")
+            await asyncio.sleep(0.01)
+        why = runtime.observers.rejections.pop((change.incident, change.at), None)
+        if why is not None:
+            raise RejectedError(why)
+        after = await run_in_threadpool(queries.find, runtime.store, record.id)
+        return JSONResponse(queries.summary(after.incident()))
+
+    async def _events(self, request: Request) -> Response:
+        asked = request.query_params
+        now = self._runtime.clock()
+        query = Query(
+            since=moment(asked["since"], now) if "since" in asked else 0.0,
+            until=moment(asked["until"], now) if "until" in asked else 1e12,
+            limit=_number(asked.get("limit"), 100, 1000),
+            **{key: asked[key] for key in ("tenant", "principal", "server", "outcome", "id") if key in asked},
+        )
+        log = self._runtime.log
+        answer = await run_in_threadpool(lambda: search(log, query, end=log.end(EVENTS)))
+        return Response(msgspec.json.encode(answer), media_type="application/json")
+
+    async def _refused(self, _: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(queries.refused, self._runtime.store))
+
+
+def _error(status: int, error: str, hint: str = "") -> JSONResponse:
+    return JSONResponse({"error": error, "hint": hint}, status_code=status)
+
+
+def _number(text: str | None, default: int, most: int) -> int:
+    if text is None:
+        return default
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise RejectedError(f"limit must be a number from 1 to {most}")
+    return int(text)
+
+
+def _severity(text: str | None) -> Any:
+    if text is not None and text not in SEVERITIES:
+        raise RejectedError(f"'{text[:32]}' is no severity", hint=", ".join(SEVERITIES))
+    return text
+
+
+def _text(value: object) -> str | None:
+    return str(value)[:2000] if value is not None else None

@@ -1,0 +1,158 @@
+"""Backtest: the engine and the decisions of `run` over files, without storing anything."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from alerting.decide import Decision
+from alerting.observe import Unobserved
+from alerting.policy import Policies
+from alerting.route import Receiver, Routes
+from alerting.store import MEMORY, Store
+from alerting.task import AlertTask
+from collector.format import Format
+from detectors.base import AnyDetector
+from detectors.engine import Engine
+from detectors.task import DetectTask
+from stream.directory import Directory
+from stream.facts import Facts
+from stream.finding import Finding, public
+from stream.frame import Frame, Header
+from stream.log import EVENTS
+from stream.memory import MemoryLog
+from tocsin.history import Progress, Reading, frames
+
+TICK: Final = 30.0
+"""Seconds of the clock between two ticks where no events come."""
+DAY: Final = 86_400.0
+AFTER: Final = 300.0
+"""Seconds past the end of the last day, so that every cell of the history closes."""
+BATCH: Final = 256
+"""Frames of events between two looks at the findings."""
+
+Told = Callable[[dict[str, Any]], None]
+
+
+class Summary(NamedTuple):
+    """What a backtest came to."""
+
+    events: int
+    bad_lines: int
+    findings: int
+    incidents: int
+    pages: int
+    seconds: float
+    events_per_second: float
+
+
+class _Hearing(Unobserved):
+    """Hands every decided finding on, and counts."""
+
+    def __init__(self, told: Told | None) -> None:
+        self.findings = 0
+        self.incidents: set[str] = set()
+        self.pages: set[str] = set()
+        self._told = told
+
+    def decided(self, finding: Finding, decision: Decision, page_id: str | None, clock: float) -> None:  # noqa: ARG002  # the observer's signature
+        """Count a finding and hand it on as others see it."""
+        self.findings += 1
+        self.incidents.add(decision.incident)
+        if page_id is not None:
+            self.pages.add(page_id)
+        if self._told is not None:
+            record = public(finding)
+            record.update(incident=decision.incident, paged=page_id is not None, reason=decision.reason)
+            if page_id is not None:
+                record["page_id"] = page_id
+            self._told(record)
+
+
+def backtest(
+    files: list[Path],
+    *,
+    detectors: Iterable[AnyDetector],
+    directory: Directory,
+    policies: Policies,
+    form: Format,
+    reading: Reading,
+    told: Told | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Run detectors and decisions over files; `told` hears each finding with `incident`, `paged` and `page_id`.
+
+    Raises RejectedError where a file cannot be read; bad lines are counted in `reading`.
+    """
+    begin = time.perf_counter()
+    log, hearing = MemoryLog(), _Hearing(told)
+    store = Store(MEMORY)
+    try:
+        detect = DetectTask(log, Engine(detectors, Facts(directory)), tick=TICK)
+        alert = AlertTask(
+            log, store, policies, routes=Routes((Receiver("backtest", pagers=("nobody",)),)), observer=hearing
+        )
+        pending = 0
+        for frame in ticking(frames(files, form, reading, progress=progress)):
+            log.append(EVENTS, frame)
+            detect.advance(wait=0.0)
+            pending += 1
+            if pending >= BATCH:
+                _drain(detect, alert)
+                pending = 0
+        _drain(detect, alert)
+        alert.finish()
+    finally:
+        store.close()
+    seconds = time.perf_counter() - begin
+    return Summary(
+        events=reading.good,
+        bad_lines=reading.bad,
+        findings=hearing.findings,
+        incidents=len(hearing.incidents),
+        pages=len(hearing.pages),
+        seconds=round(seconds, 3),
+        events_per_second=round(reading.good / seconds, 1) if seconds else 0.0,
+    )
+
+
+def ticking(history: Iterable[Frame]) -> Iterator[Frame]:
+    """Frames with ticks where the clock goes on without any, to the end of the last day and a little more."""
+    clock: float | None = None
+    for frame in history:
+        received = frame.header.received
+        if clock is not None:
+            yield from _ticks(clock, received)
+        clock = received if clock is None else max(clock, received)
+        yield frame
+    if clock is not None:
+        end = (clock // DAY + 1) * DAY + AFTER
+        yield from _ticks(clock, end)
+        yield _tick(end)
+
+
+def ndjson(write: Callable[[str], object]) -> Told:
+    """A hearer that writes one finding a line."""
+
+    def told(record: dict[str, Any]) -> None:
+        write(json.dumps(record, separators=(",", ":")) + "\n")
+
+    return told
+
+
+def _ticks(start: float, end: float) -> Iterator[Frame]:
+    moment = start + TICK
+    while moment < end:
+        yield _tick(moment)
+        moment += TICK
+
+
+def _tick(received: float) -> Frame:
+    return Frame(Header(received=received, content="tick", codec="none"), b"")
+
+
+def _drain(detect: DetectTask, alert: AlertTask) -> None:
+    detect.flush()
+    while alert.advance(wait=0.0, limit=4 * BATCH):
+        pass

@@ -1,0 +1,88 @@
+"""The operator's side of `/api/v1`: what the commands speak to a running Tocsin with."""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from stream.errors import RejectedError, UnavailableError
+from tocsin.config import Loaded, load_config
+
+TOKEN_FILE: Final = "token"  # noqa: S105  # the name of the file, not a token
+TIMEOUT: Final = 30.0
+
+
+class Client:
+    """A running Tocsin, as an operator sees it.
+
+    Raises UnavailableError where it does not answer and RejectedError for what it refuses.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url
+        self._http = httpx.Client(
+            base_url=f"{url}/api/v1", headers={"authorization": f"Bearer {token}"}, timeout=TIMEOUT
+        )
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Ask for something."""
+        wanted = {key: value for key, value in query.items() if value is not None}
+        return self._answer("GET", path, params=wanted)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Have something done."""
+        return self._answer("POST", path, json=body)
+
+    def close(self) -> None:
+        """Give back the connection."""
+        self._http.close()
+
+    def _answer(self, method: str, path: str, **request: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **request)
+        except httpx.HTTPError as error:
+            raise UnavailableError(
+                f"no Tocsin answers ({error})", where=self.url, hint="is `tocsin run` running, with this configuration?"
+            ) from error
+        if answer.is_success:
+            return answer.json()
+        try:
+            told = answer.json()
+        except ValueError:
+            told = {}
+        raise RejectedError(
+            str(told.get("error", f"HTTP {answer.status_code}")),
+            where=f"{self.url}{path}",
+            hint=str(told.get("hint", "")),
+        )
+
+
+def connect(config: Path | None, data: Path | None) -> Client:
+    """A client for the Tocsin of this configuration, by TOCSIN_URL and TOCSIN_TOKEN or its data directory's token file.
+
+    Raises UnavailableError where there is no token to be had.
+    """
+    loaded = load_config(config)
+    url = os.environ.get("TOCSIN_URL") or base_url(loaded)
+    token = os.environ.get("TOCSIN_TOKEN")
+    if token is None:
+        path = (data or loaded.path(loaded.config.data)) / TOKEN_FILE
+        try:
+            token = path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise UnavailableError(
+                f"the token file cannot be read ({error.strerror})",
+                where=str(path),
+                hint="name the data directory of the running Tocsin with --data, or set TOCSIN_TOKEN",
+            ) from error
+    return Client(url, token)
+
+
+def base_url(loaded: Loaded) -> str:
+    """Where the Tocsin of a configuration listens."""
+    listen = loaded.config.listen
+    host = f"[{listen.host}]" if ":" in listen.host else listen.host
+    if host in ("0.0.0.0", "[::]"):  # noqa: S104  # compared with, not bound to
+        host = "127.0.0.1"
+    return f"{'https' if listen.tls else 'http'}://{host}:{listen.port}"

@@ -1,0 +1,136 @@
+"""`tocsin incident`: list, show, explain and change incidents of a running Tocsin."""
+
+import getpass
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from alerting.harmless import harmless
+from tocsin.commands.options import ConfigOption, DataOption, JsonOption
+from tocsin.incident_view import STYLES, render
+
+app = typer.Typer(help="List, show, acknowledge and close incidents.", no_args_is_help=True)
+
+
+Id = Annotated[str, typer.Argument(help="The incident's id, or the first digits of it.")]
+Note = Annotated[str | None, typer.Option("--note", "-m", help="What others should know.")]
+
+
+def _client(config: Any, data: Any) -> Any:
+    from tocsin.client import connect
+
+    return connect(config, data)
+
+
+@app.command("list", epilog="Example: tocsin incident list --severity high --since 2d")
+def list_(
+    state: Annotated[str, typer.Option(help="open, ended, all, or one status.")] = "open",
+    severity: Annotated[str | None, typer.Option(help="At least this severe.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
+    since: Annotated[str | None, typer.Option(help="Changed since: 2026-11-20T08:00:00Z, 2026-11-20, 90m.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Incidents, the most recently changed first."""
+    client = _client(config, data)
+    found = client.get("/incidents", state=state, severity=severity, tenant=tenant, since=since, limit=limit)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    if not found:
+        Console().print(f"no incidents ({state})")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("id", "severity", "status", "tenant", "what", "about", "findings", "updated"):
+        table.add_column(heading, overflow="fold" if heading in ("what", "about") else "ellipsis")
+    for incident in found:
+        table.add_row(
+            incident["id"][:12],
+            Text(incident["severity"], STYLES.get(incident["severity"], "")),
+            incident["status"],
+            Text(harmless(incident.get("tenant") or "-", 40)),
+            Text(harmless(incident["title"], 120)),
+            Text(", ".join(f"{key} {harmless(value, 60)}" for key, value in incident["entity"].items())),
+            str(incident["findings"]),
+            incident["updated"][:19] + "Z",
+        )
+    Console().print(table)
+
+
+@app.command(epilog="Example: tocsin incident show 3f9ab2c1")
+def show(id_: Id, as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None) -> None:
+    """One incident whole: findings with their numbers, timeline, deliveries, and what to do now."""
+    record = _client(config, data).get(f"/incidents/{id_}")
+    if as_json:
+        typer.echo(json.dumps(record))
+        return
+    render(Console(), record)
+
+
+@app.command(epilog="Example: tocsin incident why 3f9ab2c1")
+def why(id_: Id, as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None) -> None:
+    """Why somebody was told of an incident, or was not: every decision with its reason."""
+    record = _client(config, data).get(f"/incidents/{id_}/why")
+    if as_json:
+        typer.echo(json.dumps(record))
+        return
+    console = Console()
+    console.print(Text(harmless(record["incident"]["title"], 200)))
+    for decision in record["decisions"]:
+        page = f", page {decision['page_id']}" if decision.get("page_id") else ""
+        detail = f" ({harmless(decision['detail'], 200)})" if decision.get("detail") else ""
+        console.print(Text(f"{decision['at'][:19]}Z {decision['severity']:8} {decision['reason']}{detail}{page}"))
+    for held in record["held"]:
+        console.print(Text(f"held back for {held['receiver']} since {held['since'][:19]}Z"))
+
+
+def _act(name: str, id_: str, config: Any, data: Any, as_json: bool, **body: str | None) -> None:
+    said = {key: value for key, value in body.items() if value is not None}
+    record = _client(config, data).post(f"/incidents/{id_}/{name}", {"by": getpass.getuser(), **said})
+    if as_json:
+        typer.echo(json.dumps(record))
+    else:
+        Console().print(Text(f"{record['id'][:12]} is {record['status']}: {harmless(record['title'], 200)}"))
+
+
+@app.command(epilog='Example: tocsin incident ack 3f9ab2c1 -m "looking"')
+def ack(
+    id_: Id, note: Note = None, as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None
+) -> None:
+    """Take an incident: you are working on it."""
+    _act("ack", id_, config, data, as_json, note=note)
+
+
+@app.command(epilog='Example: tocsin incident resolve 3f9ab2c1 -m "token revoked"')
+def resolve(
+    id_: Id, note: Note = None, as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None
+) -> None:
+    """Say that it is over; a newer finding opens it again."""
+    _act("resolve", id_, config, data, as_json, note=note)
+
+
+@app.command(epilog="Example: tocsin incident close 3f9ab2c1 --verdict true")
+def close(
+    id_: Id,
+    verdict: Annotated[str, typer.Option(help="true, benign, false or duplicate.")],
+    note: Note = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """End an incident with a verdict, which counts for its detector's precision."""
+    _act("close", id_, config, data, as_json, note=note, verdict=verdict)
+
+
+@app.command(epilog="Example: tocsin incident reopen 3f9ab2c1")
+def reopen(
+    id_: Id, note: Note = None, as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None
+) -> None:
+    """Open an incident again that had ended."""
+    _act("reopen", id_, config, data, as_json, note=note)

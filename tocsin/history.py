@@ -1,0 +1,174 @@
+"""History from files: lines of a format, with receipt rebuilt from the order in which they stand."""
+
+import gzip
+import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+from typing import IO, Final, NamedTuple
+
+import msgspec
+import zstandard
+
+from collector.format import Format
+from stream.clock import merged, rebuild
+from stream.decode import prepare
+from stream.errors import RejectedError
+from stream.frame import Frame
+from stream.receipt import receive
+from tocsin_audit.event import DECODER, AuditEvent
+
+BLOCK: Final = 1 << 20
+"""Bytes that are read at once."""
+LINE_LIMIT: Final = 1 << 20
+"""Bytes of one line at most."""
+SHOWN: Final = 20
+"""Bad lines that are named; the rest is counted."""
+
+Progress = Callable[[int], None]
+"""Hears how many bytes of the files were read since it was last called."""
+
+
+class Bad(NamedTuple):
+    """A line that could not be used."""
+
+    file: str
+    line: int
+    why: str
+
+
+@dataclass(slots=True)
+class Reading:
+    """What came of reading: lines that became events, and those that did not."""
+
+    good: int = 0
+    bad: int = 0
+    shown: list[Bad] = field(default_factory=list)
+
+    def refuse(self, file: str, line: int, why: str) -> None:
+        """Count a bad line; the first few are kept."""
+        self.bad += 1
+        if len(self.shown) < SHOWN:
+            self.shown.append(Bad(file, line, why))
+
+
+class Item(NamedTuple):
+    """One event of a file: which file, the line's number, the event in its form in memory, and the line as it came."""
+
+    file: int
+    number: int
+    event: AuditEvent
+    line: bytes
+
+
+def size_of(files: Iterable[Path]) -> int:
+    """Bytes of the files as they stand, for a progress bar; raises RejectedError naming one that is not there."""
+    total = 0
+    for path in files:
+        if not path.is_file():
+            raise RejectedError("there is no such file", where=str(path), hint="name NDJSON files, plain, .gz or .zst")
+        total += path.stat().st_size
+    return total
+
+
+def frames(
+    files: list[Path], form: Format, reading: Reading, *, imported: bool = False, progress: Progress | None = None
+) -> Iterator[Frame]:
+    """The frames that receipt would have made of the files' lines (CONTRACTS §1), merged by time.
+
+    `reading` counts good and bad lines as they come. A frame holds lines of one file. Raises RejectedError where a
+    file cannot be read.
+    """
+    digests = [sha256(path.name.encode()).hexdigest() for path in files]
+    histories = [
+        ((item.event.time, item) for item in _items(index, path, form, reading, progress))
+        for index, path in enumerate(files)
+    ]
+    source = merged(*histories) if len(histories) > 1 else histories[0]
+    for received, items in rebuild(source):
+        for index, group in groupby(items, key=lambda item: item.file):
+            part = list(group)
+            yield receive(
+                [item.event for item in part],
+                b"\n".join(item.line for item in part),
+                received,
+                source=f"{'import' if imported else 'backtest'}:{files[index].name}",
+                digest=digests[index],
+                numbers=[item.number for item in part],
+                imported=imported,
+                compressed=imported,
+            )
+
+
+def _items(index: int, path: Path, form: Format, reading: Reading, progress: Progress | None) -> Iterator[Item]:
+    native = form.name == "native"
+    for number, lines in _blocks(path, reading, progress):
+        if native and (events := _fast(lines)) is not None:
+            reading.good += len(events)
+            yield from map(
+                Item._make, zip([index] * len(events), range(number, number + len(events)), events, lines, strict=True)
+            )
+            continue
+        for offset, line in enumerate(lines):
+            if not line.strip():
+                continue
+            try:
+                made = form.parse(line)
+            except RejectedError as error:
+                reading.refuse(path.name, number + offset, error.what)
+                continue
+            for event in made:
+                reading.good += 1
+                yield Item(index, number + offset, event, line)
+
+
+def _fast(lines: list[bytes]) -> list[AuditEvent] | None:
+    block = b"\n".join(lines)
+    try:
+        events = DECODER.decode_lines(block)
+        if len(events) != len(lines):
+            return None
+        prepare(events, block)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+        return None
+    return events if all(event.method or event.kind != "request" for event in events) else None
+
+
+def _blocks(path: Path, reading: Reading, progress: Progress | None) -> Iterator[tuple[int, list[bytes]]]:
+    number = 1
+    rest = b""
+    with ExitStack() as stack:
+        try:
+            raw = stack.enter_context(path.open("rb"))
+            source = _decompressed(raw, path, stack)
+            told = 0
+            while block := source.read(BLOCK):
+                if progress is not None:
+                    progress(raw.tell() - told)
+                    told = raw.tell()
+                lines = (rest + block).split(b"\n")
+                rest = lines.pop()
+                if len(rest) > LINE_LIMIT:
+                    reading.refuse(path.name, number + len(lines), "longer than a line may be")
+                    rest = b""
+                if lines:
+                    yield number, lines
+                    number += len(lines)
+        except (OSError, EOFError, zstandard.ZstdError) as error:
+            raise RejectedError(
+                f"cannot be read ({error})", where=str(path), hint="is it whole, and named .gz or .zst if compressed?"
+            ) from error
+    if rest.strip():
+        yield number, [rest]
+
+
+def _decompressed(raw: IO[bytes], path: Path, stack: ExitStack) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return stack.enter_context(io.BufferedReader(gzip.GzipFile(fileobj=raw), BLOCK))
+    if path.suffix == ".zst":
+        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+        return stack.enter_context(io.BufferedReader(reader, BLOCK))
+    return raw

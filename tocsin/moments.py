@@ -1,0 +1,26 @@
+"""Moments as people write them: RFC 3339, a date, or how long ago."""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from stream.errors import RejectedError
+
+_AGO: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])\Z")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def moment(text: str, now: float) -> float:
+    """Seconds since the epoch for `2026-11-20T08:00:00Z`, `2026-11-20` (its start in UTC), `90m` (so long ago).
+
+    Raises RejectedError where it is none of these.
+    """
+    if (ago := _AGO.match(text.strip())) is not None:
+        return now - float(ago[1]) * _UNITS[ago[2]]
+    try:
+        parsed = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise RejectedError(
+            f"'{text[:40]}' is no moment", hint="write 2026-11-20T08:00:00Z, 2026-11-20, or how long ago: 90m, 2d"
+        ) from None
+    return (parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,217 @@
+"""A running Tocsin: the log, the stages as worker threads, and what they share."""
+
+import logging
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from alerting.delivery import Delivery
+from alerting.message import Messages
+from alerting.route import Receiver, Routes
+from alerting.runbook import Runbooks
+from alerting.store import Store
+from alerting.task import AlertTask
+from detectors.engine import Engine
+from detectors.task import DetectTask
+from stream import control
+from stream.control import Control, DirectoryVersion, Warmth
+from stream.facts import Facts
+from stream.frame import Frame, Header, pack
+from stream.log import EVENTS, FINDINGS
+from stream.sqlite import open_log
+from tocsin.client import TOKEN_FILE
+from tocsin.directory_watch import DirectoryWatch
+from tocsin.metrics import Metrics
+from tocsin.observers import Observers
+from tocsin.setup import GIB, Ready
+from tocsin.workers import Worker
+from tocsin_audit.event import rfc3339
+
+logger = logging.getLogger("tocsin")
+
+WAIT: Final = 0.5
+"""Seconds that a stage waits for work before it looks whether it should end."""
+TICK: Final = 1.0
+"""Seconds without an event after which the clock is told on."""
+DRAIN: Final = 20.0
+"""Seconds that a stage gets at the end to finish what is there."""
+
+
+class Runtime:
+    """Everything of one process but the HTTP server.
+
+    `start` begins the stages, `stop` drains and ends them; in between `problems` says what cannot go on, and `ready`
+    whether what was in the log at the start has been caught up with. `failed` is set when a stage died of a bug.
+    """
+
+    def __init__(self, ready: Ready, *, clock: Callable[[], float] = time.time) -> None:
+        self.ready_made = ready
+        self.clock = clock
+        self.metrics = Metrics(clock)
+        self.failed = threading.Event()
+        self.on_failure: Callable[[], None] = self.failed.set
+        self._ending = threading.Event()
+        with ExitStack() as resources:
+            self.log = resources.enter_context(open_log(ready.data, clock=clock, reserve_bytes=_reserve(ready)))
+            self.token = _token(ready.data)
+            self.store = Store(ready.database)
+            resources.callback(self.store.close)
+            self.observers = Observers(self.metrics)
+            self.runbooks = Runbooks()
+            self.engine = Engine(ready.detectors, Facts(ready.directory))
+            self.detect = DetectTask(self.log, self.engine, observer=self.metrics)
+            self.deliveries = [
+                Delivery(self.store, plan.name, plan.make(), pager=plan.pager, clock=clock, observer=self.observers)
+                for plan in ready.sinks
+            ]
+            self.alert = AlertTask(
+                self.log,
+                self.store,
+                ready.policies,
+                routes=_routes(ready),
+                texts=Messages(self.runbooks),
+                observer=self.observers,
+                wake=self._wake,
+            )
+            self._resources = resources.pop_all()
+        self.directory = DirectoryWatch(ready.directory_path, ready.directory, self._changed)
+        self._target = self.log.end(EVENTS)
+        self._saved = clock()
+        self.decided = self.alert.position
+        self._workers = [
+            self._worker("detect", self._detect),
+            self._worker("alert", self._alert),
+            self._worker("clock", self._tick),
+            self._worker("directory", self.directory.look),
+        ]
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything that was in the log at the start has been folded and decided."""
+        return self.detect.position >= self._target and not self.detect.replaying
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """The stages that cannot go on, with the reason."""
+        return {
+            worker.name: worker.problem or repr(worker.failed)
+            for worker in self._workers
+            if worker.problem is not None or worker.failed is not None
+        }
+
+    def status(self) -> dict[str, Any]:
+        """Where every stage stands, for people and machines."""
+        return {
+            "version": version("tocsin"),
+            "ready": self.caught_up and not self.problems,
+            "problems": self.problems,
+            "clock": rfc3339(self.engine.clock),
+            "accepted": self.metrics.total_accepted,
+            "findings": self.metrics.total_findings,
+            "delivered": self.metrics.total_delivered,
+            "events": {"end": self.log.end(EVENTS), "folded": self.detect.position},
+            "outputs": {"end": self.log.end(FINDINGS), "decided": self.decided},
+            "detectors": [detector.spec.name for detector in self.ready_made.detectors],
+            "sinks": [plan.name for plan in self.ready_made.sinks],
+        }
+
+    def start(self) -> None:
+        """Tell the log what is known today, and begin."""
+        self._tell(DirectoryVersion(self.directory.directory, self.directory.digest))
+        for detector, mode in self.ready_made.modes.items():
+            self._tell(Warmth(mode=mode, detector=detector))
+        for delivery in self.deliveries:
+            delivery.start()
+        for worker in self._workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Finish what was accepted, make a snapshot, and give everything back."""
+        self._ending.set()
+        for worker in self._workers:
+            worker.stop()
+        self._wake()
+        ended = [worker.join(DRAIN) for worker in self._workers]
+        if all(ended) and not self.failed.is_set():
+            self._drain()
+        for delivery in self.deliveries:
+            if not delivery.stop():
+                logger.warning("a sink has not answered; its alerts are tried again at the next start")
+        self._resources.close()
+
+    def append_control(self, record: Control) -> None:
+        """Bring a fact into the stream of events; returns when it is durable. Raises StorageError where it is not."""
+        self._tell(record)
+
+    def _worker(self, name: str, turn: Callable[[], object]) -> Worker:
+        return Worker(
+            name,
+            turn,
+            on_failure=lambda: self.on_failure(),
+            on_problem=lambda stage, there: self.metrics.problem(stage, there=there),
+        )
+
+    def _detect(self) -> None:
+        self.detect.advance(wait=WAIT)
+        if self.clock() - self._saved >= self.ready_made.config.snapshot_seconds:
+            begin = self.clock()
+            self.detect.save()
+            # A snapshot that takes long is made less often, so that it never costs more than a twentieth.
+            self._saved = self.clock() + 20 * (self.clock() - begin)
+
+    def _alert(self) -> None:
+        self.alert.advance(wait=WAIT)
+        # Set after the observers have heard, so that whoever waits for an act finds what came of it.
+        self.decided = self.alert.position
+
+    def _tick(self) -> None:
+        before = self.log.end(EVENTS)
+        if not self._ending.wait(TICK) and self.log.end(EVENTS) == before:
+            tick = Frame(Header(received=self.clock(), content="tick", codec="none"), b"")
+            self.log.append(EVENTS, tick).result()
+
+    def _changed(self) -> None:
+        self._tell(DirectoryVersion(self.directory.directory, self.directory.digest))
+
+    def _tell(self, record: Control) -> None:
+        header = Header(received=self.clock(), content="control", count=1, source="tocsin", codec="none")
+        self.log.append(EVENTS, pack(header, control.ENCODER.encode(record))).result()
+
+    def _wake(self) -> None:
+        for delivery in self.deliveries:
+            delivery.wake()
+
+    def _drain(self) -> None:
+        while self.detect.advance(wait=0.0):
+            pass
+        self.detect.save()
+        while self.alert.advance(wait=0.0):
+            pass
+        logger.info("drained", extra={"events": self.detect.position, "findings": self.log.end(FINDINGS)})
+
+
+def _reserve(ready: Ready) -> int:
+    ready.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    said = ready.config.reserve
+    return int(min(shutil.disk_usage(ready.data).total * said.percent / 100, said.gib * GIB))
+
+
+def _token(data: Path) -> str:
+    """The operator's token of a data directory, made at the first start and readable by its owner alone."""
+    path = data / TOKEN_FILE
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(32) + "\n", encoding="utf-8")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _routes(ready: Ready) -> Routes:
+    sinks = tuple(plan.name for plan in ready.sinks if not plan.pager)
+    pagers = tuple(plan.name for plan in ready.sinks if plan.pager)
+    return Routes((Receiver("on-call", sinks, pagers),))

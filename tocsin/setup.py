@@ -1,0 +1,193 @@
+"""From configuration to parts: everything that can be wrong is found here, before anything starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from alerting import discovery as sink_discovery
+from alerting.policy import HOUR, Policies
+from alerting.sink import Sink
+from detectors import discovery as detector_discovery
+from detectors.base import AnyDetector
+from stream.directory import EMPTY, Directory
+from stream.errors import TocsinError, UnavailableError
+from tocsin.config import Config, Loaded, load_config
+from tocsin.directory_file import read_directory
+from tocsin.faults import Fault, FaultsError, did_you_mean
+from tocsin.options import convert_options, read_secret
+
+GIB: Final = 1024**3
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class SinkPlan:
+    """A sink that can be made: its configured name, class and options."""
+
+    name: str
+    kind: type[Any]
+    options: Any
+
+    @property
+    def pager(self) -> bool:
+        """Whether it wakes a person, so that it hears of pages alone."""
+        return bool(self.kind.pager)
+
+    def make(self) -> Sink:
+        """The sink itself."""
+        sink: Sink = self.kind(self.options)
+        return sink
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A configuration that was found good, and the parts that it asks for."""
+
+    loaded: Loaded
+    data: Path
+    directory: Directory
+    directory_path: Path | None
+    detectors: tuple[AnyDetector, ...]
+    modes: Mapping[str, str]
+    sinks: tuple[SinkPlan, ...]
+    policies: Policies
+    database: str
+
+    @property
+    def config(self) -> Config:
+        """What the operator said."""
+        return self.loaded.config
+
+
+def prepare(config: Path | None, data: Path | None = None) -> Ready:
+    """Read a configuration and all that it names.
+
+    Raises FaultsError with every fault of the configuration and the directory together.
+    """
+    return assemble(load_config(config), data)
+
+
+def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) -> Ready:
+    """The parts that a configuration asks for, without its sinks where nothing is sent.
+
+    Raises FaultsError as `prepare` does.
+    """
+    faults: list[Fault] = []
+    said = loaded.config
+    folder = data or loaded.path(said.data)
+    directory, directory_path = EMPTY, None
+    if said.directory is not None:
+        directory_path = loaded.path(said.directory)
+        try:
+            directory, _ = read_directory(directory_path)
+        except FaultsError as error:
+            faults += error.faults
+    detectors = _detectors(loaded, faults)
+    plans = _sinks(loaded, faults) if sinks else ()
+    faults += _listening(loaded)
+    database = f"sqlite:///{folder / 'alerts.sqlite'}"
+    if said.alerting.database is not None and sinks:
+        try:
+            database = read_secret(loaded, ("alerting", "database"), said.alerting.database)
+        except FaultsError as error:
+            faults += error.faults
+    if faults:
+        raise FaultsError(faults)
+    return Ready(
+        loaded=loaded,
+        data=folder,
+        directory=directory,
+        directory_path=directory_path,
+        detectors=detectors,
+        modes={name: section.mode for name, section in said.detectors.items() if section.mode is not None},
+        sinks=plans,
+        policies=Policies(
+            page_from=said.alerting.page_from,
+            observe=said.mode == "observe",
+            pages=said.alerting.budget.pages,
+            window=said.alerting.budget.hours * HOUR,
+        ),
+        database=database,
+    )
+
+
+def _listening(loaded: Loaded) -> list[Fault]:
+    listen = loaded.config.listen
+    faults = []
+    if listen.host not in LOOPBACK and listen.tls is None and not listen.plain_http:
+        hint = "give listen.tls a certificate and a key, or force it with plain_http: true behind a TLS proxy"
+        faults.append(loaded.fault(("listen", "host"), "plain HTTP is for loopback only", hint))
+    if listen.tls is not None:
+        for name in ("certificate", "key"):
+            path = loaded.path(getattr(listen.tls, name))
+            if not path.is_file():
+                faults.append(loaded.fault(("listen", "tls", name), f"there is no file {path}"))
+    return faults
+
+
+def _detectors(loaded: Loaded, faults: list[Fault]) -> tuple[AnyDetector, ...]:
+    names = detector_discovery.detector_names()
+    said = loaded.config.detectors
+    faults += [
+        loaded.fault(("detectors", name), "there is no such detector", did_you_mean(name, names))
+        for name in said
+        if name not in names
+    ]
+    made: list[AnyDetector] = []
+    for name in names:
+        section = said.get(name)
+        if section is not None and not section.enabled:
+            continue
+        try:
+            kind = detector_discovery.load_detector(name)
+        except TocsinError as error:
+            faults.append(loaded.fault(("detectors", name), error.what, error.hint))
+            continue
+        given = dict(section.__pydantic_extra__ or {}) if section is not None else {}
+        made.append(kind(_parameters(loaded, name, kind, given, faults)))
+    return tuple(made)
+
+
+def _parameters(
+    loaded: Loaded, name: str, kind: type[AnyDetector], given: dict[str, Any], faults: list[Fault]
+) -> dict[str, float]:
+    knobs = {knob.name: knob for knob in kind.spec.parameters}
+    good: dict[str, float] = {}
+    for key, value in given.items():
+        path = ("detectors", name, key)
+        if key not in knobs:
+            known = {*knobs, "enabled", "mode"}
+            faults.append(loaded.fault(path, "this detector has no such parameter", did_you_mean(key, known)))
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            faults.append(loaded.fault(path, f"a number of {knobs[key].unit} is needed"))
+        elif not knobs[key].low <= value <= knobs[key].high:
+            what = f"must be between {knobs[key].low:g} and {knobs[key].high:g} {knobs[key].unit}"
+            faults.append(loaded.fault(path, what, knobs[key].meaning))
+        else:
+            good[key] = float(value)
+    return good
+
+
+def _sinks(loaded: Loaded, faults: list[Fault]) -> tuple[SinkPlan, ...]:
+    plans = []
+    names = sink_discovery.sink_names()
+    for name, section in loaded.config.sinks.items():
+        path = ("sinks", name)
+        if section.type not in names:
+            faults.append(
+                loaded.fault(
+                    (*path, "type"), f"there is no sink of type '{section.type}'", did_you_mean(section.type, names)
+                )
+            )
+            continue
+        try:
+            kind = sink_discovery.load_sink(section.type)
+        except UnavailableError as error:
+            faults.append(loaded.fault((*path, "type"), error.what, error.hint))
+            continue
+        options, wrong = convert_options(loaded, path, dict(section.__pydantic_extra__ or {}), kind.Options)
+        faults += wrong
+        if not wrong:
+            plans.append(SinkPlan(name, kind, options))
+    return tuple(plans)
