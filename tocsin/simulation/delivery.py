@@ -106,7 +106,7 @@ class Delivery:
                 return
             event["sample_rate"] = producer.sample
         producer.number(time)
-        written = time + producer.skew
+        written = time + producer.skew + event.pop("shift", 0.0)
         event["time"] = int(written * 1000) if producer.epoch else self._text(written)
         event["producer"] = producer.name
         event["run"] = producer.run

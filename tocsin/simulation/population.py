@@ -63,7 +63,7 @@ class Actor:
         "calls",
         "client",
         "handles",
-        "home",
+        "homes",
         "index",
         "joined",
         "kind",
@@ -98,7 +98,7 @@ class Actor:
         self.scale = around(rng, 1.0, 0.4)
         self.servers: tuple[Server, ...] = tuple(BY_NAME[server] for server in WORKPLACES[role])
         self.schedule: tuple[str, int, int] | None = None
-        self.home = tenant.office
+        self.homes: tuple[str, ...] = (tenant.office,)
         self.joined = -math.inf
         self.left = math.inf
         self.login_day = -1
@@ -111,6 +111,11 @@ class Actor:
         self.base: dict[str, Any] = {}
 
     @property
+    def home(self) -> str:
+        """The address that it is first seen at."""
+        return self.homes[0]
+
+    @property
     def key(self) -> dict[str, str]:
         """The field and value by which an auditor names this principal."""
         for field in ("user", "client", "agent"):
@@ -121,6 +126,7 @@ class Actor:
     def settle(self) -> None:
         """Fix the fields that all its events share."""
         base: dict[str, Any] = {"tenant": self.tenant.name, "auth": "valid", "identity": "verified"}
+        base["protocol"] = "2025-11-25" if self.index % 3 == 0 else "2026-07-28"
         for field in ("user", "client", "agent"):
             if (value := getattr(self, field)) is not None:
                 base[field] = value
@@ -180,7 +186,7 @@ class Population:
             actor.tasks = min(60.0, around(rng, 4.0, 1.0)) * self._pace
             actor.calls = min(12.0, around(rng, 4.0, 0.4))
             if rng.random() < 0.4:
-                actor.home = f"{tenant.address}.{20 + rng.randrange(230)}"
+                actor.homes = (f"{tenant.address}.{20 + rng.randrange(230)}",)
             self._turnover(actor, rng)
             actor.settle()
 
@@ -198,7 +204,7 @@ class Population:
             actor.client = f"{tenant.name}-agent-{number}"
             actor.tasks = min(400.0, around(rng, 70.0, 0.7)) * self._pace
             actor.calls = min(8.0, around(rng, 3.0, 0.3))
-            actor.home = f"203.0.113.{rng.randrange(256)}"
+            actor.homes = _egress(tenant, rng)
             actor.settle()
         rng = derive(self._seed, "bi", tenant.name)
         actor = self._add(tenant, "bi", "analytics", "bi", rng)
@@ -215,7 +221,7 @@ class Population:
             size = {"nightly": 60, "weekly": 160, "monthly": 300}[name]
             actor.schedule = (name, rng.randrange(1, 5), max(8, round(around(rng, size, 0.5) * min(1.0, self._pace))))
             actor.ttl = 1800.0
-            actor.home = f"203.0.113.{rng.randrange(256)}"
+            actor.homes = _egress(tenant, rng)
             actor.settle()
 
     def _support(self, count: int) -> None:
@@ -227,6 +233,12 @@ class Population:
             actor.tasks = min(40.0, around(rng, 9.0, 0.5)) * self._pace
             actor.calls = 4.0
             actor.settle()
+
+
+def _egress(tenant: Tenant, rng: Random) -> tuple[str, ...]:
+    # A machine in a cloud leaves through a small pool of addresses, so that one token is seen from several.
+    network = int(tenant.space[:4], 16)
+    return tuple(f"35.{network >> 8}.{network & 255}.{rng.randrange(1, 255)}" for _ in range(rng.choice((1, 1, 2, 3))))
 
 
 def _tenant_name(rank: int) -> str:

@@ -18,6 +18,8 @@ _WEEKDAYS: Final = {
     "bi": (1.2, 1.1, 1.0, 1.0, 1.0, 0.12, 0.1),
 }
 _HOURS: Final = {"person": _OFFICE, "support": _DESK, "service": _SERVICE, "bi": _OFFICE}
+DAY_SIGMA: Final = {"person": 0.45, "support": 0.3, "service": 0.18, "bi": 0.35}
+"""How much one day of an actor differs from another: the standard deviation of the logarithm of its factor."""
 _MONTH_END: Final = {"person": 1.25, "bi": 1.9, "service": 1.15}
 
 

@@ -6,7 +6,7 @@ from random import Random
 
 from tocsin.simulation.label import Label
 from tocsin.simulation.population import Actor
-from tocsin.simulation.season import DAY, HOUR, day_of_month
+from tocsin.simulation.season import DAY, DAY_SIGMA, HOUR, day_of_month
 from tocsin.simulation.seeds import around, fingerprint, poisson, skewed_index
 from tocsin.simulation.world import Event, Failure, Leak, Moment, World, login, pick, refused, request
 
@@ -81,7 +81,9 @@ class Traffic:
                 for actor in actors:
                     if actor.today_day != day:
                         actor.today_day = day
-                        actor.today = 0.0 if rng.random() < 0.06 and kind == "person" else around(rng, 0.9, 0.4)
+                        actor.today = (
+                            0.0 if rng.random() < 0.06 and kind == "person" else around(rng, 0.95, DAY_SIGMA[kind])
+                        )
                     rate = actor.tasks * actor.today * level
                     if surging:
                         rate *= season.surge(hour, tenant.name, kind, actor.index)
@@ -185,6 +187,10 @@ class Traffic:
                 event = request(actor, rng, server, server.tools[0], actor.tenant)
                 event["token_age_s"] = round(time - actor.token_at, 1)
                 yield Moment(time - 2 + attempt * 0.5, refused(event, "auth_invalid", "token expired"))
+        if actor.kind == "person" and rng.random() < 0.08:
+            # Somebody goes home, or comes back: the next token is used from another address.
+            elsewhere = f"{actor.tenant.address}.{20 + rng.randrange(230)}"
+            actor.homes = (elsewhere,) if actor.home == actor.tenant.office else (actor.tenant.office,)
         actor.token = fingerprint(rng)
         actor.token_at = time
         event = login(actor.user, actor.tenant.name, actor.home, "ok")

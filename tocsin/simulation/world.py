@@ -123,7 +123,8 @@ def request(  # a request has this many independent facts
     event["outcome"] = "ok"
     event["token"] = actor.token
     event["token_ttl_s"] = actor.ttl
-    event["source_ip"] = actor.home
+    homes = actor.homes
+    event["source_ip"] = homes[0] if len(homes) == 1 else homes[int(rng.random() * len(homes))]
     event["ip_trust"] = "trusted_xff"
     size = around(rng, tool.median, tool.sigma) * actor.scale * volume
     event["request_bytes"] = 180 + int(rng.random() * 260)

@@ -156,9 +156,14 @@ def _guesses(
     stage: Stage, victim: Actor, attempts: int, seconds: float, sources: int, label: Label
 ) -> Iterator[Moment]:
     addresses = [stage.stranger() for _ in range(sources)]
+    forged = stage.rng.random() < 0.3
     for number, at in enumerate(_spread(stage, attempts, seconds)):
         source = addresses[number % sources]
-        yield Moment(at, login(victim.user, victim.tenant.name, source, "auth_invalid", "bad password"), label)
+        event = login(victim.user, victim.tenant.name, source, "auth_invalid", "bad password")
+        if forged:
+            event = refused(_call(stage, victim), "auth_invalid", "bad signature")
+            event |= {"source_ip": source, "token": fingerprint(stage.rng)}
+        yield Moment(at, event, label)
 
 
 def _break_in(

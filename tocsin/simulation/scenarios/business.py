@@ -9,7 +9,7 @@ from tocsin.simulation.population import Actor, Tenant
 from tocsin.simulation.scenarios.stage import Stage, Staged, busy_hour
 from tocsin.simulation.season import DAY, HOUR, Surge
 from tocsin.simulation.servers import BY_NAME
-from tocsin.simulation.world import Event, Moment, pick, request
+from tocsin.simulation.world import Event, Moment, pick, request, uri
 
 
 def launch(stage: Stage) -> Staged:
@@ -150,6 +150,26 @@ def shared_handbook(stage: Stage) -> Staged:
             event["target"] = f"docs://handbook/pages/{stage.rng.randrange(30):05d}"
             yield Moment(at, event, label)
             at += 3600 * stage.rng.random()
+
+    return Staged(label, moments())
+
+
+def shared_page(stage: Stage) -> Staged:
+    """Two tenants work on one page together: one's people read it in the other's space, from the first day on."""
+    world = stage.world
+    guest = stage.tenant()
+    host = stage.stranger_to(guest)
+    server = BY_NAME["docs"]
+    label = stage.decoy("cross_tenant_read", {"server": "docs"}, "a page shared by two tenants since it exists")
+    stage.at = world.start + 2 * HOUR
+
+    def moments() -> Iterator[Moment]:
+        at = stage.at
+        while at < world.end:
+            event = request(stage.rng.choice(guest.by_kind["person"]), stage.rng, server, server.tools[0], host)
+            event["target"] = uri(server, host, host.objects + 7)
+            yield Moment(at, event, label)
+            at += 16 * HOUR * stage.rng.random()
 
     return Staged(label, moments())
 

@@ -107,6 +107,29 @@ def forgotten_password(stage: Stage) -> Staged:
     return Staged(label, moments())
 
 
+def wrong_clock(stage: Stage) -> Staged:
+    """A worker's clock jumps: a few events are dated a day ahead, a few a week back."""
+    actor = stage.actor("service")
+    label = stage.decoy(
+        "volume_burst", actor.key, "a few events with a wrong clock, nothing else", allowed=("audit_gap",)
+    )
+
+    def moments() -> Iterator[Moment]:
+        for number in range(6):
+            event = request(
+                actor,
+                stage.rng,
+                actor.servers[0],
+                actor.servers[0].tools[0],
+                actor.tenant,
+                configured=stage.world.configured,
+            )
+            event["shift"] = DAY if number % 2 else -7 * DAY
+            yield Moment(stage.at + number * 400, event, label)
+
+    return Staged(label, moments())
+
+
 def open_server(stage: Stage) -> Staged:
     """A public status server answers anybody, as it is meant to."""
     server = BY_NAME["status"]

@@ -76,6 +76,8 @@ DECOYS: Final = (
     Decoy("partner", business.partner, 1, after=0, unconfigured=False),
     Decoy("tenant_merge", business.tenant_merge, 1, after=20, unconfigured=False),
     Decoy("shared_handbook", business.shared_handbook, 1, after=0),
+    Decoy("shared_page", business.shared_page, 2, after=0),
+    Decoy("wrong_clock", operations.wrong_clock, 2),
 )
 
 
