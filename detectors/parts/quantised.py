@@ -1,4 +1,4 @@
-"""Quantised logarithms: levels in fixed fractions of an octave, so that state is small and the same on every machine."""
+"""Quantised logarithms: levels in fixed fractions of an octave, which keep state small and alike everywhere."""
 
 import math
 from typing import Final
@@ -7,11 +7,7 @@ OCTAVE: Final = 256
 """Steps of a level per doubling."""
 TOP: Final = 65_535
 """The largest level that is kept."""
-
-
-def octaves(amount: float) -> float:
-    """The binary logarithm of a positive amount."""
-    return math.log2(amount)
+_WINSOR: Final = 3.0
 
 
 def dither(*keys: int) -> float:
@@ -34,3 +30,15 @@ def nudge(value: int, deviation: float, gain: float, unit: float, salt: float) -
 def clip(value: float, low: float, high: float) -> float:
     """The value, or the bound that it exceeds."""
     return low if value < low else high if value > high else value
+
+
+def follow(level: int, value: float, samples: int, seen: int, memory: int, salt: float) -> int:
+    """Move a level towards a mean of some samples (in octaves): as a mean over all `seen`, past `memory` a fading one.
+
+    What lies more than three octaves away counts as three (winsorised).
+    """
+    if seen == 0:
+        return int(clip(round(value * OCTAVE), 1, TOP))
+    deviation = clip(value - level / OCTAVE, -_WINSOR, _WINSOR)
+    gain = samples / (min(seen, memory) + samples)
+    return int(clip(nudge(level, deviation, gain, OCTAVE, salt), 1, TOP))
