@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import yaml
-from jinja2 import Template, TemplateError, Undefined
+from jinja2 import Template, TemplateError, Undefined, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from alerting.alert import Incident
@@ -56,13 +56,10 @@ class Runbook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 class _Unknown(Undefined):
-    """A fact that the incident does not have reads as that, also inside a loop or a filter."""
+    """A fact that the incident does not have reads as that."""
 
     def __str__(self) -> str:
         return "(not known)"
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(())
 
 
 class Runbooks:
@@ -97,8 +94,12 @@ class Runbooks:
         return self._render(step.text, facts_of(incident))
 
     def query_text(self, step: Step, incident: Incident) -> str | None:
-        """The command of a step with the incident's exact values, each quoted for a shell."""
-        return self._render(step.query, _quoted(incident)) if step.query else None
+        """The command of a step with the incident's exact values, quoted for a shell; None where one is missing."""
+        if step.query is None:
+            return None
+        values = _quoted(incident)
+        named = meta.find_undeclared_variables(self._environment.parse(step.query))
+        return self._render(step.query, values) if named <= values.keys() else None
 
     def lines(self, incident: Incident) -> list[str]:
         """The whole runbook as lines of text."""
@@ -164,13 +165,16 @@ def missing(books: Runbooks) -> list[str]:
 def facts_of(incident: Incident) -> dict[str, Any]:
     """What a runbook's text may speak of; each value is words of strangers made harmless.
 
-    `who` is the principal or source in a few words; every entity field stands under its own name, `all` has lists.
+    `who` is the principal or source in a few words, every field stands under its own name, and `listed` has all the
+    values that were seen of a field.
     """
     values = {name: harmless(value, _VALUE) for name, value in incident.entity.items()}
-    everything = {name: [harmless(value, _VALUE) for value in seen] for name, seen in incident.facts.items()}
-    for name, seen in everything.items():
+    listed = {
+        name: ", ".join(harmless(value, _VALUE) for value in seen) for name, seen in incident.facts.items() if seen
+    }
+    for name, seen in incident.facts.items():
         if seen:
-            values.setdefault(name, seen[0])
+            values.setdefault(name, harmless(seen[0], _VALUE))
     who = next(
         (f"{key} {values[key]}" for key in ("user", "client", "agent", "token", "source_ip") if key in values), ""
     )
@@ -178,7 +182,7 @@ def facts_of(incident: Incident) -> dict[str, Any]:
         **values,
         "tenant": harmless(incident.tenant, _VALUE) if incident.tenant else values.get("tenant", "(no tenant)"),
         "who": who or "the caller",
-        "all": everything,
+        "listed": {**values, **listed},
         "incident": incident.id,
         "short": incident.id[:12],
         "severity": incident.severity,
@@ -193,8 +197,11 @@ def _quoted(incident: Incident) -> dict[str, Any]:
     if incident.tenant:
         values["tenant"] = incident.tenant
     words = {name: shlex.quote(clean(value, 1000) or "") for name, value in values.items()}
+    for key in ("user", "client", "agent"):
+        if key in words:
+            words.setdefault("principal", words[key])
     times = {"opened": rfc3339(incident.opened), "since": rfc3339(max(0.0, incident.opened - 3600.0))}
-    return {**words, **times, "incident": incident.id, "short": incident.id[:12]}
+    return words | times | {"incident": incident.id, "short": incident.id[:12]}
 
 
 def _parsed(name: str, text: str) -> dict[str, Any]:
