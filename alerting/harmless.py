@@ -6,17 +6,17 @@ from typing import Final
 from tocsin_audit.text import clean
 
 # Pagers, chats and terminals turn addresses into links, and some of them angle brackets and mentions into markup.
-_SCHEME: Final = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,30}):(?=//)")
-_SCRIPT: Final = re.compile(r"(?i)\b(javascript|data|vbscript|mailto|tel|sms|file):")
+_WEB: Final = re.compile(r"(?i)htt(?=ps?\(:\)//)")
+_SCRIPT: Final = re.compile(r"(?i)\b(javascript|vbscript|data|mailto|tel|sms|file):(?=\S)")
 _HOST: Final = re.compile(r"(?i)\bwww\.")
-_MENTION: Final = re.compile(r"@(?=[\w!])")
+_MENTION: Final = re.compile(r"(?<!\w)@(?=\w)")
 _MARKUP: Final = str.maketrans({"<": "‹", ">": "›", "`": "ˋ", "[": "⟦", "]": "⟧"})
 
 
 def harmless(text: object, limit: int = 500) -> str:
     """One line of at most `limit` characters in which nothing is a link, a mention, markup or an escape."""
     line = clean(text, limit) or ""
-    line = _SCHEME.sub(_defanged, line.translate(_MARKUP))
+    line = _WEB.sub("hxx", line.translate(_MARKUP).replace("://", "(:)//"))
     line = _HOST.sub("www(.)", _SCRIPT.sub(r"\1(:)", line))
     line = _MENTION.sub("(at)", line)
     return line if len(line) <= limit else line[: limit - 1] + "…"
@@ -25,8 +25,3 @@ def harmless(text: object, limit: int = 500) -> str:
 def harmless_block(text: str, lines: int = 60, limit: int = 500) -> list[str]:
     """Text of several lines, each of them made harmless; what is beyond `lines` is left out."""
     return [harmless(line, limit) for line in text.splitlines()[:lines]]
-
-
-def _defanged(match: re.Match[str]) -> str:
-    scheme = re.sub("(?i)^http", "hxxp", match[1])
-    return f"{scheme}(:)"

@@ -4,6 +4,7 @@ Facts of the API: developer.pagerduty.com/docs/events-api-v2 (`dedup_key` ties t
 together; a trigger with the key of a resolved incident opens a new one).
 """
 
+import json
 import ssl
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -31,8 +32,8 @@ SEVERITIES: Final[dict[Severity, Literal["critical", "error", "warning", "info"]
 }
 SUMMARY: Final = 1024
 """Characters of a summary that PagerDuty keeps."""
-DETAILS: Final = 256 * 1024
-"""Bytes of details at most; the API refuses events above 512 KiB."""
+DETAILS: Final = 400 * 1024
+"""Bytes of details at most, written in ASCII; the API refuses events above 512 KiB."""
 REMEMBERED: Final = 10_000
 """Resolved openings that are remembered, so that a late repeat does not page again."""
 LONGEST_WAIT: Final = 3600.0
@@ -132,14 +133,14 @@ def action_of(alert: Alert, *, resolved: bool) -> Literal["trigger", "acknowledg
 def event_of(alert: Alert, *, repeated: bool) -> dict[str, Any]:
     """The body of a trigger: everything from strangers is text without links, and there are no `links` or `images`."""
     incident = alert.incident
-    server = incident.entity.get("server")
+    server, tenant = harmless(incident.entity.get("server"), 255), harmless(incident.tenant, 255)
     payload = {
         "summary": harmless(f"{incident.severity.upper()}: {incident.title}", SUMMARY),
-        "source": harmless(server or incident.tenant or "tocsin", 255) or "tocsin",
+        "source": server or tenant or "tocsin",
         "severity": SEVERITIES[incident.severity],
         "timestamp": rfc3339(alert.time),
-        "component": harmless(server or "mcp", 255),
-        "group": harmless(incident.tenant or "no tenant", 255),
+        "component": server or "mcp",
+        "group": tenant or "no tenant",
         "class": incident.family,
         "custom_details": details_of(alert, repeated=repeated),
     }
@@ -162,11 +163,11 @@ def details_of(alert: Alert, *, repeated: bool) -> dict[str, Any]:
     if incident.runbook:
         details["runbook"] = harmless(incident.runbook, 200)
     if alert.text:
-        details["report"] = harmless_block(alert.text)
+        details["report"] = harmless_block(alert.text, lines=40, limit=300)
     if repeated:
         details["repeat"] = "an earlier attempt may already have arrived"
     left_out = max(0, len(alert.findings) - 20)
-    while details["findings"] and len(msgspec.json.encode(details)) > DETAILS:
+    while details["findings"] and len(json.dumps(details)) > DETAILS:
         details["findings"].pop()
         left_out += 1
     if left_out:

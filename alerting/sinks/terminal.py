@@ -1,5 +1,6 @@
 """The terminal: one line an alert on standard output or standard error."""
 
+import io
 import re
 import sys
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ class Terminal:
         for alert in alerts:
             repeated = alert.id in in_doubt
             try:
-                self._console(stream).print(line(alert, repeated=repeated), soft_wrap=True)
+                stream.write(self._rendered(line(alert, repeated=repeated), stream))
                 stream.flush()
             except (OSError, ValueError) as error:  # ValueError: the stream was closed
                 results += [Result("retry", f"cannot write: {error}")] * (len(alerts) - len(results))
@@ -59,11 +60,16 @@ class Terminal:
     def close(self) -> None:
         """Nothing to give back: the streams are the process's."""
 
-    def _console(self, stream: TextIO) -> Console:
-        plain = None if self._options.colour is None else not self._options.colour
-        return Console(
-            file=stream, force_terminal=self._options.colour, no_color=plain, markup=False, emoji=False, highlight=False
+    def _rendered(self, text: Text, stream: TextIO) -> str:
+        # Never onto the stream itself: rich ends the process where a pipe is broken.
+        colour = stream.isatty() if self._options.colour is None else self._options.colour
+        console = Console(
+            file=io.StringIO(), force_terminal=colour, no_color=not colour, markup=False, emoji=False, highlight=False
         )
+        with console.capture() as capture:
+            console.print(text, soft_wrap=True)
+        encoding = stream.encoding or "utf-8"
+        return capture.get().encode(encoding, "backslashreplace").decode(encoding)
 
 
 def line(alert: Alert, *, repeated: bool) -> Text:

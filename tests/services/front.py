@@ -17,7 +17,7 @@ import msgspec
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked."""
+    """What a client asked; names of headers are in lower case."""
 
     method: str
     path: str
@@ -126,7 +126,8 @@ def _handler_class(front: Front) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            reply, half = front.answer(Request(self.command, self.path, dict(self.headers), body), self.connection)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            reply, half = front.answer(Request(self.command, self.path, headers, body), self.connection)
             if reply is None or half:
                 self.close_connection = True
             if reply is None:
@@ -155,7 +156,7 @@ def forward(url: str) -> Handler:
     def handler(request: Request) -> Reply:
         connection = http.client.HTTPConnection(host, port, timeout=30)
         try:
-            headers = {name: value for name, value in request.headers.items() if name.lower() != "accept-encoding"}
+            headers = {name: value for name, value in request.headers.items() if name != "accept-encoding"}
             connection.request(request.method, request.path, request.body or None, headers)
             answer = connection.getresponse()
             hop = {"content-length", "transfer-encoding", "connection"}
