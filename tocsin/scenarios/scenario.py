@@ -1,7 +1,7 @@
 """What a scenario is: something that somebody does to the demo's server, and what should come of it."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -78,7 +78,7 @@ class Scenario:
 
     id: str
     title: str
-    run: Callable[[World], Awaitable[None]]
+    run: Callable[[World], Coroutine[Any, Any, None]]
     classes: tuple[Class, ...] = ()
     entity: frozenset[str] = frozenset()
 
