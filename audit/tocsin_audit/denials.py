@@ -34,7 +34,8 @@ class Denials:
                 self._add(_denial(given))
             except (ValueError, TypeError) as error:
                 self.faults.append(f"denial {str(given)[:120]!r}: {error}")
-        self.keys = frozenset(key for key, _ in self._by_fact)
+        listed = (denial for denials in self._by_fact.values() for denial in denials)
+        self.keys = frozenset(key for denial in listed for key in denial.subject)
 
     def _add(self, denial: Denial) -> None:
         if denial.mode != "deny":
@@ -55,7 +56,7 @@ class Denials:
         verified them, so that nobody can have a victim cut off by naming him. `now` is in seconds since the epoch.
         """
         for key, value in facts.items():
-            if key not in self.keys or value is None:
+            if value is None:
                 continue
             for denial in self._by_fact.get((key, value), ()):
                 if now < denial.until and all(facts.get(name) == wanted for name, wanted in denial.subject.items()):

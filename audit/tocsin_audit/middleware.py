@@ -5,14 +5,14 @@ import os
 import socket
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, Final, cast
 
 from tocsin_audit.asgi import App, Outer, Receive, Send
 from tocsin_audit.event import AuditEvent
 from tocsin_audit.exchange import Scope
-from tocsin_audit.options import options
+from tocsin_audit.options import NO_LIMITS, options
 from tocsin_audit.recorder import Recorder
 from tocsin_audit.troubles import LOG
 
@@ -27,7 +27,7 @@ class AuditMiddleware:
     What it watches goes on unchanged whatever happens here.
 
     Options not given are taken from the environment: `TOCSIN_URL`, `TOCSIN_KEY`, `TOCSIN_FINGERPRINT_KEY` and those
-    in this package's README. `limits` are `queue`, `queue_bytes`,
+    in this package's README. `limits` changes `queue`, `queue_bytes`,
     `spool_bytes`, `heartbeat_s` and `stop_s`. Raises TypeError when `app` is neither a server nor an application.
     """
 
@@ -45,7 +45,7 @@ class AuditMiddleware:
         tenant_claim: str | None = None,
         trusted_proxies: Iterable[str] | None = None,
         ownership: Iterable[Any] = (),
-        **limits: Any,
+        limits: Mapping[str, Any] = NO_LIMITS,
     ) -> None:
         factories = [name for name in _FACTORIES if callable(getattr(app, name, None))]
         if not factories and not callable(app):
@@ -68,7 +68,7 @@ class AuditMiddleware:
             tenant_claim=tenant_claim,
             trusted_proxies=trusted_proxies,
             ownership=ownership,
-            **limits,
+            limits=limits,
         )
         for fault in self._options.faults:
             LOG.error("tocsin-audit: %s", fault)

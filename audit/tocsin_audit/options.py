@@ -5,11 +5,16 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 
 from tocsin_audit.source import Network, networks
+
+
+NO_LIMITS: Final[Mapping[str, Any]] = MappingProxyType({})
+"""Every bound as it is by default."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +63,7 @@ def options(
     tenant_claim: str | None = None,
     trusted_proxies: Iterable[str] | None = None,
     ownership: Iterable[Any] = (),
-    **limits: Any,
+    limits: Mapping[str, Any] = NO_LIMITS,
 ) -> Options:
     """The options of one server: arguments first, then the environment, then what the server is called.
 

@@ -311,9 +311,10 @@ def test_a_rejection_by_a_middleware_added_later_is_seen(written: Written) -> No
 
         async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] != "http":
-                return await self._app(scope, receive, send)
+                await self._app(scope, receive, send)
+                return
             await send({"type": "http.response.start", "status": 429, "headers": []})
-            return await send({"type": "http.response.body", "body": b"slow down"})
+            await send({"type": "http.response.body", "body": b"slow down"})
 
     mcp = crm()
     written.audit(mcp)
