@@ -12,7 +12,6 @@ import msgspec
 
 from tocsin_audit.source import Network, networks
 
-
 NO_LIMITS: Final[Mapping[str, Any]] = MappingProxyType({})
 """Every bound as it is by default."""
 

@@ -108,14 +108,10 @@ def test_a_slow_collector_has_batches_on_disk_before_it_answers(
     collector.delay = 2.5
     audit = make()
     call(audit, 3)
-    until(lambda: any(tmp_path.glob("spool/*/*/*.ndjson.gz")), 2.4) if False else None
-    until(lambda: len(collector.batches) == 0)
-    call(audit, 3)
     until(lambda: (call(audit), any(tmp_path.glob("spool/*/*/*.ndjson.gz")))[1])
     assert not collector.events
     collector.delay = 0.0
-    before = collector.wait(lambda events: requests(events) >= 6)
-    assert before
+    collector.wait(lambda events: requests(events) >= 6)
 
 
 def test_what_a_killed_process_spooled_is_sent_by_the_next_one(
@@ -183,8 +179,9 @@ def test_rejected_lines_are_counted_and_told_and_the_others_arrive(
     audit.stop()
     events = collector.wait(lambda events: any(event.reason == "stopped" for event in events))
     assert requests(events) == 5
-    beat = json.loads(bytes([event for event in events if event.kind == "heartbeat"][-1].ext))
-    assert beat["rejected"] == 5
+    recorder = audit._recorder
+    assert recorder is not None
+    assert recorder.counters()["rejected"] == 5
     assert any("not yours (hint: ask)" in record.getMessage() for record in caplog.records)
 
 
@@ -312,9 +309,7 @@ def test_a_denial_is_obeyed_within_a_second_and_reported_back(
     assert start["status"] == 403
     assert json.loads(body["body"])["id"] == 1
     assert "INC-7" in json.loads(body["body"])["error"]["message"]
-    assert call(audit, user=User("mallory"))[0]["status"] == (
-        200 if "user" in subject else 403 if len(subject) == 1 else 403
-    )
+    assert call(audit, user=User("mallory"))[0]["status"] == (200 if "user" in subject else 403)
     events = collector.wait(lambda events: any(event.reason == "tocsin.denied:INC-7" for event in events))
     denied = next(event for event in events if event.reason == "tocsin.denied:INC-7")
     assert (denied.outcome, denied.method) == ("authz_denied", "tools/call")
