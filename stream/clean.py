@@ -49,13 +49,13 @@ def clean_event(event: AuditEvent) -> None:
             setattr(event, name, tuple(clean_text(item) for item in value[:ITEMS]))
 
 
-def clean_events(events: Sequence[AuditEvent], lines: bytes) -> None:
-    """Clean in place the events whose line, as it stands among newline-joined lines, could hold anything hostile.
+def clean_events(events: Sequence[AuditEvent], payload: bytes, lines: Sequence[bytes] | None = None) -> None:
+    """Clean in place the events whose line could hold anything hostile; `payload` is the lines joined by newlines.
 
     Raises ValueError where there are not as many lines as events.
     """
-    plain = lines.isascii() and b"\\" not in lines and b"\x7f" not in lines
-    for event, line in zip(events, lines.split(b"\n"), strict=True):
+    plain = payload.isascii() and b"\\" not in payload and b"\x7f" not in payload
+    for event, line in zip(events, payload.split(b"\n") if lines is None else lines, strict=True):
         if len(line) > TEXT or (not plain and _HOSTILE_LINE.search(line) is not None):
             clean_event(event)
 

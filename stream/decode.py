@@ -37,32 +37,38 @@ def decode(frame: Frame) -> list[AuditEvent]:
     return frame.decoded
 
 
-def prepare(events: Sequence[AuditEvent], lines: bytes) -> None:
+def prepare(events: Sequence[AuditEvent], payload: bytes, lines: Sequence[bytes] | None = None) -> None:
     """Bring decoded events into their form in memory, in place: cleaned where their line asks for it, then normalised.
 
+    `payload` is their lines joined by newlines; who has the lines themselves saves their being split again.
     Raises ValueError or OverflowError where a time is no moment, ValueError where a line is not one event.
     """
-    clean_events(events, lines)
+    clean_events(events, payload, lines)
     for event in events:
         normalise(event)
 
 
-def stamp(events: Sequence[AuditEvent], header: Header) -> None:
-    """Give prepared events what the frame's header knows of them, in place.
+def identify(events: Sequence[AuditEvent], digest: str, numbers: Sequence[int]) -> None:
+    """Give an id, in place, to the events that have neither one nor (producer, run, seq).
 
-    An event with neither an id nor (producer, run, seq) gets one from its place in its source: the digest of what was
-    sent and its line, never its content, so that two equal attempts stay two.
+    It comes from the place in the source (the digest of what was sent, and the line's number), never from the content
+    alone, so that two equal attempts stay two, and the same body sent twice gives the same ids.
     """
+    for index, event in enumerate(events):
+        if event.id is None and (event.seq is None or event.run is None or event.producer is None):
+            event.id = f"{digest[:_ID_DIGITS]}.{numbers[index]}"
+
+
+def stamp(events: Sequence[AuditEvent], header: Header) -> None:
+    """Give prepared events what the frame's header knows of them, in place."""
     received = header.received
     tenant = header.tenant
-    for index, event in enumerate(events):
+    for event in events:
         event.received = received
         event.late = event.skewed = False
         if tenant is not None and event.tenant is None:
             event.tenant = tenant
-        if event.id is None and (event.seq is None or event.run is None or event.producer is None):
-            number = header.lines[index] if header.lines else header.line + index
-            event.id = f"{header.digest[:_ID_DIGITS]}.{number}"
+    identify(events, header.digest, header.lines or range(header.line, header.line + len(events)))
     if header.late:
         for index, event in enumerate(events):
             event.late = bit(header.late, index)

@@ -1,0 +1,124 @@
+"""The format `mcp.audit.v1`: one JSON object a line, as `tocsin_audit` ships it."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from collector.format import RecordError
+from stream.decode import prepare
+from tocsin_audit.event import DECODER, AuditEvent
+
+DEPTH: Final = 512
+"""Levels of nesting in one line at most; every reader can follow that far."""
+_PLACE: Final = re.compile(r"^(?P<what>.*?)(?: - at `(?P<place>[^`]*)`)?$", re.DOTALL)
+_NOT_SHOWN: Final = re.compile(r"^\$\.?")
+_SHOWN: Final = 300
+
+
+class _Kind(msgspec.Struct):
+    kind: msgspec.Raw | None = None
+
+
+_KIND: Final = msgspec.json.Decoder(_Kind)
+
+
+class Native:
+    """Reads `mcp.audit.v1`."""
+
+    name = "native"
+
+    def parse(self, record: bytes) -> Sequence[AuditEvent]:
+        """The one event of a line."""
+        line = record.strip()
+        if deep(line):
+            raise RecordError(
+                "too_deep", f"nested deeper than {DEPTH} levels", hint="flatten it, or leave the value out"
+            )
+        event = _decoded(line)
+        if event.method is None and event.kind == "request" and _KIND.decode(line).kind is None:
+            raise RecordError(
+                "missing",
+                "neither method nor kind is there",
+                field="method",
+                hint='add "method": "tools/call" or a kind',
+            )
+        try:
+            prepare([event], line)
+        except (ValueError, OverflowError) as error:
+            raise RecordError(
+                "time",
+                str(error)[:_SHOWN],
+                field="time",
+                hint="RFC 3339 with a zone, or seconds since 1970 as a number",
+            ) from error
+        if not event.server:
+            raise RecordError("missing", "the server's name is empty", field="server", hint="name the MCP server")
+        return (event,)
+
+
+FORMAT: Final = Native()
+
+
+def parse_lines(payload: bytes, lines: Sequence[bytes]) -> list[AuditEvent] | None:
+    """The events of newline-joined lines at one go, one for each; None where a line needs a verdict of its own.
+
+    Anything that is not plainly one object a line, good in every way, is left to `Native.parse`.
+    """
+    for line in lines:
+        # Between a closing and an opening brace a line end is always one between two objects.
+        if line[:1] != b"{" or line[-1:] != b"}" or (len(line) > 2 * DEPTH and deep(line)):
+            return None
+    try:
+        events = DECODER.decode_lines(payload)
+        if len(events) != len(lines):
+            return None
+        if not payload.isascii():
+            payload.decode()
+        prepare(events, payload, lines)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+        return None
+    for event in events:
+        if (event.method is None and event.kind == "request") or not event.server:
+            return None
+    return events
+
+
+def deep(line: bytes) -> bool:
+    """Whether a line could be nested deeper than is allowed."""
+    if line.count(b"[") + line.count(b"{") <= DEPTH:
+        return False
+    depth = deepest = 0
+    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', line):
+        first = token.group()[:1]
+        if first in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif first in b"]}":
+            depth -= 1
+    return deepest > DEPTH
+
+
+def _decoded(line: bytes) -> AuditEvent:
+    try:
+        event = DECODER.decode(line)
+        line.decode()
+    except msgspec.ValidationError as error:
+        match = _PLACE.match(str(error))
+        assert match is not None
+        field = _NOT_SHOWN.sub("", match["place"] or "")
+        missing = re.match(r"Object missing required field `(\w+)`", match["what"])
+        if missing is not None:
+            raise RecordError(
+                "missing", f"{missing[1]} is not there", field=missing[1], hint="every event has a time and a server"
+            ) from error
+        hint = "see the field's meaning in the event schema; a field that is not known may be left out"
+        if field in ("received", "late", "skewed"):
+            hint = "leave it out: Tocsin sets it at receipt"
+        raise RecordError("field", match["what"][:_SHOWN], field=field, hint=hint) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordError(
+            "malformed", f"not one JSON object ({str(error)[:_SHOWN]})", hint="send one JSON object a line, in UTF-8"
+        ) from error
+    return event
