@@ -3,23 +3,29 @@
 What comes out is a function of the records alone: no clock but theirs, no order but what is defined here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from functools import partial
 from typing import Any, Final
 
+import msgspec
+
 from detectors import keys
-from detectors.base import HANDLES, KINDS, AnyDetector, Cell, Kind
-from detectors.decoding import decode
+from detectors.base import KINDS, AnyDetector, Cell, Kind
 from detectors.due import Due, Unit
 from detectors.emitted import first_time, memory
 from detectors.flood import Flood
+from detectors.journal import Journal
 from detectors.keys import Raw
 from detectors.live import LATENESS, Live
 from detectors.marks import marks_of, own_denial
+from detectors.meta import Meta
 from detectors.table import BUCKETS, HOUR, Table
 from detectors.warmup import Warmup
 from stream import control
+from stream.decode import decode
+from stream.dedup import Duplicates
+from stream.directory import Directory
+from stream.errors import ConfigError, DamagedError
 from stream.facts import Facts
 from stream.finding import Finding
 from stream.frame import Header, Record, unpack
@@ -58,20 +64,25 @@ CAPS: Final[dict[Kind, tuple[int, int]]] = {
 """By kind: how many entities there may be, and after how many minutes without an event one is forgotten."""
 ORDER: Final[tuple[Kind, ...]] = tuple(reversed(KINDS))
 """Kinds in the order of settling: groups before their members, so that members know what their peers did."""
-_KEYS: Final = {
-    "principal": keys.principal,
-    "tenant": keys.tenant,
-    "source": keys.source,
-    "client": keys.client,
-    "token": keys.token,
-    "server": keys.server,
-    "object": keys.target,
-    "population": keys.population,
-    "producer": keys.producer,
-}
+_RANKS: Final[dict[Kind, int]] = {kind: rank for rank, kind in enumerate(ORDER)}
+_PRODUCER: Final = 1 << _RANKS["producer"]
+_POPULATION: Final = 1 << _RANKS["population"]
+_OBJECT: Final = 1 << _RANKS["object"]
+_HANDLE: Final = 1 << _RANKS["handle"]
+_CLIENT: Final = 1 << _RANKS["client"]
 
 Steps = tuple[tuple[int, Any], ...]
-Entry = tuple[Table, Any, int, Steps]
+Entry = tuple[int, Callable[[Raw], Live | None], int, Steps, Table]
+"""Of one kind: its rank, which is also the place of its raw key; the look-up, the detectors as bits, their steps."""
+Plan = tuple[int, tuple[Entry, ...]]
+"""The kinds that are needed, as bits by rank, and an entry for each."""
+
+_DIRECTORY: Final = "directory"
+_DUPLICATES: Final = "duplicates"
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_META: Final = msgspec.msgpack.Decoder(Meta)
+_JSON: Final = msgspec.json.Encoder().encode
+_DIRECTORY_DECODER: Final = msgspec.json.Decoder(Directory)
 
 
 class Engine:
@@ -116,11 +127,15 @@ class Engine:
                 self._register[rank] = self._groups if any(table.tells) else self._due
                 self._floods[kind] = Flood(self._caps[kind][0])
         self._secret = secret
+        self._duplicates = Duplicates()
+        self._journal = Journal()
+        self._parameters: dict[str, dict[str, Any]] = {}
+        self._told_facts: Facts | None = None
         self._volume = any(table.volume for table in self._tables)
         self._learned = any("learned" in detector.spec.warm_up.values() for detector in self.detectors)
         lengths = [length for table in self._tables for length in table.lengths]
         self._shortest = min(lengths, default=60)
-        self._plans: dict[int, tuple[Entry, ...]] = {}
+        self._plans: dict[int, Plan] = {}
 
     @property
     def backlog(self) -> int:
@@ -141,52 +156,136 @@ class Engine:
                     self._obey(control.DECODER.decode(line))
         return found
 
-    def fold_events(self, events: Iterable[AuditEvent], header: Header, found: list[Finding]) -> None:
+    def fold_events(self, events: Sequence[AuditEvent], header: Header, found: list[Finding]) -> None:
         """Fold the decoded events of a frame whose `received` the clock already knows."""
+        repeated = self._duplicates.take(header.source, events, self.clock)
+        if repeated:
+            again = set(repeated)
+            events = [event for index, event in enumerate(events) if index not in again]
         facts = self.facts
-        clock = self.clock
         plans = self._plans
         source = header.source
         imported = header.imported
         shortest = self._shortest
-        minute = int(clock) // 60
+        minute = int(self.clock) // 60
         learned = self._learned
         known_principals = bool(facts.directory.principals)
         for event in events:
-            if known_principals and (tenant := facts.tenant(event)) != event.tenant:
+            if known_principals and (known := facts.tenant(event)) != event.tenant:
                 event = copy(event)
-                event.tenant = tenant
+                event.tenant = known
             marks = marks_of(event, facts)
             if event.reason is not None and own_denial(event, marks):
                 continue
+            tenant = event.tenant
             if learned:
-                self._warmup.arrived(event.tenant, clock)
+                self._warmup.arrived(tenant, self.clock)
             if event.sample_rate is not None and event.sample_rate < 1.0:
                 marks |= SAMPLED
             plan = plans.get(marks)
             if plan is None:
                 plan = plans[marks] = self._plan(marks)
-            entries: Iterable[Entry] = _expand(plan, event) if marks & HANDLES else plan
+            needs, entries = plan
+            user = event.user
+            raws: tuple[Raw | None, ...] = (
+                (source, event.producer) if needs & _PRODUCER and event.producer is not None else None,
+                keys.population(event, facts) if needs & _POPULATION else None,
+                keys.target(event) if needs & _OBJECT else None,
+                None,
+                event.server or None,
+                event.token,
+                (tenant, event.client) if needs & _CLIENT and event.client is not None else None,
+                event.source_ip,
+                tenant,
+                (tenant, user) if user is not None else keys.principal(event),
+            )
+            if needs & _HANDLE:
+                raws, entries = _with_handles(raws, entries, event)
             stamp = int(event.time) // shortest << 32 | minute
-            for table, key, bits, steps in entries:
-                raw = key(event, facts, source)
+            for slot, get, bits, steps, table in entries:
+                raw = raws[slot]
                 if raw is None:
                     continue
-                live = table.live.get(raw)
+                live = get(raw)
                 if live is None:
                     live = self._admit(table, raw, event, source)
-                if live.due <= clock:
-                    self._catch_up(table, live, imported, found)
                 if live.stamp != stamp or bits & ~live.bits:
-                    self._touch(table, live, event.time, stamp, bits)
+                    self._touch(table, live, event.time, stamp, bits, imported, found)
                 states = live.states
+                entity = live.entity
                 for index, step in steps:
-                    state = states[index]
-                    if state is None or type(state) is bytes:
-                        state = table.state(live, index)
-                    raised = step(state, live.entity, event, facts)
+                    raised = step(states[index], entity, event, facts)
                     if raised:
                         self._emit(table, live, index, raised, imported, found)
+
+    def sizes(self) -> dict[Kind, tuple[int, int]]:
+        """By kind, how many entities there are and how many bytes they take when packed: for measurements."""
+        return {table.kind: (table.count, table.size(self.clock)) for table in self._tables}
+
+    def snapshot(self) -> tuple[bytes, dict[str, bytes | None]]:
+        """The state between two records: small meta, always whole, and the rows changed since the last snapshot."""
+        rows = self._journal.write(self._tables, self.clock)
+        rows[_DUPLICATES] = self._duplicates.dump()
+        if self._told_facts is not self.facts:
+            self._told_facts = self.facts
+            rows[_DIRECTORY] = _JSON(self.facts.directory)
+        meta = Meta(
+            clock=self.clock,
+            minute=self._minute,
+            expiring=self._expiring,
+            bucket=self._bucket,
+            check=self._check(),
+            journal=(self._journal.number, self._journal.oldest),
+            layouts={table.kind: table.layout() for table in self._tables},
+            counts={table.kind: table.count for table in self._tables},
+            floods={kind: flood.pack() for kind, flood in self._floods.items()},
+            warmup=self._warmup.pack(),
+            parameters=self._parameters,
+            summaries=self.facts.summaries(),
+        )
+        return _ENCODE(meta), rows
+
+    def restore(self, meta: bytes, buckets: Mapping[str, bytes]) -> None:
+        """Become, right after construction, what snapshots described.
+
+        Raises ConfigError where they were made with another secret, DamagedError where they cannot be read.
+        """
+        try:
+            known = _META.decode(meta)
+            if known.check != self._check():
+                raise ConfigError(
+                    "the state of the detectors was made with another key",
+                    hint="restore the data directory's key file, or remove state.sqlite to fold the log again",
+                )
+            directory = _DIRECTORY_DECODER.decode(buckets[_DIRECTORY])
+            self._duplicates.restore(buckets[_DUPLICATES])
+            self._journal.read(self._tables, buckets, *known.journal)
+        except (msgspec.MsgspecError, KeyError, ValueError) as error:
+            raise DamagedError(
+                f"a snapshot of the detectors cannot be read ({error})",
+                hint="remove state.sqlite to fold the log again",
+            ) from error
+        self.clock = known.clock
+        self._minute, self._expiring, self._bucket = known.minute, known.expiring, known.bucket
+        self._warmup.unpack(known.warmup)
+        self._tune(known.parameters)
+        self.facts = self._told_facts = Facts(directory, known.clock, known.summaries)
+        for table in self._tables:
+            table.rename(self.facts)
+            table.count = known.counts.get(table.kind, 0)
+            if table.kind in known.floods:
+                self._floods[table.kind].unpack(known.floods[table.kind])
+            layout = known.layouts.get(table.kind)
+            if layout is not None and layout != table.layout():
+                table.migrate(layout)
+            for identity, code in table.waiting():
+                end, seconds = code >> 4, table.lengths[code & 15]
+                self._register[table.rank].register(end, seconds, table.rank, identity)
+        self._due.close(self.clock)
+        self._groups.close(self.clock)
+
+    def _check(self) -> int:
+        return keys.digest("check", "", self._secret)
 
     def _advance(self, header: Header, found: list[Finding]) -> None:
         if header.received > self.clock:
@@ -255,7 +354,23 @@ class Engine:
                         name = detector.spec.name
                         self.facts.learn(control.PeerSummary(name, live.entity.key, seconds, cell.start, values))
 
-    def _touch(self, table: Table, live: Live, time: float, stamp: int, bits: int) -> None:
+    def _touch(
+        self,
+        table: Table,
+        live: Live,
+        time: float,
+        stamp: int,
+        bits: int,
+        imported: bool,
+        found: list[Finding],
+    ) -> None:
+        """What an event does to an entity before detectors see it, once for each of its cells and the clock's minutes.
+
+        Cells are whole minutes long, so that no settling can come due while the clock's minute stays.
+        """
+        if live.due <= self.clock:
+            self._catch_up(table, live, imported, found)
+        table.make_ready(live, bits)
         if live.stamp >> 32 != stamp >> 32:
             live.bits = 0
         live.stamp = stamp
@@ -301,7 +416,7 @@ class Engine:
             flood.note(event.tenant, source, event.producer, self.clock)
             live = table.add(raw, identity, self.clock)
         if table.volume and table.kind == "principal" and not live.warm():
-            group = keys.population(event, self.facts, source)
+            group = keys.population(event, self.facts)
             live.peers = keys.digest("population", group, self._secret) if group is not None else 0
         return live
 
@@ -316,8 +431,8 @@ class Engine:
             if first_time(live, finding, self.clock, memory(spec)):
                 found.append(finding)
 
-    def _plan(self, marks: int) -> tuple[Entry, ...]:
-        """Who wants to see an event with these marks: the tables with their keys, detectors as bits, and steps."""
+    def _plan(self, marks: int) -> Plan:
+        """Who wants to see an event with these marks."""
         entries: list[Entry] = []
         for table in self._tables:
             steps = tuple(
@@ -327,8 +442,9 @@ class Engine:
                 and (table.kind not in detector.spec.wants or detector.spec.wants[table.kind] & marks)
             )
             if steps:
-                entries.append((table, _KEYS.get(table.kind), sum(1 << index for index, _ in steps), steps))
-        return tuple(entries)
+                bits = sum(1 << index for index, _ in steps)
+                entries.append((table.rank, table.live.get, bits, steps, table))
+        return sum(1 << entry[0] for entry in entries), tuple(entries)
 
     def _obey(self, record: control.Control) -> None:
         if isinstance(record, control.DirectoryVersion):
@@ -345,6 +461,9 @@ class Engine:
             self._tune(record.detectors)
 
     def _tune(self, parameters: dict[str, dict[str, Any]]) -> None:
+        if not parameters:
+            return
+        self._parameters = {**self._parameters, **parameters}
         tuned = {
             detector.spec.name: type(detector)(parameters[detector.spec.name])
             for detector in self.detectors
@@ -360,17 +479,16 @@ def _name(detector: AnyDetector) -> str:
     return detector.spec.name
 
 
-def _expand(plan: tuple[Entry, ...], event: AuditEvent) -> list[Entry]:
-    """A plan with one entry for each handle of the event in place of the one for handles."""
+def _with_handles(
+    raws: tuple[Raw | None, ...], entries: tuple[Entry, ...], event: AuditEvent
+) -> tuple[tuple[Raw | None, ...], tuple[Entry, ...]]:
+    """One entry for each handle of the event in place of the one for handles."""
+    handles = keys.handles(event)
     expanded: list[Entry] = []
-    for entry in plan:
-        if entry[1] is None:
-            table, _, bits, steps = entry
-            expanded += [(table, partial(_given, raw), bits, steps) for raw in keys.handles(event)]
+    for entry in entries:
+        if entry[0] == _RANKS["handle"]:
+            _, get, bits, steps, table = entry
+            expanded += [(len(raws) + index, get, bits, steps, table) for index in range(len(handles))]
         else:
             expanded.append(entry)
-    return expanded
-
-
-def _given(raw: Raw, event: AuditEvent, facts: Facts, source: str) -> Raw:  # noqa: ARG001  # stands where a key function stands
-    return raw
+    return (*raws, *handles), tuple(expanded)

@@ -19,7 +19,7 @@ HANDLES: Final = 32
 OVERFLOW: Final = "overflow"
 
 
-def principal(event: AuditEvent, facts: Facts, source: str) -> Raw | None:  # noqa: ARG001  # every kind has one signature
+def principal(event: AuditEvent) -> Raw | None:
     """The caller: its tenant and the first of user, client and agent that is known."""
     if event.user is not None:
         return (event.tenant, event.user)
@@ -30,44 +30,19 @@ def principal(event: AuditEvent, facts: Facts, source: str) -> Raw | None:  # no
     return None
 
 
-def tenant(event: AuditEvent, facts: Facts, source: str) -> Raw | None:  # noqa: ARG001  # every kind has one signature
-    """The caller's tenant."""
-    return event.tenant
-
-
-def source(event: AuditEvent, facts: Facts, source: str) -> Raw | None:  # noqa: ARG001  # every kind has one signature
-    """The address that the request came from, whoever's tenant it names."""
-    return event.source_ip
-
-
-def client(event: AuditEvent, facts: Facts, source: str) -> Raw | None:  # noqa: ARG001  # every kind has one signature
-    """The OAuth client within a tenant."""
-    return (event.tenant, event.client) if event.client is not None else None
-
-
-def token(event: AuditEvent, facts: Facts, source: str) -> Raw | None:  # noqa: ARG001  # every kind has one signature
-    """The token, by its keyed fingerprint, whoever presents it."""
-    return event.token
-
-
-def server(event: AuditEvent, facts: Facts, source: str) -> Raw | None:  # noqa: ARG001  # every kind has one signature
-    """The MCP server."""
-    return event.server or None
-
-
 def handles(event: AuditEvent) -> Sequence[Raw]:
     """The distinct handles minted or presented, in the order of the event."""
     return list(dict.fromkeys((*event.handles_minted, *event.handles_presented)))[:HANDLES]
 
 
-def target(event: AuditEvent, facts: Facts, source: str) -> Raw | None:  # noqa: ARG001  # every kind has one signature
+def target(event: AuditEvent) -> Raw | None:
     """The object asked for: a resource of a server."""
     if event.target is not None and (event.method == "resources/read" or "://" in event.target):
         return (event.server, event.target)
     return None
 
 
-def population(event: AuditEvent, facts: Facts, source: str) -> Raw | None:  # noqa: ARG001  # every kind has one signature
+def population(event: AuditEvent, facts: Facts) -> Raw | None:
     """The peer group: tenant and role, else tenant and client; nobody has peers outside the tenant."""
     if event.tenant is None:
         return None
@@ -77,11 +52,6 @@ def population(event: AuditEvent, facts: Facts, source: str) -> Raw | None:  # n
     return (event.tenant, event.client, "client") if event.client is not None else None
 
 
-def producer(event: AuditEvent, facts: Facts, source: str) -> Raw | None:  # noqa: ARG001  # every kind has one signature
-    """The producer behind one collector key, so that another key cannot speak in its name."""
-    return (source, event.producer) if event.producer is not None else None
-
-
 def entity_of(kind: Kind, raw: Raw, facts: Facts) -> Entity:
     """The entity that a raw key stands for."""
     return Entity(kind, _joined(raw), *_named(kind, (raw,) if isinstance(raw, str) else raw, facts))
@@ -89,7 +59,7 @@ def entity_of(kind: Kind, raw: Raw, facts: Facts) -> Entity:
 
 def group(event: AuditEvent, facts: Facts) -> str | None:
     """The key of the caller's peer group, as its entity of kind `population` has it."""
-    raw = population(event, facts, "")
+    raw = population(event, facts)
     return _joined(raw) if raw is not None else None
 
 

@@ -102,6 +102,15 @@ class Table:
             held = live.states[index] = self._codecs[index].unpack(held)
         return held
 
+    def make_ready(self, live: Live, bits: int) -> None:
+        """See to it that these detectors' states can be stepped."""
+        states = live.states
+        for index in range(len(states)):
+            if bits >> index & 1:
+                held = states[index]
+                if held is None or type(held) is bytes:
+                    self.state(live, index)
+
     def borrow(self, identity: int) -> Live | None:
         """An entity with cells to settle by its id, without a seat among the live; None if it is not known."""
         bucket = self.buckets.get(identity >> BUCKET_SHIFT)
@@ -155,6 +164,70 @@ class Table:
         while len(items) > 1 and items[-1] == NOTHING[len(items) - 1]:
             items.pop()
         return _ENCODE(items)
+
+    def changes(self, clock: float) -> list[tuple[int, bytes | None]]:
+        """Every entity that changed since this was last asked, packed; None for one that is forgotten."""
+        entries: dict[int, bytes | None] = {}
+        for identity in self.changed:
+            entries[identity] = self.buckets[identity >> BUCKET_SHIFT].idle.get(identity)
+        for live in self.touched:
+            if live.dirty:
+                live.dirty = False
+                live.stamp = -1
+                entries[live.id] = self.pack(live, clock)
+        self.changed.clear()
+        self.touched.clear()
+        return sorted(entries.items())
+
+    def bucket(self, number: int, clock: float) -> list[tuple[int, bytes]]:
+        """All entities of a bucket, packed."""
+        bucket = self.buckets[number]
+        entries = dict(bucket.idle)
+        for live in bucket.live.values():
+            entries[live.id] = self.pack(live, clock)
+        return sorted(entries.items())
+
+    def size(self, clock: float) -> int:
+        """The bytes of all entities when packed."""
+        idle = sum(len(packed) for bucket in self.buckets.values() for packed in bucket.idle.values())
+        return idle + sum(len(self.pack(live, clock)) for live in self.live.values())
+
+    def load(self, entries: Iterable[tuple[int, bytes | None]]) -> None:
+        """Take in packed entities, the later ones in place of the earlier; None forgets one."""
+        for identity, packed in entries:
+            number = identity >> BUCKET_SHIFT
+            bucket = self.buckets.get(number)
+            if bucket is None:
+                bucket = self.buckets[number] = Bucket()
+            if packed is not None:
+                bucket.idle[identity] = packed
+            else:
+                bucket.idle.pop(identity, None)
+
+    def layout(self) -> list[Any]:
+        """What packed entities depend on: the detectors with their state versions, and the lengths of cells."""
+        return [[[d.spec.name, d.spec.state_version] for d in self.detectors], list(self.lengths)]
+
+    def migrate(self, layout: list[Any]) -> None:
+        """Bring packed entities of another layout into this one; what has no place here is dropped."""
+        detectors, lengths = layout
+        here = {(d.spec.name, d.spec.state_version): index for index, d in enumerate(self.detectors)}
+        moves = [(old, here[tuple(known)]) for old, known in enumerate(detectors) if tuple(known) in here]
+        for bucket in self.buckets.values():
+            for identity, packed in bucket.idle.items():
+                quiet = _DECODE(packed)
+                states: list[bytes | None] = [None] * len(self.detectors)
+                for old, new in moves:
+                    states[new] = quiet.states[old] if old < len(quiet.states) else None
+                pending: dict[int, int] = {}
+                for code, bits in quiet.pending:
+                    seconds = lengths[code & 15]
+                    kept = sum(1 << new for old, new in moves if bits >> old & 1)
+                    if kept and seconds in self.lengths:
+                        pending[code >> 4 << 4 | self.lengths.index(seconds)] = kept
+                moved = quiet._replace(states=tuple(states), pending=tuple(sorted(pending.items())))
+                bucket.idle[identity] = _ENCODE(moved)
+                self.changed.add(identity)
 
     def sweep(self, clock: float) -> None:
         """Look for the live entities that had no event for a while: the next ones to pack."""
