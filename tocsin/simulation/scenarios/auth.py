@@ -7,7 +7,7 @@ from tocsin.simulation.population import Actor
 from tocsin.simulation.scenarios.stage import Stage, Staged
 from tocsin.simulation.seeds import fingerprint
 from tocsin.simulation.servers import BY_NAME
-from tocsin.simulation.world import Event, Moment, login, refused, request
+from tocsin.simulation.world import Event, Moment, login, refused
 
 _MINUTE = 60.0
 
@@ -100,7 +100,7 @@ def scope_probing(stage: Stage, grade: Difficulty) -> Staged:
     def moments() -> Iterator[Moment]:
         for at in _spread(stage, tries, minutes * _MINUTE):
             server, tool = stage.rng.choice(tools)
-            event = request(actor, stage.rng, server, tool, actor.tenant)
+            event = stage.request(actor, server, tool, actor.tenant)
             refused(event, "authz_denied", "insufficient scope", auth="insufficient_scope")
             yield Moment(at, event, label)
 
@@ -118,7 +118,7 @@ def enumeration(stage: Stage, grade: Difficulty) -> Staged:
     def moments() -> Iterator[Moment]:
         first = stage.rng.randrange(50_000, 90_000)
         for number, at in enumerate(_spread(stage, tries, minutes * _MINUTE)):
-            event = request(actor, stage.rng, server, tool, actor.tenant)
+            event = stage.request(actor, server, tool, actor.tenant)
             event["method"] = "resources/read"
             event["target"] = f"{server.scheme}://{actor.tenant.name}/{server.collection}/{first + number:05d}"
             outcome = "not_found" if number % 3 else "invalid_params"
@@ -138,7 +138,7 @@ def unauthenticated(stage: Stage, grade: Difficulty) -> Staged:
 
     def moments() -> Iterator[Moment]:
         for at in _spread(stage, calls, minutes * _MINUTE):
-            event = request(actor, stage.rng, server, server.tools[0], owner)
+            event = stage.request(actor, server, server.tools[0], owner)
             reply = event["response_bytes"]
             rows = event.get("rows")
             refused(event, "ok", "", auth="none")
@@ -189,7 +189,7 @@ def _break_in(
 def _call(stage: Stage, actor: Actor) -> Event:
     server = stage.rng.choice(actor.servers)
     tool = stage.rng.choice([it for it in server.tools if not it.mints])
-    return request(actor, stage.rng, server, tool, actor.tenant, configured=stage.world.configured)
+    return stage.request(actor, server, tool, actor.tenant)
 
 
 def _spread(stage: Stage, count: int, seconds: float) -> list[float]:

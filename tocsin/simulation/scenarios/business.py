@@ -9,7 +9,7 @@ from tocsin.simulation.population import Actor, Tenant
 from tocsin.simulation.scenarios.stage import Stage, Staged, busy_hour
 from tocsin.simulation.season import DAY, HOUR, Surge
 from tocsin.simulation.servers import BY_NAME
-from tocsin.simulation.world import Event, Moment, pick, request, uri
+from tocsin.simulation.world import Event, Moment, pick, uri
 
 
 def launch(stage: Stage) -> Staged:
@@ -58,7 +58,7 @@ def backfill(stage: Stage) -> Staged:
     def moments() -> Iterator[Moment]:
         count = max(150, round(6 * busy_hour(actor)))
         for at in sorted(stage.at + 6 * HOUR * stage.rng.random() for _ in range(count)):
-            yield Moment(at, request(actor, stage.rng, server, pick(server, stage.rng), tenant), label)
+            yield Moment(at, stage.request(actor, server, pick(server, stage.rng), tenant), label)
 
     return Staged(label, moments())
 
@@ -85,7 +85,7 @@ def cache_warmer(stage: Stage) -> Staged:
         day = stage.at
         while day + 2 * HOUR < stage.world.end:
             for at in sorted(day + 1500 * stage.rng.random() for _ in range(120)):
-                yield Moment(at, request(actor, stage.rng, server, pick(server, stage.rng), actor.tenant), label)
+                yield Moment(at, stage.request(actor, server, pick(server, stage.rng), actor.tenant), label)
             day += DAY
 
     return Staged(label, moments())
@@ -146,7 +146,7 @@ def shared_handbook(stage: Stage) -> Staged:
         at = stage.at
         while at < world.end:
             person = stage.rng.choice(people)
-            event = request(person, stage.rng, server, server.tools[0], person.tenant)
+            event = stage.request(person, server, server.tools[0], person.tenant)
             event["target"] = f"docs://handbook/pages/{stage.rng.randrange(30):05d}"
             yield Moment(at, event, label)
             at += 3600 * stage.rng.random()
@@ -166,7 +166,7 @@ def shared_page(stage: Stage) -> Staged:
     def moments() -> Iterator[Moment]:
         at = stage.at
         while at < world.end:
-            event = request(stage.rng.choice(guest.by_kind["person"]), stage.rng, server, server.tools[0], host)
+            event = stage.request(stage.rng.choice(guest.by_kind["person"]), server, server.tools[0], host)
             event["target"] = uri(server, host, host.objects + 7)
             yield Moment(at, event, label)
             at += 16 * HOUR * stage.rng.random()
@@ -177,7 +177,7 @@ def shared_page(stage: Stage) -> Staged:
 def _visits(stage: Stage, actor: Actor, owner: Tenant, count: int, seconds: float, label: Label) -> Iterator[Moment]:
     server = BY_NAME["tickets"]
     for at in sorted(stage.at + seconds * stage.rng.random() for _ in range(count)):
-        event: Event = request(actor, stage.rng, server, server.tools[0], owner, configured=stage.world.configured)
+        event: Event = stage.request(actor, server, server.tools[0], owner)
         yield Moment(at, event, label)
 
 
@@ -188,14 +188,7 @@ def _span(stage: Stage, label: Label, tenant: Tenant, start: float, end: float) 
 
     def moments() -> Iterator[Moment]:
         for at in (start + 30, max(start + 60, min(end, stage.world.end) - 30)):
-            event = request(
-                actor,
-                stage.rng,
-                actor.servers[0],
-                actor.servers[0].tools[0],
-                tenant,
-                configured=stage.world.configured,
-            )
+            event = stage.request(actor, actor.servers[0], actor.servers[0].tools[0], tenant)
             yield Moment(at, event, label)
 
     return Staged(label, moments())

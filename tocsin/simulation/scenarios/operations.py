@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tocsin.simulation.scenarios.stage import Stage, Staged
 from tocsin.simulation.season import DAY, HOUR
 from tocsin.simulation.servers import BY_NAME
-from tocsin.simulation.world import Failure, Moment, login, refused, request
+from tocsin.simulation.world import Failure, Moment, login, refused
 
 
 def retry_storm(stage: Stage) -> Staged:
@@ -18,7 +18,7 @@ def retry_storm(stage: Stage) -> Staged:
     def moments() -> Iterator[Moment]:
         token, at = actor.token, stage.at
         for _ in range(250 + stage.rng.randrange(500)):
-            event = request(actor, stage.rng, actor.servers[0], actor.servers[0].tools[0], actor.tenant)
+            event = stage.request(actor, actor.servers[0], actor.servers[0].tools[0], actor.tenant)
             event["token"] = token
             yield Moment(at, refused(event, "auth_invalid", "token expired"), label)
             at += 2 + 6 * stage.rng.random()
@@ -85,7 +85,7 @@ def discovery_storm(stage: Stage) -> Staged:
         for time in sorted(stage.at + 1800 * stage.rng.random() for _ in range(300)):
             person = tenant.by_kind["person"][0]
             server = stage.rng.choice(servers)
-            event = request(person, stage.rng, server, server.tools[0], tenant)
+            event = stage.request(person, server, server.tools[0], tenant)
             yield Moment(time, refused(event, "auth_missing", "no credentials", auth="none"), label)
 
     return Staged(label, moments())
@@ -116,14 +116,7 @@ def wrong_clock(stage: Stage) -> Staged:
 
     def moments() -> Iterator[Moment]:
         for number in range(6):
-            event = request(
-                actor,
-                stage.rng,
-                actor.servers[0],
-                actor.servers[0].tools[0],
-                actor.tenant,
-                configured=stage.world.configured,
-            )
+            event = stage.request(actor, actor.servers[0], actor.servers[0].tools[0], actor.tenant)
             event["shift"] = DAY if number % 2 else -7 * DAY
             yield Moment(stage.at + number * 400, event, label)
 
@@ -141,7 +134,7 @@ def open_server(stage: Stage) -> Staged:
         at = stage.at
         sources = [stage.stranger() for _ in range(12)]
         while at < stage.world.end:
-            event = refused(request(person, stage.rng, server, server.tools[0], person.tenant), "ok", "", auth="none")
+            event = refused(stage.request(person, server, server.tools[0], person.tenant), "ok", "", auth="none")
             del event["reason"]
             event["source_ip"] = stage.rng.choice(sources)
             event["response_bytes"] = 180 + stage.rng.randrange(20)

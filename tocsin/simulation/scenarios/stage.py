@@ -8,8 +8,8 @@ from tocsin.simulation.label import Difficulty, Label
 from tocsin.simulation.population import Actor, Tenant
 from tocsin.simulation.season import HOUR
 from tocsin.simulation.seeds import derive
-from tocsin.simulation.servers import BY_NAME, Server
-from tocsin.simulation.world import Moment, World
+from tocsin.simulation.servers import BY_NAME, Server, Tool
+from tocsin.simulation.world import Event, Moment, World, request
 
 
 class Staged(NamedTuple):
@@ -93,6 +93,11 @@ class Stage:
         chosen = self.rng.choice(fit)
         self._taken.add(chosen.index)
         return chosen
+
+    def request(self, actor: Actor, server: Server, tool: Tool, owner: Tenant, volume: float = 1.0) -> Event:
+        """One successful call of a tool by an actor, on objects of an owner; `volume` multiplies its size."""
+        known = self.world.configured
+        return request(actor, self.rng, server, tool, owner, configured=known, volume=volume)
 
     def people(self, tenant: Tenant) -> list[Actor]:
         """The people of a tenant in random order."""

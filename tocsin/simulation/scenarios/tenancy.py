@@ -9,7 +9,7 @@ from tocsin.simulation.scenarios.stage import Stage, Staged
 from tocsin.simulation.season import DAY, HOUR
 from tocsin.simulation.seeds import fingerprint, skewed_index
 from tocsin.simulation.servers import BY_NAME, Server, Tool
-from tocsin.simulation.world import Event, Leak, Moment, refused, request, uri
+from tocsin.simulation.world import Event, Leak, Moment, refused, uri
 
 
 def read_configured(stage: Stage, grade: Difficulty) -> Staged:
@@ -28,7 +28,7 @@ def read_configured(stage: Stage, grade: Difficulty) -> Staged:
                 event = _read(stage, actor, server, owner)
             else:
                 tool = max(server.tools, key=lambda it: it.rows)
-                event = request(actor, stage.rng, server, tool, actor.tenant)
+                event = stage.request(actor, server, tool, actor.tenant)
                 event["rows"] = 2_000 + stage.rng.randrange(3_000)
                 event["response_bytes"] = event["rows"] * 180
                 event["resource_tenants"] = (actor.tenant.name, owner.name)
@@ -118,14 +118,14 @@ def handle(stage: Stage, grade: Difficulty) -> Staged:
         at = stage.at - 1800
         minted = []
         for _ in range(count):
-            event = request(owner, stage.rng, server, report, owner.tenant, configured=stage.world.configured)
+            event = stage.request(owner, server, report, owner.tenant)
             event["handles_minted"] = (name := fingerprint(stage.rng),)
             minted.append(name)
             yield Moment(at, event)
             at += 20
         at = stage.at
         for name in minted:
-            event = request(thief, stage.rng, server, server.tools[0], thief.tenant, configured=stage.world.configured)
+            event = stage.request(thief, server, server.tools[0], thief.tenant)
             event["method"], event["target"] = "tasks/get", "task"
             event["handles_presented"] = (name,)
             event.pop("resource_tenants", None)
@@ -173,7 +173,7 @@ def mixup(stage: Stage, grade: Difficulty) -> Staged:
     def moments() -> Iterator[Moment]:
         at = stage.at
         for _ in range(count):
-            event = request(actor, stage.rng, actor.servers[0], actor.servers[0].tools[0], actor.tenant)
+            event = stage.request(actor, actor.servers[0], actor.servers[0].tools[0], actor.tenant)
             event["signals"] = ("mixup:response_id",)
             yield Moment(at, event, label)
             at += 30
@@ -185,4 +185,4 @@ def _read(stage: Stage, actor: Actor, server: Server, owner: Tenant) -> Event:
     tool = next((it for it in server.tools if it.method == "resources/read"), None)
     if tool is None:
         tool = Tool(server.collection, 1, 900, rows=1, method="resources/read")
-    return request(actor, stage.rng, server, tool, owner, configured=stage.world.configured)
+    return stage.request(actor, server, tool, owner)

@@ -8,7 +8,7 @@ from tocsin.simulation.population import Actor
 from tocsin.simulation.scenarios.stage import Stage, Staged, busy_hour
 from tocsin.simulation.season import DAY, HOUR
 from tocsin.simulation.seeds import poisson
-from tocsin.simulation.world import Event, Moment, pick, request
+from tocsin.simulation.world import Event, Moment, pick
 
 
 def times_30(stage: Stage, grade: Difficulty) -> Staged:
@@ -79,4 +79,4 @@ def _read(stage: Stage, actor: Actor, big: float) -> Event:
     tool = pick(server, rng)
     while tool.action != "read":
         tool = pick(server, rng)
-    return request(actor, rng, server, tool, actor.tenant, configured=stage.world.configured, volume=big)
+    return stage.request(actor, server, tool, actor.tenant, volume=big)
