@@ -90,6 +90,14 @@ class Evidence:
         self.servers = _distinct(extent.servers for extent in listed)
         self.actors = _distinct(extent.actors for extent in listed)
 
+    def add(self, event: AuditEvent) -> None:
+        """Put one more event in front, such as the success at the end."""
+        self.count += 1
+        self.late += event.late
+        self.first = min(self.first, event.time) if self.count > 1 else event.time
+        self.last = max(self.last, event.time)
+        self.ids.insert(0, event_id(event))
+
 
 def _keep(names: list[str], name: str | None) -> None:
     if name is not None and len(names) < NAMES:

@@ -1,6 +1,6 @@
 """In which minutes something happened: one bit a minute, for as long as minute cells are held."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 HELD: Final = 180
 """Minutes that are held (CONTRACTS §1)."""
@@ -47,11 +47,23 @@ class Minutes:
 
     def within(self, first: int, last: int) -> bool:
         """Whether one of the minutes lies from `first` to `last`, both included."""
-        low = first - self.base
+        return self.span(first, last) is not None
+
+    def span(self, first: int, last: int) -> tuple[int, int] | None:
+        """The earliest and the latest of the minutes from `first` to `last`, both included."""
+        low = max(first - self.base, 0)
         high = last - self.base
-        if high < 0 or not self.mask:
-            return False
-        return bool((self.mask & ((2 << high) - 1)) >> max(low, 0))
+        if high < low or not self.mask:
+            return None
+        mask = (self.mask & ((2 << high) - 1)) >> low
+        if not mask:
+            return None
+        start = self.base + low
+        return start + (mask & -mask).bit_length() - 1, start + mask.bit_length() - 1
+
+    def listed(self) -> list[int]:
+        """Every minute, in order."""
+        return [self.base + shift for shift in range(self.mask.bit_length()) if self.mask >> shift & 1]
 
     @property
     def last(self) -> int:
@@ -81,10 +93,14 @@ class Minutes:
         return cls(packed[0], int.from_bytes(packed[1], "little"))
 
 
-class Sightings:
-    """For each of up to 64 keys the minutes in which it was seen; with more, the minutes of all under key 0."""
+CROWD: Final = -1
+"""The key of all, once there are too many to tell apart."""
 
-    LIMIT: Final = 64
+
+class Sightings:
+    """For each of up to 64 keys the minutes in which it was seen; with more, the minutes of all under `CROWD`."""
+
+    LIMIT: ClassVar[int] = 64
 
     __slots__ = ("keys",)
 
@@ -96,26 +112,26 @@ class Sightings:
         keys = self.keys
         seen = keys.get(key)
         if seen is None:
-            if 0 in keys and key != 0:
-                return keys[0].add(minute)
-            if len(keys) >= self.LIMIT and key != 0:
+            if CROWD in keys:
+                return keys[CROWD].add(minute)
+            if len(keys) >= self.LIMIT:
                 self._collapse()
-                return self.keys[0].add(minute)
+                return self.keys[CROWD].add(minute)
             seen = keys[key] = Minutes()
         return seen.add(minute)
 
     def update(self, other: "Sightings") -> None:
         """Add all that another saw."""
-        if 0 in other.keys and 0 not in self.keys:
+        if CROWD in other.keys and CROWD not in self.keys:
             self._collapse()
         for key, minutes in other.keys.items():
-            if 0 in self.keys:
-                self.keys[0].update(minutes)
+            if CROWD in self.keys:
+                self.keys[CROWD].update(minutes)
             elif key in self.keys:
                 self.keys[key].update(minutes)
             elif len(self.keys) >= self.LIMIT:
                 self._collapse()
-                self.keys[0].update(minutes)
+                self.keys[CROWD].update(minutes)
             else:
                 copy = self.keys[key] = Minutes()
                 copy.update(minutes)
@@ -135,7 +151,7 @@ class Sightings:
         whole = Minutes()
         for minutes in self.keys.values():
             whole.update(minutes)
-        self.keys = {0: whole}
+        self.keys = {CROWD: whole}
 
     def __bool__(self) -> bool:
         return bool(self.keys)

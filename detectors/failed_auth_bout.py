@@ -1,0 +1,207 @@
+"""What failed within one cell of time: guesses by place, and how many different accounts they were aimed at."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final
+
+from detectors.failed_auth_reasons import Attempt
+from detectors.parts.distinct import EXACT, Distinct
+from detectors.parts.extent import Extent
+from detectors.parts.habit import Habit
+from detectors.parts.ring import Ring
+from tocsin_audit.event import AuditEvent
+
+NOBODY: Final = 0
+"""The key of what is not known; it is never one of the different."""
+
+
+class Tries:
+    """Guesses at or from one key: seen at a token endpoint, seen on requests, of unclear kind, and by different tokens.
+
+    The same attempt seen both ways counts once: of the first two the larger counts.
+    """
+
+    __slots__ = ("auth", "request", "tokens", "weak")
+
+    def __init__(self, auth: int = 0, request: int = 0, weak: int = 0) -> None:
+        self.auth = auth
+        self.request = request
+        self.weak = weak
+        self.tokens = Distinct()
+
+    def add(self, attempt: Attempt) -> bool:
+        """Count an attempt; whether that made more guesses."""
+        weight = attempt.weight
+        if weight == "token":
+            return self.tokens.add(attempt.token)
+        if weight == "auth":
+            self.auth += 1
+            return self.auth > self.request
+        if weight == "request":
+            self.request += 1
+            return self.request > self.auth
+        self.weak += 1
+        return True
+
+    def update(self, other: "Tries") -> None:
+        """Count all that another counted."""
+        self.auth += other.auth
+        self.request += other.request
+        self.weak += other.weak
+        if other.tokens:
+            self.tokens.update(other.tokens)
+
+    @property
+    def guesses(self) -> int:
+        """How many different guesses these were."""
+        return max(self.auth, self.request) + len(self.tokens)
+
+
+class Bout:
+    """The guesses of one cell by key (the place they came from, or the account they went to), exact to 64 keys.
+
+    With more keys only how many there are is kept. `inner` are the different keys of the other side. `told` is the
+    level that the window ending here was told at, and `skip` how many more guesses cannot raise it: both only save
+    work, and are worked out anew after a restart or a merge.
+    """
+
+    __slots__ = ("extent", "inner", "many", "skip", "told", "tries")
+
+    def __init__(self) -> None:
+        self.extent = Extent()
+        self.tries: dict[int, Tries] = {}
+        self.many = Distinct()
+        self.inner = Distinct()
+        self.skip = 0
+        self.told = -1
+
+    def add(self, key: int, inner: int, attempt: Attempt, event: AuditEvent) -> bool:
+        """Count an attempt; whether any count that decides became larger."""
+        self.extent.add(event)
+        more = self.inner.add(inner) if inner != NOBODY else False
+        if self.many:
+            return (key != NOBODY and self.many.add(key)) or more
+        tries = self.tries.get(key)
+        if tries is None:
+            tries = self.tries[key] = Tries()
+            tries.add(attempt)
+            if len(self.tries) > EXACT:
+                self._spill()
+            return True
+        return tries.add(attempt) or more
+
+    def update(self, other: "Bout") -> None:
+        """Count all that another cell counted."""
+        self.extent.update(other.extent)
+        self.inner.update(other.inner)
+        if other.many or self.many:
+            if not self.many:
+                self._spill()
+            self.many.update(other.many)
+            for key in other.tries:
+                if key != NOBODY:
+                    self.many.add(key)
+            return
+        for key, tries in other.tries.items():
+            mine = self.tries.get(key)
+            if mine is None:
+                mine = self.tries[key] = Tries()
+            mine.update(tries)
+        if len(self.tries) > EXACT:
+            self._spill()
+
+    def _spill(self) -> None:
+        keys = Distinct(key for key in self.tries if key != NOBODY)
+        self.many = Distinct((), keys.as_bits())
+        self.tries = {}
+
+    def pack(self) -> Any:
+        """Extent, tries by key, the many and the inner."""
+        tries: list[Any] = []
+        for key in sorted(self.tries):
+            one = self.tries[key]
+            tries.append([key, one.auth, one.request, one.weak, one.tokens.pack()])
+        return [self.extent.pack(), tries, self.many.pack(), self.inner.pack()]
+
+    @classmethod
+    def unpack(cls, packed: Any) -> "Bout":
+        """The part that `pack` wrote."""
+        made = cls()
+        made.extent = Extent.unpack(packed[0])
+        for key, auth, request, weak, tokens in packed[1]:
+            tries = made.tries[key] = Tries(auth, request, weak)
+            tries.tokens = Distinct.unpack(tokens)
+        made.many = Distinct.unpack(packed[2])
+        made.inner = Distinct.unpack(packed[3])
+        return made
+
+
+class Bouts(Ring[Bout]):
+    """Bouts by minute, held three hours."""
+
+    kind: ClassVar[Any] = Bout
+    __slots__ = ()
+
+
+class SlowBouts(Ring[Bout]):
+    """Bouts by hour, held 26 hours."""
+
+    seconds: ClassVar[int] = 3_600
+    held: ClassVar[int] = 26
+    kind: ClassVar[Any] = Bout
+    __slots__ = ()
+
+
+class Sum:
+    """What several cells come to, told apart by whether the key is one that the entity is used to.
+
+    `guesses` and `weak` are those of unfamiliar keys, `keys` how many of these there are and `who` which, `nobody` the
+    guesses without a key, `familiar` the different tokens tried by familiar keys, `inner` the different inner keys.
+    """
+
+    __slots__ = ("familiar", "guesses", "inner", "keys", "nobody", "weak", "who")
+
+    def __init__(self, cells: Iterable[Bout], habit: Habit, time: float) -> None:
+        cells = list(cells)
+        self.guesses = self.weak = self.nobody = self.familiar = 0
+        many = [cell.many for cell in cells if cell.many]
+        for key, tries in _by_key(cells).items():
+            if key == NOBODY:
+                self.nobody += tries.guesses
+                self.weak += tries.weak
+            elif habit.knows(key, time):
+                self.familiar += len(tries.tokens)
+            else:
+                self.guesses += tries.guesses
+                self.weak += tries.weak
+        self.who = {key for cell in cells for key in cell.tries if key != NOBODY and not habit.knows(key, time)}
+        self.keys = len(self.who)
+        if many:
+            known = habit.known(time)
+            crowd = Distinct()
+            for one in many:
+                crowd.update(one)
+            strangers = crowd.without(known)
+            self.guesses += strangers
+            crowd.update(Distinct(self.who))
+            self.keys = crowd.without(known)
+        inner = [cell.inner for cell in cells if cell.inner]
+        if len(inner) == 1:
+            self.inner = len(inner[0])
+        else:
+            whole = Distinct()
+            for one in inner:
+                whole.update(one)
+            self.inner = len(whole)
+
+
+def _by_key(cells: list[Bout]) -> dict[int, Tries]:
+    if len(cells) == 1:
+        return cells[0].tries
+    whole: dict[int, Tries] = {}
+    for cell in cells:
+        for key, tries in cell.tries.items():
+            mine = whole.get(key)
+            if mine is None:
+                mine = whole[key] = Tries()
+            mine.update(tries)
+    return whole

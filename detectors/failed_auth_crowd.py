@@ -1,0 +1,121 @@
+"""One tenant or server: credentials stuffed from many sources into many accounts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from detectors.base import NOTHING, Detector, Entity
+from detectors.failed_auth_bout import NOBODY, Sum
+from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, reached
+from detectors.failed_auth_reasons import attempt_of, failed, passed
+from detectors.failed_auth_source import account
+from detectors.parts.habit import HOUR
+from detectors.parts.keyed import number
+from detectors.telling import level_of, minutes, plural, tell
+from stream.finding import Finding
+from tocsin_audit.event import AuditEvent
+
+DAY: Final = 86_400
+
+
+class Crowd(Guessing):
+    """What is kept of one tenant: guessing by source, with the accounts that were tried."""
+
+
+class CrowdView:
+    """The decisions about the crowd of a tenant or a server."""
+
+    def __init__(self, detector: Detector[Any], parameters: Mapping[str, float]) -> None:
+        self._detector = detector
+        self._bar = Bar(
+            int(parameters["stuffing_guesses"]), int(parameters["stuffing_sources"]), int(parameters["stuffing_window"])
+        )
+        slow = int(parameters["stuffing_slow_factor"])
+        self._accounts = int(parameters["stuffing_accounts"])
+        self._slow = Bar(self._bar.guesses * slow, self._bar.keys * slow, DAY)
+        self._slow_accounts = self._accounts * slow
+        self._ceiling = parameters["ceiling"]
+        self._crowd = parameters["crowd_share"]
+
+    def step(self, state: Guessing, entity: Entity, event: AuditEvent, clock: float) -> Sequence[Finding]:
+        """Fold one event."""
+        source = event.source_ip
+        if source is None:
+            return NOTHING
+        place = number(source)
+        if passed(event):
+            if not state.habit.fresh(place, event.time) and not event.late:
+                state.habit.see(place, event.time)
+            return NOTHING
+        if not failed(event):
+            return NOTHING
+        attempt = attempt_of(event)
+        if not attempt.weight:
+            return NOTHING
+        who = account(event)
+        if not state.count(place, who if who != NOBODY else attempt.token, attempt, event, clock):
+            return NOTHING
+        found = self._stuffing(state, entity, int(event.time) // MINUTE, slow=False)
+        return found + self._stuffing(state, entity, int(event.time) // HOUR, slow=True)
+
+    def merge(self, state: Guessing, partial: Guessing, entity: Entity) -> list[Finding]:
+        """Fold a partial state."""
+        cells, hours = state.fold(partial)
+        found: list[Finding] = []
+        for cell in cells:
+            found += self._stuffing(state, entity, cell, slow=False, anew=True)
+        for hour in hours:
+            found += self._stuffing(state, entity, hour, slow=True, anew=True)
+        return found
+
+    def settle(self, state: Guessing, end: float, clock: float) -> None:
+        """Learn from an hour, forget what is no longer held."""
+        state.learn(end, clock, self._bar.guesses)
+
+    def _stuffing(self, state: Guessing, entity: Entity, cell: int, *, slow: bool, anew: bool = False) -> list[Finding]:
+        ring = state.hours if slow else state.minutes
+        floor = self._slow if slow else self._bar
+        height = self._slow_height if slow else self._height
+        found: list[Finding] = []
+        for one in reached(
+            ring, state, cell, floor, height, self._ceiling, self._crowd, top=0 if slow else 12, anew=anew
+        ):
+            levels = range(0 if anew else one.untold, one.level + 1)
+            found += [self._tell(state, entity, one, level, ring.seconds) for level in levels]
+        return found
+
+    def _height(self, total: Sum, bar: Bar) -> int:
+        return _stuffing_height(total, bar, self._accounts)
+
+    def _slow_height(self, total: Sum, bar: Bar) -> int:
+        return _stuffing_height(total, bar, self._slow_accounts)
+
+    def _tell(self, state: Guessing, entity: Entity, one: Reached, level: int, seconds: int) -> Finding:
+        total, bar = one.total, one.bar
+        # Without habits an outage looks the same: everybody's source is unknown. It is told, but wakes nobody.
+        known = state.habit.formed(float(one.end * seconds))
+        return tell(
+            self._detector,
+            "stuffing",
+            entity.names,
+            tenant=entity.tenant,
+            severity="high" if level and known else "medium",
+            at=one.end * seconds,
+            window=bar.window,
+            level=level,
+            title="Credentials stuffed from many sources",
+            observed=f"{plural(total.guesses + total.weak, 'guess', 'guesses')} at {plural(total.inner, 'account')} "
+            f"from {plural(total.keys, 'source')} within {minutes(bar.window)}",
+            expected=f"fewer than {bar.keys * 4**level} sources never seen here before, or fewer than "
+            f"{bar.guesses * 4**level} guesses from them",
+            why="Many sources that were never used here tried many accounts.",
+            shown=one.shown,
+            confidence=0.9 if known else 0.6,
+        )
+
+
+def _stuffing_height(total: Sum, bar: Bar, accounts: int) -> int:
+    """The level of stuffing: sources, guesses and accounts together. Unclear guesses bring it to the first at most."""
+    level = min(level_of(total.guesses, bar.guesses), level_of(total.keys, bar.keys), level_of(total.inner, accounts))
+    if level < 0 and total.guesses + total.weak >= bar.guesses and total.keys >= bar.keys and total.inner >= accounts:
+        return 0
+    return level

@@ -1,0 +1,190 @@
+"""Guessing, seen from one entity: windows of bouts against a threshold that learns what is usual for it."""
+
+from collections.abc import Callable
+from math import ceil
+from typing import NamedTuple
+
+from detectors.failed_auth_bout import Bout, Bouts, SlowBouts, Sum
+from detectors.failed_auth_reasons import Attempt
+from detectors.parts.distinct import Distinct
+from detectors.parts.extent import Evidence
+from detectors.parts.habit import HOUR, Habit
+from detectors.parts.moments import HELD, Sightings
+from detectors.parts.usual import Usual
+from tocsin_audit.event import AuditEvent
+
+MINUTE = 60
+
+
+class Guessing:
+    """Guesses by minute and by hour, the keys in good standing, successes of strangers, and the usual hourly count."""
+
+    minutes: Bouts
+    hours: SlowBouts
+    habit: Habit
+    wins: Sightings
+    usual: Usual
+
+    def __init__(self) -> None:
+        self.minutes = Bouts()
+        self.hours = SlowBouts()
+        self.habit = Habit()
+        self.wins = Sightings()
+        self.usual = Usual()
+
+    def count(self, key: int, inner: int, attempt: Attempt, event: AuditEvent, clock: float) -> bool:
+        """Count a guess; whether a count that decides became larger. What is no longer held counts no more."""
+        if not self.minutes.holds(event.time, clock):
+            return False
+        self.hours.cell(event.time).add(key, inner, attempt, event)
+        return self.minutes.cell(event.time).add(key, inner, attempt, event)
+
+    def welcome(self, key: int, event: AuditEvent) -> bool:
+        """Note a success; whether it is one of a stranger in a minute where that was not known."""
+        time = event.time
+        if self.habit.fresh(key, time):
+            return False
+        if key and not event.late:
+            self.habit.see(key, time)
+        if key and self.habit.knows(key, time):
+            return False
+        return self.wins.add(key, int(time) // MINUTE)
+
+    def fold(self, other: "Guessing") -> tuple[list[int], list[int]]:
+        """Fold what another counted; the numbers of the minutes and of the hours that changed."""
+        self.habit.update(other.habit)
+        self.wins.update(other.wins)
+        return self.minutes.update(other.minutes), self.hours.update(other.hours)
+
+    def learn(self, end: float, clock: float, floor: float) -> None:
+        """Learn from the hour that ends here, unless it was out of the ordinary, and forget what is no longer held."""
+        cell = self.hours.cells.get(int(end) // HOUR - 1)
+        count = 0
+        barred = None
+        if cell is not None:
+            count = Sum([cell], self.habit, end - HOUR).guesses
+            barred = Distinct(key for key, tries in cell.tries.items() if tries.guesses >= BARRED)
+        self.usual.settle(end, count, count >= floor)
+        self.habit.settle(end, barred)
+        if self.minutes.cells:
+            self.minutes.forget(clock)
+        if self.hours.cells:
+            self.hours.forget(clock)
+        if self.wins:
+            self.wins.forget(int(clock) // MINUTE - HELD)
+
+
+BARRED = 3
+"""Guesses in an hour after which a key's successes in it are not learned as good standing."""
+
+
+class Bar(NamedTuple):
+    """What must be reached at the first level: guesses, and different keys, within a window of seconds."""
+
+    guesses: int
+    keys: int
+    window: int
+
+
+def raised(bar: Bar, state: Guessing, time: float, ceiling: float, crowd: float) -> Bar:
+    """The bar for an entity that is used to more than the floor, up to `ceiling` times it.
+
+    What is usual is the learned hourly quantile, spread over the window, and one key in `crowd` of those it is used to:
+    a company behind one address mistypes more often than a person does.
+    """
+    factor = 1.0
+    usual = state.usual.at(time)
+    if usual:
+        factor = usual * min(bar.window, HOUR) / HOUR / bar.guesses
+    if crowd and state.habit.terms:
+        factor = max(factor, len(state.habit.known(time)) / crowd / bar.keys)
+    factor = min(factor, ceiling)
+    if factor <= 1.0:
+        return bar
+    return Bar(ceil(bar.guesses * factor), ceil(bar.keys * factor), bar.window)
+
+
+class Reached(NamedTuple):
+    """A window that reached its bar: its last cell, the level, the first level that was not told yet, and the sum."""
+
+    end: int
+    level: int
+    untold: int
+    total: Sum
+    bar: Bar
+    cells: list[Bout]
+
+    @property
+    def shown(self) -> Evidence:
+        """What the window shows."""
+        return Evidence(cell.extent for cell in self.cells)
+
+
+Level = Callable[[Sum, Bar], int]
+"""The level that a sum reaches; it must not fall when more is counted."""
+
+
+def reached(
+    ring: Bouts | SlowBouts,
+    state: Guessing,
+    number: int,
+    floor: Bar,
+    level: Level,
+    ceiling: float,
+    crowd: float,
+    *,
+    top: int = 12,
+    anew: bool = False,
+) -> list[Reached]:
+    """The trailing windows containing a cell that reach their bar, where that was not told; with `anew` all of them.
+
+    Every event adds at most one guess and one key to a window, so that one which is far from its next level is not
+    summed up again for as many events.
+    """
+    found: list[Reached] = []
+    for end in ring.ends(number, floor.window // ring.seconds):
+        last = ring.cells[end]
+        if last.skip > 0 and not anew:
+            last.skip -= 1
+            continue
+        result = judge(ring, state, end, floor, level, ceiling, crowd, top=top)
+        if result is not None and (anew or result.untold <= result.level):
+            found.append(result)
+    return found
+
+
+def judge(
+    ring: Bouts | SlowBouts,
+    state: Guessing,
+    end: int,
+    floor: Bar,
+    level: Level,
+    ceiling: float,
+    crowd: float,
+    *,
+    top: int = 12,
+) -> Reached | None:
+    """The trailing window that ends with a cell, if it reaches its bar."""
+    last = ring.cells[end]
+    cells = ring.window(end, floor.window // ring.seconds)
+    events = sum(cell.extent.count for cell in cells)
+    if events < floor.guesses:
+        last.skip = floor.guesses - events - 1
+        return None
+    time = float(end * ring.seconds)
+    bar = raised(floor, state, time, ceiling, crowd)
+    total = Sum(cells, state.habit, time)
+    height = min(level(total, bar), top)
+    untold = last.told + 1
+    last.told = max(last.told, height)
+    last.skip = _slack(total, bar, last.told + 1) if last.told < top else 1 << 30
+    return Reached(end, height, untold, total, bar, cells) if height >= 0 else None
+
+
+def _slack(total: Sum, bar: Bar, level: int) -> int:
+    """How many more events cannot bring a sum to a level, whichever of its guesses are the ones that count."""
+    guesses = total.guesses + total.weak + total.nobody + total.familiar
+    times = 1 << 2 * level
+    missing = max(bar.guesses * times - guesses, bar.keys * times - total.keys - total.inner)
+    # Beyond 64 keys a count is an estimate that may grow faster than what it counts.
+    return missing - 1 if guesses < 64 else missing // 4

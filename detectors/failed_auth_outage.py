@@ -1,0 +1,128 @@
+"""An outage of authentication: familiar callers refused all at once while hardly anybody is answered."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from detectors.base import NOTHING, Detector, Entity
+from detectors.failed_auth_reasons import PROVIDER, SECRET, reason_of
+from detectors.failed_auth_source import account
+from detectors.parts.distinct import Distinct, union
+from detectors.parts.extent import Evidence, Extent
+from detectors.parts.habit import Habit
+from detectors.parts.keyed import number
+from detectors.parts.ring import Ring
+from detectors.telling import level_of, plural, tell
+from stream.finding import Finding
+from tocsin_audit.event import AuditEvent
+
+CELL: Final = 300
+FAMILIAR: Final = 0.5
+"""The share of the sources refused that must be familiar: an attack from everywhere is no outage."""
+
+
+class Answers:
+    """How many calls of one cell were answered and refused, of how many callers, from how many sources."""
+
+    __slots__ = ("callers", "extent", "passed", "provider", "sources")
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.extent = Extent()
+        self.callers = Distinct()
+        self.provider = Distinct()
+        self.sources = Distinct()
+
+    def refuse(self, event: AuditEvent, reason: str) -> None:
+        """Count a refusal that is not for a wrong secret."""
+        self.extent.add(event)
+        who = account(event) or (number(event.token) if event.token is not None else 0)
+        if who:
+            self.callers.add(who)
+            if reason == PROVIDER:
+                self.provider.add(who)
+        if event.source_ip is not None:
+            self.sources.add(number(event.source_ip))
+
+    def update(self, other: "Answers") -> None:
+        """Count all that another counted."""
+        self.passed += other.passed
+        self.extent.update(other.extent)
+        self.callers.update(other.callers)
+        self.provider.update(other.provider)
+        self.sources.update(other.sources)
+
+    def pack(self) -> Any:
+        """The attributes in a fixed order."""
+        return [self.passed, self.extent.pack(), self.callers.pack(), self.provider.pack(), self.sources.pack()]
+
+    @classmethod
+    def unpack(cls, packed: Any) -> "Answers":
+        """The part that `pack` wrote."""
+        made = cls()
+        made.passed = packed[0]
+        made.extent = Extent.unpack(packed[1])
+        made.callers, made.provider, made.sources = (Distinct.unpack(keys) for keys in packed[2:])
+        return made
+
+
+class AnswerRing(Ring[Answers]):
+    """Answers by five minutes, held three hours."""
+
+    seconds: ClassVar[int] = CELL
+    held: ClassVar[int] = 36
+    kind: ClassVar[Any] = Answers
+    __slots__ = ()
+
+
+class OutageView:
+    """The decision about an outage, taken when a cell has closed: that few were answered is only known then."""
+
+    def __init__(self, detector: Detector[Any], parameters: Mapping[str, float]) -> None:
+        self._detector = detector
+        self._callers = int(parameters["outage_callers"])
+        self._share = parameters["outage_share"]
+
+    def refuse(self, ring: AnswerRing, event: AuditEvent, clock: float) -> None:
+        """Count a refusal, unless it was for a wrong secret, which no outage makes."""
+        reason = reason_of(event)
+        if reason != SECRET and ring.holds(event.time, clock):
+            ring.cell(event.time).refuse(event, reason)
+
+    def settle(self, ring: AnswerRing, habit: Habit, entity: Entity, start: int) -> Sequence[Finding]:
+        """Judge the ten minutes that end with a cell."""
+        end = start // CELL
+        if end not in ring.cells:
+            return NOTHING
+        cells = ring.window(end, 2)
+        refused = sum(cell.extent.count for cell in cells)
+        passed = sum(cell.passed for cell in cells)
+        if not refused or refused < self._share * (refused + passed):
+            return NOTHING
+        time = float(start)
+        sources = union(cell.sources for cell in cells)
+        strangers = sources.without(habit.known(time))
+        if habit.formed(time) and len(sources) and len(sources) - strangers >= FAMILIAR * len(sources):
+            count = len(union(cell.callers for cell in cells))
+        else:
+            count = len(union(cell.provider for cell in cells))
+        return [
+            tell(
+                self._detector,
+                "outage",
+                entity.names,
+                tenant=entity.tenant,
+                severity="medium",
+                at=start,
+                window=3_600,
+                level=level,
+                title="Authentication fails for everybody",
+                observed=f"{plural(count, 'caller')} refused {plural(refused, 'time')} within 10 minutes while "
+                f"{plural(passed, 'call')} got through",
+                expected=f"fewer than {self._callers * 4**level} familiar callers refused at once",
+                why="Callers who usually work from these places are refused together: the identity provider, a key "
+                "rotation or a release, not somebody guessing.",
+                shown=Evidence(cell.extent for cell in cells),
+                confidence=0.8,
+            )
+            for level in range(level_of(count, self._callers) + 1)
+        ]

@@ -1,0 +1,48 @@
+"""The nine sections that say what `failed_auth` is for, what it cannot see, and what to do when it speaks."""
+
+from typing import Final
+
+from detectors.base import Documentation
+
+PAGE: Final = Documentation(
+    goal="Notice that somebody guesses, stuffs, replays or goes round credentials of MCP servers, and above all "
+    "that he got in, without calling it an attack when agents retry lapsed tokens, clients discover how to log "
+    "in, or the identity provider is down.",
+    categorisation="Credential access: brute force (T1110.001), password spraying (T1110.003), credential stuffing "
+    "(T1110.004); use of valid accounts (T1078.004) and of stolen application tokens (T1550.001); exposed endpoints "
+    "(SAFE-T1005) and replayed OAuth tokens (SAFE-T1706). OWASP MCP07.",
+    strategy="Every refusal is first given a reason, from the producer's words, the token's age and the kind of event. "
+    "Only wrong secrets, wrong audiences, bad signatures and the unexplained count as guesses; one token counts once, "
+    "however often it is presented, because guessing needs ever new secrets. Guesses are counted in one-minute cells "
+    "(held three hours) and one-hour cells (held 26) per account, source, tenant and server, over every window that "
+    "contains the event. Places and callers that succeeded in earlier hours are known, and what they fail at is not "
+    "held against them: a brute force is guesses from places the account does not use, a spray guesses at accounts "
+    "that do not work from that source, stuffing guesses from sources the tenant never saw. Thresholds are the larger "
+    "of a floor, the 99.9 % quantile of the entity's usual hour, and a share of the crowd known there, under a "
+    "ceiling. A success during or after a burst by who guessed, or by a stranger, is told at once. Four times the "
+    "threshold is a new finding. An outage is judged when ten minutes have closed, because that hardly anybody got "
+    "through is known only then.",
+    context="A first 401 without credentials is how OAuth discovery begins and counts as nothing. Servers say "
+    "`invalid_token` for an expired, a rotated and a forged token alike; the fingerprint of the token tells a retry "
+    "from a guess. 401 and 403 are answered below the MCP layer, so only a proxy, an ASGI wrapper or a gateway sees "
+    "them.",
+    blind_spots="Guesses from a place that the account works from (a colleague behind the same address, malware on the "
+    "own machine) are not counted, unless they are many different tokens. Without `source_ip` sprays and stuffing "
+    "cannot be told, and a repaired caller after many wrong passwords looks like a success after guessing. Producers "
+    "that give no reason and no token fingerprint make retries look like guesses: such counts reach the first level "
+    "only. In the first hour nothing is known, so a company behind one address can look like a spray. Slow guessing "
+    "below the daily numbers is not seen. Stuffing over several tenants at once is told per tenant, each above its own "
+    "threshold. A replay from fewer sources than the threshold, or from one the token was used from, is not seen.",
+    false_positives="A person with a new machine and a forgotten password; a service deployed with a wrong secret from "
+    "a new address; a penetration test; a fleet that shares one token and was moved; a public tool of a server that "
+    "otherwise demands credentials, when it is first used after the first hours.",
+    validation="`tocsin demo` sprays a token endpoint and logs in with what it found. By hand: send twelve "
+    "`kind: auth` events with `outcome: auth_invalid` and `reason: bad password` for one user from one address, then "
+    "one `ok` from there: a `brute` and a `success_after` must appear.",
+    priority="`success_after` is high, critical after four times the threshold; `unauthenticated` is high, medium on a "
+    "server that answers some calls openly; `brute`, `spray`, `stuffing` and `token_replay` are medium, high from four "
+    "times the threshold; `outage`, `scope_probing` and `enumeration` are medium; `retry_storm` is a notice.",
+    response="After a success: deny the source or token, revoke the account's tokens at the issuer, list what was "
+    "called since. Without one: check that the account exists and locks, deny the source, look at the linked incidents "
+    "for the same source. For an outage: look at the identity provider and its keys, not at the callers.",
+)

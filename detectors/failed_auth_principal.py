@@ -1,0 +1,181 @@
+"""One account: guesses against it, success after them, and refusals that are no attack."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from detectors.base import NOTHING, Detector, Entity
+from detectors.failed_auth_bout import NOBODY, Sum
+from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, judge, reached
+from detectors.failed_auth_lapse import Refusals, retries
+from detectors.failed_auth_reasons import LAPSED, attempt_of, failed, passed
+from detectors.failed_auth_search import Search, SearchView
+from detectors.failed_auth_success import Burst, successes
+from detectors.parts.habit import HOUR
+from detectors.parts.keyed import number
+from detectors.parts.moments import CROWD
+from detectors.telling import level_of, minutes, plural, tell
+from stream.facts import Facts
+from stream.finding import Finding
+from tocsin_audit.event import AuditEvent
+
+DAY: Final = 86_400
+FAMILIAR: Final = 4
+"""How many times more different tokens a familiar place must try: there they are mostly a rotation gone wrong."""
+
+
+class Account(Guessing):
+    """What is kept of one account: guessing by source, refusals for expiry, and what was denied or not found."""
+
+    lapsed: Refusals
+    search: Search
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lapsed = Refusals()
+        self.search = Search()
+
+
+class AccountView:
+    """The decisions about one account."""
+
+    def __init__(self, detector: Detector[Any], parameters: Mapping[str, float]) -> None:
+        self._detector = detector
+        self._search = SearchView(detector, parameters)
+        self._bar = Bar(int(parameters["brute_guesses"]), 1, int(parameters["brute_window"]))
+        self._slow = Bar(int(parameters["brute_slow_guesses"]), 1, DAY)
+        self._after = int(parameters["success_window"])
+        self._ceiling = parameters["ceiling"]
+        self._retries = int(parameters["retries"])
+
+    def step(self, state: Account, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
+        """Fold one event."""
+        source = event.source_ip
+        place = number(source) if source is not None else NOBODY
+        if passed(event):
+            if not state.welcome(place, event) or not state.minutes.cells:
+                return NOTHING
+            return self._after_success(state, entity, event)
+        if failed(event):
+            return self._failure(state, entity, event, place, facts.clock)
+        return self._search.step(state.search, entity, event, facts)
+
+    def merge(self, state: Account, partial: Account, entity: Entity) -> Sequence[Finding]:
+        """Fold a partial state."""
+        cells, hours = state.fold(partial)
+        found: list[Finding] = []
+        for cell in cells:
+            found += self._bursts(state, entity, cell, anew=True)
+        for hour in hours:
+            found += self._slow_bursts(state, entity, hour, anew=True)
+        if partial.wins:
+            for cell in sorted(state.minutes.cells):
+                found += self._success(state, entity, cell)
+        for cell in state.lapsed.update(partial.lapsed):
+            found += retries(
+                self._detector, state.lapsed, entity, cell, self._retries, what="a lapsed credential", one=False
+            )
+        return found + self._search.merge(state.search, partial.search, entity)
+
+    def settle(self, state: Account, end: float, clock: float) -> None:
+        """Learn from an hour, forget what is no longer held."""
+        state.learn(end, clock, self._bar.guesses)
+        if state.lapsed.cells:
+            state.lapsed.forget(clock)
+        self._search.settle(state.search, clock)
+
+    def _failure(
+        self, state: Account, entity: Entity, event: AuditEvent, place: int, clock: float
+    ) -> Sequence[Finding]:
+        attempt = attempt_of(event)
+        cell = int(event.time) // MINUTE
+        if not attempt.weight:
+            # Lapsed tokens have a view of their own, since several callers may hold one.
+            if attempt.reason not in LAPSED or attempt.token or not state.lapsed.holds(event.time, clock):
+                return NOTHING
+            state.lapsed.cell(event.time).add(event)
+            return [*retries(self._detector, state.lapsed, entity, cell, self._retries, what="a lapsed credential")]
+        if not state.count(place, NOBODY, attempt, event, clock):
+            return NOTHING
+        found = self._bursts(state, entity, cell, anew=place in state.wins.keys)
+        return found + self._slow_bursts(state, entity, int(event.time) // HOUR)
+
+    def _bursts(self, state: Account, entity: Entity, cell: int, *, anew: bool = False) -> list[Finding]:
+        found: list[Finding] = []
+        for one in reached(state.minutes, state, cell, self._bar, _height, self._ceiling, 0.0, anew=anew):
+            found += self._brute(entity, one, MINUTE, 0 if anew else one.untold)
+            if state.wins:
+                found += self._success(state, entity, one.end, one)
+        return found
+
+    def _slow_bursts(self, state: Account, entity: Entity, hour: int, *, anew: bool = False) -> list[Finding]:
+        found: list[Finding] = []
+        for one in reached(state.hours, state, hour, self._slow, _height, self._ceiling, 0.0, top=0, anew=anew):
+            found += self._brute(entity, one, HOUR, 0)
+        return found
+
+    def _brute(self, entity: Entity, one: Reached, seconds: int, first: int) -> list[Finding]:
+        total, bar, shown = one.total, one.bar, one.shown
+        strangers = _guesses(total)
+        return [
+            tell(
+                self._detector,
+                "brute",
+                entity.names,
+                tenant=entity.tenant,
+                severity="high" if level else "medium",
+                at=one.end * seconds,
+                window=bar.window,
+                level=level,
+                title="Brute force against one account",
+                observed=f"{plural(max(strangers, total.familiar), 'guess', 'guesses')} from "
+                f"{plural(max(total.keys, 1), 'source')} within {minutes(bar.window)}",
+                expected=f"fewer than {bar.guesses * 4**level} from places that this account does not use",
+                why="Different secrets were tried for one account. The same token again counts once, and what a "
+                "place tries from which the account usually works does not count.",
+                shown=shown,
+                confidence=0.9 if total.weak * 2 <= strangers else 0.6,
+            )
+            for level in range(first, one.level + 1)
+        ]
+
+    def _after_success(self, state: Account, entity: Entity, event: AuditEvent) -> list[Finding]:
+        minute = int(event.time) // MINUTE
+        first = minute - self._after // MINUTE
+        found: list[Finding] = []
+        for cell in sorted(one for one in state.minutes.cells if first <= one <= minute):
+            found += self._success(state, entity, cell, event=event)
+        return found
+
+    def _success(
+        self,
+        state: Account,
+        entity: Entity,
+        end: int,
+        one: Reached | None = None,
+        event: AuditEvent | None = None,
+    ) -> list[Finding]:
+        if one is None:
+            one = judge(state.minutes, state, end, self._bar, _height, self._ceiling, 0.0)
+        if one is None or _guesses(one.total) < one.bar.guesses:
+            return []
+        formed = state.habit.formed(float(end * MINUTE))
+
+        def intruder(key: int) -> bool:
+            if key == NOBODY:
+                return one.total.nobody > 0
+            return formed or key in one.total.who or (key == CROWD and bool(one.total.who))
+
+        burst = Burst("brute force", "source that tried or that this account never used", self._after)
+        return successes(self._detector, state, entity, one, burst, intruder, event)
+
+
+def _guesses(total: Sum) -> int:
+    return total.guesses + total.nobody + total.weak
+
+
+def _height(total: Sum, bar: Bar) -> int:
+    """The level of a brute force. What may be a retry, and what familiar places try, reaches the first at most."""
+    level = level_of(total.guesses + total.nobody, bar.guesses)
+    if level < 0 and (_guesses(total) >= bar.guesses or total.familiar >= FAMILIAR * bar.guesses):
+        return 0
+    return level

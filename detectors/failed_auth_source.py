@@ -1,0 +1,231 @@
+"""One source address: a spray over many accounts, guessing of nameless tokens, and success after either."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from detectors.base import NOTHING, Detector, Entity
+from detectors.failed_auth_bout import NOBODY, Bouts, Sum
+from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, judge, reached
+from detectors.failed_auth_reasons import attempt_of, failed, passed
+from detectors.failed_auth_search import Search, SearchView
+from detectors.failed_auth_success import Burst, successes
+from detectors.parts.habit import HOUR
+from detectors.parts.keyed import pair
+from detectors.parts.moments import CROWD
+from detectors.telling import level_of, minutes, plural, tell
+from stream.facts import Facts
+from stream.finding import Class, Finding
+from tocsin_audit.event import AuditEvent
+
+DAY: Final = 86_400
+NAMELESS: Final = 100
+"""Added to the level of a source's brute force on nameless tokens."""
+
+
+class Source(Guessing):
+    """What is kept of one source: guessing by account and without a name, and what the nameless did not find."""
+
+    nameless: Bouts
+    search: Search
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nameless = Bouts()
+        self.search = Search()
+
+
+def account(event: AuditEvent) -> int:
+    """The account that an event is about, as a number; 0 where nobody is named."""
+    actor = event.user or event.client or event.agent
+    return pair(event.tenant, actor) if actor else NOBODY
+
+
+class SourceView:
+    """The decisions about one source."""
+
+    def __init__(self, detector: Detector[Any], parameters: Mapping[str, float]) -> None:
+        self._detector = detector
+        self._search = SearchView(detector, parameters)
+        window = int(parameters["spray_window"])
+        self._bar = Bar(int(parameters["spray_guesses"]), int(parameters["spray_accounts"]), window)
+        self._slow = Bar(int(parameters["spray_slow_guesses"]), int(parameters["spray_slow_accounts"]), DAY)
+        self._nameless = Bar(int(parameters["nameless_guesses"]), 0, window)
+        self._after = int(parameters["success_window"])
+        self._ceiling = parameters["ceiling"]
+        self._crowd = parameters["crowd_share"]
+
+    def step(self, state: Source, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
+        """Fold one event."""
+        who = account(event)
+        if passed(event):
+            if who == NOBODY or not state.welcome(who, event) or not (state.minutes.cells or state.nameless.cells):
+                return NOTHING
+            return self._after_success(state, entity, event)
+        if failed(event):
+            attempt = attempt_of(event)
+            if not attempt.weight:
+                return NOTHING
+            cell, hour = int(event.time) // MINUTE, int(event.time) // HOUR
+            if who == NOBODY:
+                ring = state.nameless
+                if not ring.holds(event.time, facts.clock):
+                    return NOTHING
+                changed = ring.cell(event.time).add(NOBODY, NOBODY, attempt, event)
+                return self._guesses(state, entity, cell) if changed else NOTHING
+            if not state.count(who, NOBODY, attempt, event, facts.clock):
+                return NOTHING
+            found = self._bursts(state, entity, cell, anew=who in state.wins.keys)
+            return found + self._slow_bursts(state, entity, hour)
+        return self._search.step(state.search, entity, event, facts) if who == NOBODY else NOTHING
+
+    def merge(self, state: Source, partial: Source, entity: Entity) -> Sequence[Finding]:
+        """Fold a partial state."""
+        cells, hours = state.fold(partial)
+        found: list[Finding] = []
+        for cell in cells:
+            found += self._bursts(state, entity, cell, anew=True)
+        for hour in hours:
+            found += self._slow_bursts(state, entity, hour, anew=True)
+        for cell in state.nameless.update(partial.nameless):
+            found += self._guesses(state, entity, cell, anew=True)
+        if partial.wins:
+            found += self._after_success(state, entity, None)
+        return found + self._search.merge(state.search, partial.search, entity)
+
+    def settle(self, state: Source, end: float, clock: float) -> None:
+        """Learn from an hour, forget what is no longer held."""
+        state.learn(end, clock, self._bar.guesses)
+        if state.nameless.cells:
+            state.nameless.forget(clock)
+        self._search.settle(state.search, clock)
+
+    def _bursts(self, state: Source, entity: Entity, cell: int, *, anew: bool = False) -> list[Finding]:
+        found: list[Finding] = []
+        for one in reached(state.minutes, state, cell, self._bar, _spray_height, self._ceiling, self._crowd, anew=anew):
+            found += self._spray(entity, one, MINUTE, 0 if anew else one.untold)
+            found += self._success(state, entity, one)
+        return found
+
+    def _guesses(self, state: Source, entity: Entity, cell: int, *, anew: bool = False) -> list[Finding]:
+        found: list[Finding] = []
+        for one in reached(state.nameless, state, cell, self._nameless, _nameless_height, 1.0, 0.0, anew=anew):
+            found += self._brute(entity, one, 0 if anew else one.untold)
+            found += self._success(state, entity, one)
+        return found
+
+    def _slow_bursts(self, state: Source, entity: Entity, hour: int, *, anew: bool = False) -> list[Finding]:
+        found: list[Finding] = []
+        for one in reached(
+            state.hours, state, hour, self._slow, _spray_height, self._ceiling, self._crowd, top=0, anew=anew
+        ):
+            found += self._spray(entity, one, HOUR, 0)
+        return found
+
+    def _spray(self, entity: Entity, one: Reached, seconds: int, first: int) -> list[Finding]:
+        total, bar = one.total, one.bar
+        return [
+            self._tell(
+                "spray",
+                entity,
+                one,
+                seconds,
+                level,
+                title="Password spray from one source",
+                observed=f"{plural(total.guesses + total.weak, 'guess', 'guesses')} at {plural(total.keys, 'account')} "
+                f"within {minutes(bar.window)}",
+                expected=f"fewer than {bar.keys * 4**level} accounts or {bar.guesses * 4**level} guesses from a source "
+                "where none of them works",
+                why="One source tried the secrets of many accounts that do not usually work from there.",
+            )
+            for level in range(first, one.level + 1)
+        ]
+
+    def _brute(self, entity: Entity, one: Reached, first: int) -> list[Finding]:
+        total, bar = one.total, self._nameless
+        return [
+            self._tell(
+                "brute",
+                entity,
+                one,
+                MINUTE,
+                level,
+                shift=NAMELESS,
+                title="Tokens guessed from one source",
+                observed=f"{plural(total.nobody, 'different guess', 'different guesses')} without a name "
+                f"within {minutes(one.bar.window)}",
+                expected=f"fewer than {bar.guesses * 4**level}",
+                why="One source presented ever new credentials that name nobody.",
+            )
+            for level in range(first, one.level + 1)
+        ]
+
+    def _tell(
+        self,
+        class_: Class,
+        entity: Entity,
+        one: Reached,
+        seconds: int,
+        level: int,
+        *,
+        shift: int = 0,
+        title: str,
+        observed: str,
+        expected: str,
+        why: str,
+    ) -> Finding:
+        return tell(
+            self._detector,
+            class_,
+            entity.names,
+            tenant=entity.tenant,
+            severity="high" if level and not shift else "medium",
+            at=one.end * seconds,
+            window=one.bar.window,
+            level=level + shift,
+            title=title,
+            observed=observed,
+            expected=expected,
+            why=why,
+            shown=one.shown,
+            confidence=0.9 if one.total.weak * 2 <= one.total.guesses + one.total.nobody else 0.6,
+        )
+
+    def _after_success(self, state: Source, entity: Entity, event: AuditEvent | None) -> list[Finding]:
+        found: list[Finding] = []
+        for ring, floor, height, ceiling, crowd in (
+            (state.minutes, self._bar, _spray_height, self._ceiling, self._crowd),
+            (state.nameless, self._nameless, _nameless_height, 1.0, 0.0),
+        ):
+            ends = sorted(ring.cells)
+            if event is not None:
+                minute = int(event.time) // MINUTE
+                ends = [end for end in ends if minute - self._after // MINUTE <= end <= minute]
+            for end in ends:
+                one = judge(ring, state, end, floor, height, ceiling, crowd)
+                if one is not None:
+                    found += self._success(state, entity, one, event)
+        return found
+
+    def _success(self, state: Source, entity: Entity, one: Reached, event: AuditEvent | None = None) -> list[Finding]:
+        if not state.wins:
+            return []
+        burst = Burst("burst of guesses from the same source", "caller that never worked from there", self._after)
+        return successes(self._detector, state, entity, one, burst, _somebody, event)
+
+
+def _somebody(key: int) -> bool:
+    return key not in (CROWD, NOBODY)
+
+
+def _nameless_height(total: Sum, bar: Bar) -> int:
+    """The level of guessing without a name. Guesses of unclear kind bring it to the first at most."""
+    level = level_of(total.nobody, bar.guesses)
+    return 0 if level < 0 and total.nobody + total.weak >= bar.guesses else level
+
+
+def _spray_height(total: Sum, bar: Bar) -> int:
+    """The level of a spray. Guesses of unclear kind bring it to the first at most."""
+    level = min(level_of(total.guesses, bar.guesses), level_of(total.keys, bar.keys))
+    if level < 0 and total.guesses + total.weak >= bar.guesses and total.keys >= bar.keys:
+        return 0
+    return level

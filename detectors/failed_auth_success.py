@@ -1,0 +1,73 @@
+"""Success after a burst, by who guessed or by a stranger, in whichever order the two arrive."""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from detectors.base import Detector, Entity
+from detectors.failed_auth_guessing import MINUTE, Guessing, Reached
+from detectors.telling import minutes, tell
+from stream.finding import Finding, Severity
+from tocsin_audit.event import AuditEvent
+
+SEVERITIES: Final[tuple[Severity, ...]] = ("high", "critical")
+"""By the level of the burst."""
+
+
+class Burst(NamedTuple):
+    """What came before a success, in words, and for how many seconds a success still belongs to it."""
+
+    name: str
+    stranger: str
+    after: int
+
+
+def successes(
+    detector: Detector[Any],
+    state: Guessing,
+    entity: Entity,
+    one: Reached,
+    burst: Burst,
+    intruder: Callable[[int], bool],
+    event: AuditEvent | None = None,
+) -> list[Finding]:
+    """The successes during and after a burst by those whom `intruder` tells from the entity's regulars.
+
+    `event` is the success that arrived now, if it was one: the evidence names it.
+    A success in the minute in which the burst's window ends counts: within a minute the order is not known.
+    """
+    last = one.end + burst.after // MINUTE
+    buckets: set[int] = set()
+    when = 0
+    for key, seen in state.wins.keys.items():
+        span = seen.span(one.end, last)
+        if span is None or not intruder(key) or (key > 0 and state.habit.knows(key, span[0] * MINUTE)):
+            continue
+        buckets.update((span[0] * MINUTE // burst.after, span[1] * MINUTE // burst.after))
+        when = max(when, span[1])
+    if not buckets:
+        return []
+    total, shown = one.total, one.shown
+    if event is not None:
+        shown.add(event)
+    guesses = total.guesses + total.nobody + total.weak
+    return [
+        tell(
+            detector,
+            "success_after",
+            entity.names,
+            tenant=entity.tenant,
+            severity=SEVERITIES[level],
+            at=float(bucket * burst.after),
+            window=burst.after,
+            level=level,
+            title=f"Success after a {burst.name}",
+            observed=f"{guesses} guesses, then a success by a {burst.stranger}, "
+            f"the last {max(when - one.end, 0)} minutes after them",
+            expected=f"no success of a stranger within {minutes(burst.after)} of {one.bar.guesses} guesses",
+            why="Somebody who tried many secrets, or who came from nowhere while they were tried, got in.",
+            shown=shown,
+            confidence=0.9,
+        )
+        for bucket in sorted(buckets)
+        for level in range(min(one.level, 1) + 1)
+    ]
