@@ -1,7 +1,7 @@
 """The alert task: reads the findings stream and makes each frame take effect exactly once."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ from stream.errors import DamagedError
 from stream.finding import DECODER
 from stream.frame import Frame, Header, Origin, Record, pack, unpack
 from stream.log import FINDINGS, Log, Stream
+
+T = TypeVar("T")
 
 BATCH: Final = 64
 """Frames that one transaction takes at most."""
@@ -115,23 +117,22 @@ class AlertTask:
         rejected: list[tuple[IncidentChange, str]],
     ) -> None:
         header = record.frame.header
-        if header.content not in ("findings", "control"):
-            return
+        if header.content == "findings":
+            findings = self._decoded(record, DECODER)
+            decided += self._folder.findings(unit, findings, clock, imported=header.imported)
+        elif header.content == "control":
+            changes = [act for act in self._decoded(record, control.DECODER) if isinstance(act, IncidentChange)]
+            rejected += [(act, why) for act in changes if (why := self._folder.act(unit, act, clock)) is not None]
+
+    def _decoded(self, record: Record, decoder: msgspec.json.Decoder[T]) -> list[T]:
         try:
-            lines = unpack(record.frame).splitlines()
-            if header.content == "findings":
-                findings = [DECODER.decode(line) for line in lines]
-                decided += self._folder.findings(unit, findings, clock, imported=header.imported)
-                return
-            acts = [control.DECODER.decode(line) for line in lines]
+            return [decoder.decode(line) for line in unpack(record.frame).splitlines()]
         except (msgspec.DecodeError, DamagedError) as error:
             raise DamagedError(
                 f"a frame of the findings stream cannot be read ({error})",
                 where=f"{self._stream.name}/{self._stream.partition} at {record.offset}",
                 hint="restore the log from a backup; `tocsin verify` names every damaged place",
             ) from error
-        changes = (act for act in acts if isinstance(act, IncidentChange))
-        rejected += [(act, why) for act in changes if (why := self._folder.act(unit, act, clock)) is not None]
 
 
 def act_frame(act: IncidentChange, received: float) -> Frame:

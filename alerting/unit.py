@@ -60,6 +60,7 @@ class Unit:
         self._held: dict[tuple[str, str], Held] | None = None
         self._causes: dict[str, None] | None = None
         self._pages: dict[str, list[Page]] = {}
+        self._matchers: tuple[Matcher, ...] | None = None
 
     # -- incidents
 
@@ -220,8 +221,22 @@ class Unit:
 
     def matchers(self, clock: float) -> tuple[Matcher, ...]:
         """The silences and exceptions that have not expired."""
-        rows = self.connection.execute(select(MATCHERS).where(MATCHERS.c.until > clock)).mappings()
-        return tuple(msgspec.convert({**row, "where": msgspec.json.decode(row["where"])}, Matcher) for row in rows)
+        if self._matchers is None:
+            rows = self.connection.execute(select(MATCHERS).where(MATCHERS.c.until > clock))
+            self._matchers = tuple(
+                Matcher(
+                    row.id,
+                    row.kind,
+                    msgspec.json.decode(row.where, type=tuple[tuple[str, tuple[str, ...]], ...]),
+                    row.start,
+                    row.until,
+                    row.owner,
+                    row.reason,
+                    row.forced,
+                )
+                for row in rows
+            )
+        return tuple(matcher for matcher in self._matchers if matcher.until > clock)
 
     # -- places
 
