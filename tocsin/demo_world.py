@@ -62,7 +62,7 @@ class DemoWorld:
 
     def _set_up(self) -> None:
         self._clear()
-        ports = _free_ports(2)
+        ports = free_ports(2)
         self.url, self.server = (f"http://127.0.0.1:{port}" for port in ports)
         (self.folder / "directory.yaml").write_text(yaml.safe_dump(directory(), sort_keys=False), encoding="utf-8")
         config = {
@@ -132,7 +132,7 @@ class DemoWorld:
             stdin=subprocess.DEVNULL,
             env={**os.environ, **self._environment, **environment},
         )
-        self._stack.callback(_end, process)
+        self._stack.callback(end_process, process)
         return process
 
     def _wait(self, process: "subprocess.Popen[bytes]", what: str, url: str) -> None:
@@ -149,7 +149,8 @@ class DemoWorld:
         raise UnavailableError(f"{what} did not start", where=url, hint=f"see the logs in {self.folder}")
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def end_process(process: "subprocess.Popen[bytes]") -> None:
+    """End a child process, kindly first."""
     if process.poll() is None:
         process.terminate()
     try:
@@ -159,7 +160,8 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """So many ports of loopback that nobody listened on a moment ago."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:

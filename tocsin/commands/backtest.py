@@ -28,15 +28,14 @@ def backtest(
     from collector.discovery import load_format
     from tocsin.backtest import backtest as run
     from tocsin.backtest import ndjson
-    from tocsin.config import Config, Loaded, load_config
+    from tocsin.config import load_config, parse_config
     from tocsin.directory_file import read_directory
     from tocsin.history import Reading, size_of
     from tocsin.progress import bytes_read
     from tocsin.setup import assemble
-    from tocsin.yamlfile import Document
 
     # A backtest needs no configuration: the one in the working folder is taken only when it is named.
-    loaded = load_config(config) if config is not None else Loaded(Config(), Document("(defaults)", {}, {}), Path())
+    loaded = load_config(config) if config is not None else parse_config("")
     ready = assemble(loaded, sinks=False)
     known = read_directory(directory)[0] if directory is not None else ready.directory
     reading = Reading()

@@ -1,0 +1,42 @@
+"""`tocsin bench`: speed on this machine."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tocsin.commands.options import JsonOption
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: tocsin bench pipeline --json")
+def bench(
+    what: Annotated[list[str] | None, typer.Argument(help="pipeline, replay (default: all).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what an event costs on its way. A figure never fails; gates and goals stand beside it."""
+    from stream.errors import ConfigError
+    from tocsin.bench import pipeline, replay
+    from tocsin.faults import did_you_mean
+
+    known = {"pipeline": pipeline.measure, "replay": replay.measure}
+    errors = Console(stderr=True)
+    figures = []
+    for name in what or known:
+        if name not in known:
+            raise ConfigError(f"there is no benchmark '{name}'", hint=did_you_mean(name, known))
+        errors.print(f"bench: {name}", style="dim")
+        figures += [figure._asdict() for figure in known[name]()]
+    if as_json:
+        typer.echo(json.dumps(figures))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("figure", "value", "unit", "over", "gate", "goal"):
+        table.add_column(heading, justify="left" if heading in ("figure", "unit") else "right")
+    for figure in figures:
+        cells = [f"{figure[key]:,}" if figure[key] is not None else "" for key in ("n", "gate", "goal")]
+        table.add_row(figure["name"], f"{figure['value']:,}", figure["unit"], *cells)
+    Console().print(table)
