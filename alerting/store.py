@@ -45,11 +45,15 @@ class Store:
         # SQLite has one writer at a time: waiting here is fair and prompt, waiting inside it is a poll.
         self._writing = threading.RLock() if self._sqlite else nullcontext()
         self._reading = self._writing if memory else nullcontext()
-        with self._guarded(), self._writing, self._engine.begin() as connection:
-            if not self._sqlite:
-                # Two nodes that start together must not both migrate.
-                connection.execute(text("SELECT pg_advisory_xact_lock(7011223344)"))
-            migrate(connection)
+        try:
+            with self._guarded(), self._writing, self._engine.begin() as connection:
+                if not self._sqlite:
+                    # Two nodes that start together must not both migrate.
+                    connection.execute(text("SELECT pg_advisory_xact_lock(7011223344)"))
+                migrate(connection)
+        except StorageError:
+            self.close()
+            raise
 
     @contextmanager
     def unit(self) -> Iterator[Unit]:

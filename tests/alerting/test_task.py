@@ -1,5 +1,7 @@
 """From findings and acts in the log to incidents, decisions and the outbox, exactly once."""
 
+from contextlib import closing
+
 import msgspec
 import pytest
 from sqlalchemy import func, select
@@ -281,13 +283,13 @@ def test_what_gets_worse_while_held_is_paged_at_once_and_not_again(log: SqliteLo
 
 
 def test_the_end_of_a_replay_tells_what_is_held(log: SqliteLog) -> None:
-    store = Store(MEMORY)
-    task = a_task(log, store)
-    put(log, *users(3, NOON, 0))
-    task.advance(wait=0)
-    task.finish()
-    task.finish()
-    assert [change for change, _, _ in told(store)] == ["opened", "opened", "bundle"]
+    with closing(Store(MEMORY)) as store:
+        task = a_task(log, store)
+        put(log, *users(3, NOON, 0))
+        task.advance(wait=0)
+        task.finish()
+        task.finish()
+        assert [change for change, _, _ in told(store)] == ["opened", "opened", "bundle"]
 
 
 def test_history_is_observed_and_pages_nobody(log: SqliteLog, store: Store) -> None:
