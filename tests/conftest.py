@@ -3,10 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.services.elasticsearch import shared_elasticsearch
 from tests.services.postgres import fresh_database
 from tests.services.run import MissingError, join_run, leave_run, skip_or_fail
+
+settings.register_profile("tocsin", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("tocsin")
 
 RUN = pytest.StashKey[int]()
 

@@ -34,9 +34,17 @@ def main(run: Path, folder: Path, user: str, command: list[str]) -> None:
         server.wait()
         (folder / "ended").touch()
     if deserted(users):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not any(path.is_dir() for path in run.iterdir()):
-            shutil.rmtree(run, ignore_errors=True)
+        sweep(run)
+
+
+def sweep(run: Path) -> None:
+    """Remove what ended servers left, and the run's folder with the last of them."""
+    left = [path for path in run.iterdir() if path.is_dir()]
+    for folder in left:
+        if (folder / "ended").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+    if not any(folder.exists() for folder in left):
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def deserted(users: int) -> bool:

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import PIPE
 from typing import NoReturn
 
 import pytest
+
+from tests.services.keeper import sweep
 
 VARIABLE = "TOCSIN_TEST_RUN"
 KEEPER = Path(__file__).with_name("keeper.py")
@@ -37,17 +39,10 @@ def join_run() -> int:
 
 
 def leave_run(lock: int) -> None:
-    """Leave the run; whoever leaves last takes the folder along unless a server is still to be stopped."""
-    try:
+    """Leave the run; whoever leaves last takes along what no keeper is left to remove."""
+    with suppress(BlockingIOError):  # others are still here
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pass  # others are still here
-    else:
-        folder = run_folder()
-        if not any(path.is_dir() for path in folder.iterdir()):
-            for path in folder.iterdir():
-                path.unlink()
-            folder.rmdir()
+        sweep(run_folder())
     os.close(lock)
 
 

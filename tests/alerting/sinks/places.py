@@ -14,6 +14,7 @@ from elasticsearch import Elasticsearch
 from alerting.alert import Alert
 from alerting.discovery import load_sink
 from alerting.sink import Sink
+from alerting.sinks.elasticsearch.templates import install
 from tests.alerting.sinks.samples import an_alert, an_incident
 from tests.services.certificates import loopback_certificates
 from tests.services.front import Front, forward
@@ -22,7 +23,8 @@ from tests.services.pagerduty import SmallPagerDuty
 LOCAL = frozenset({"terminal"})
 """Sinks without a service at the other end: they take everything and no network fails them."""
 ROUTING_KEY = "R0123456789ABCDEF0123456789ABCDE"
-TIMEOUT = 0.6
+TIMEOUT = 3.0
+"""Seconds that a sink waits; a test that provokes silence waits as long."""
 
 
 class Place(Protocol):
@@ -157,6 +159,7 @@ def place(name: str, request: pytest.FixtureRequest) -> Iterator[Place]:
                 certificates = loopback_certificates(folder)
                 client = stack.enter_context(Elasticsearch(url))
                 namespace = f"n{uuid4().hex[:12]}"
+                install(client)
                 stack.callback(delete_stream, client, f"logs-tocsin.alert-{namespace}")
                 front = stack.enter_context(Front(forward(url), certificates.server))
                 yield ElasticsearchPlace(front, client, namespace, certificates.authority)

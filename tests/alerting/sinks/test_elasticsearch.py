@@ -52,8 +52,11 @@ def through(url: str, change: Callable[[Request, Handler], Reply], **options: An
         sink.close()
 
 
-def test_the_first_delivery_makes_a_data_stream_from_our_templates(here: ElasticsearchPlace, sink: Sink) -> None:
+def test_the_first_delivery_makes_a_data_stream_from_our_templates(here: ElasticsearchPlace) -> None:
+    here.client.indices.delete_index_template(name=STREAM)
+    sink = here.sink(timeout=30.0)
     sink.deliver([an_alert(1)], frozenset())
+    sink.close()
     (stream,) = here.client.indices.get_data_stream(name=stream_of(here))["data_streams"]
     assert stream["template"] == STREAM
     assert stream["lifecycle"]["data_retention"] == "365d"
@@ -96,7 +99,6 @@ def test_alerts_are_found_by_what_analysts_search_for(here: ElasticsearchPlace, 
 
 
 def test_templates_are_written_once(here: ElasticsearchPlace) -> None:
-    install(here.client)
     sink = here.sink()
     sink.deliver([an_alert(1)], frozenset())
     sink.deliver([an_alert(2)], frozenset())
@@ -126,8 +128,6 @@ def test_older_templates_are_replaced_and_newer_ones_left_alone(here: Elasticsea
 def test_without_the_right_to_templates_documents_still_arrive(
     here: ElasticsearchPlace, elasticsearch_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    install(here.client)
-
     def forbidding(request: Request, node: Handler) -> Reply:
         if "template" in request.path:
             return FORBIDDEN
@@ -141,7 +141,6 @@ def test_without_the_right_to_templates_documents_still_arrive(
 
 def test_without_any_template_nothing_goes_into_a_plain_index(here: ElasticsearchPlace) -> None:
     sink = here.sink(install_templates=False, namespace=f"{here.namespace}-x".replace("-", "_"))
-    install(here.client)
     here.client.indices.delete_index_template(name=STREAM)
     try:
         (result,) = sink.deliver([an_alert(1)], frozenset())
