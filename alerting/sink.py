@@ -28,11 +28,13 @@ DONE = Result("done")
 class Sink(Protocol):
     """Delivers alerts to one place.
 
-    A sink's module exposes `SINK`, its class. `Options` is a msgspec Struct that the configuration section is
-    converted to; secrets in it are values already read from files or the environment by the program.
+    A sink's module exposes `SINK`, its class. `pager` says that it wakes a person, so that it hears of pages alone.
+    `Options` is a msgspec Struct that the configuration section is converted to; secrets in it are values already read
+    from files or the environment by the program.
     """
 
     name: ClassVar[str]
+    pager: ClassVar[bool]
     Options: ClassVar[type]
 
     def deliver(self, alerts: Sequence[Alert], in_doubt: frozenset[str]) -> Sequence[Result]:

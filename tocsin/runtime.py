@@ -2,7 +2,6 @@
 
 import logging
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from alerting.route import Receiver, Routes
 from alerting.runbook import Runbooks
 from alerting.store import Store
 from alerting.task import AlertTask
+from collector.producer import Told
 from detectors.engine import Engine
 from detectors.task import DetectTask
 from stream import control
@@ -29,7 +29,7 @@ from tocsin.client import TOKEN_FILE
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.metrics import Metrics
 from tocsin.observers import Observers
-from tocsin.setup import GIB, Ready
+from tocsin.setup import Ready, reserve
 from tocsin.workers import Worker
 from tocsin_audit.event import rfc3339
 
@@ -58,7 +58,7 @@ class Runtime:
         self.on_failure: Callable[[], None] = self.failed.set
         self._ending = threading.Event()
         with ExitStack() as resources:
-            self.log = resources.enter_context(open_log(ready.data, clock=clock, reserve_bytes=_reserve(ready)))
+            self.log = resources.enter_context(open_log(ready.data, clock=clock, reserve_bytes=reserve(ready)))
             self.token = _token(ready.data)
             self.store = Store(ready.database)
             resources.callback(self.store.close)
@@ -81,6 +81,7 @@ class Runtime:
             )
             self._resources = resources.pop_all()
         self.directory = DirectoryWatch(ready.directory_path, ready.directory, self._changed)
+        self._told = Told(self.directory.directory, ())
         self._target = self.log.end(EVENTS)
         self._saved = clock()
         self.decided = self.alert.position
@@ -145,9 +146,11 @@ class Runtime:
                 logger.warning("a sink has not answered; its alerts are tried again at the next start")
         self._resources.close()
 
-    def append_control(self, record: Control) -> None:
-        """Bring a fact into the stream of events; returns when it is durable. Raises StorageError where it is not."""
-        self._tell(record)
+    def told(self) -> Told:
+        """What producers are told now."""
+        if self._told.directory is not self.directory.directory:
+            self._told = Told(self.directory.directory, self._told.denials)
+        return self._told
 
     def _worker(self, name: str, turn: Callable[[], object]) -> Worker:
         return Worker(
@@ -194,12 +197,6 @@ class Runtime:
         while self.alert.advance(wait=0.0):
             pass
         logger.info("drained", extra={"events": self.detect.position, "findings": self.log.end(FINDINGS)})
-
-
-def _reserve(ready: Ready) -> int:
-    ready.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    said = ready.config.reserve
-    return int(min(shutil.disk_usage(ready.data).total * said.percent / 100, said.gib * GIB))
 
 
 def _token(data: Path) -> str:

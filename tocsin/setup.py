@@ -1,5 +1,6 @@
 """From configuration to parts: everything that can be wrong is found here, before anything starts."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from alerting.sink import Sink
 from detectors import discovery as detector_discovery
 from detectors.base import AnyDetector
 from stream.directory import EMPTY, Directory
-from stream.errors import TocsinError, UnavailableError
+from stream.errors import StorageError, TocsinError, UnavailableError
 from tocsin.config import Config, Loaded, load_config
 from tocsin.directory_file import read_directory
 from tocsin.faults import Fault, FaultsError, did_you_mean
@@ -110,6 +111,21 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
         ),
         database=database,
     )
+
+
+def reserve(ready: Ready) -> int:
+    """Bytes of the data directory's disk that stay free of events; the directory is made where it is missing."""
+    try:
+        ready.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        total = shutil.disk_usage(ready.data).total
+    except OSError as error:
+        raise StorageError(
+            f"the data directory cannot be made ({error.strerror})",
+            where=str(ready.data),
+            hint="name one with --data or `data:` that this user may write",
+        ) from error
+    said = ready.config.reserve
+    return int(min(total * said.percent / 100, said.gib * GIB))
 
 
 def _listening(loaded: Loaded) -> list[Fault]:

@@ -63,6 +63,7 @@ class PagerDuty:
     """
 
     name: ClassVar[str] = "pagerduty"
+    pager: ClassVar[bool] = True
     Options: ClassVar[type] = PagerDutyOptions
 
     def __init__(self, options: PagerDutyOptions) -> None:

@@ -37,6 +37,7 @@ class Terminal:
     """Writes alerts as lines; whether a line was seen nobody can say, so what is in doubt is marked as a repeat."""
 
     name: ClassVar[str] = "terminal"
+    pager: ClassVar[bool] = False
     Options: ClassVar[type] = TerminalOptions
 
     def __init__(self, options: TerminalOptions) -> None:

@@ -44,6 +44,7 @@ def _post(one: Running, made: list[bytes]) -> None:
     faults: list[str] = []
 
     def send() -> None:
+        headers = {"authorization": f"Bearer {one.key}", "content-type": "application/x-ndjson"}
         connection = http.client.HTTPConnection(urlsplit(one.url).netloc, timeout=60)
         while not faults:
             with lock:
@@ -51,7 +52,7 @@ def _post(one: Running, made: list[bytes]) -> None:
             if body is None:
                 break
             while True:
-                connection.request("POST", "/v1/events", body, {"authorization": f"Bearer {one.key}"})
+                connection.request("POST", "/v1/events", body, headers)
                 answer = connection.getresponse()
                 text = answer.read()
                 if answer.status == http.client.OK:

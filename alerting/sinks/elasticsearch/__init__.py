@@ -60,6 +60,7 @@ class ElasticsearchSink:
     """
 
     name: ClassVar[str] = "elasticsearch"
+    pager: ClassVar[bool] = False
     Options: ClassVar[type] = ElasticsearchOptions
 
     def __init__(self, options: ElasticsearchOptions) -> None:

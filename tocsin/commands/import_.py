@@ -1,0 +1,45 @@
+"""`tocsin import`: put history into a data directory."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tocsin.commands.options import ConfigOption, DataOption, JsonOption
+
+app = typer.Typer()
+
+
+@app.command("import", epilog="Example: tocsin import last-month.ndjson.zst --data tocsin-data")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="Files of events, plain, .gz or .zst; merged by time.")],
+    form: Annotated[str, typer.Option("--format", help="The format of the lines.")] = "native",
+    config: ConfigOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let baselines know the past, before the first `tocsin run`. What history shows is only observed, never paged."""
+    from collector.discovery import load_format
+    from stream.sqlite import open_log
+    from tocsin.history import Reading, size_of
+    from tocsin.importing import import_history
+    from tocsin.progress import bytes_read
+    from tocsin.setup import prepare, reserve
+
+    ready = prepare(config, data)
+    reading = Reading()
+    size = size_of(files)
+    with open_log(ready.data, reserve_bytes=reserve(ready)) as log, bytes_read(size, "importing") as progress:
+        done = import_history(log, files, load_format(form), reading, progress=progress)
+    errors = Console(stderr=True)
+    for bad in reading.shown:
+        errors.print(f"{bad.file}:{bad.line}: {bad.why}", style="yellow", markup=False, highlight=False)
+    if as_json:
+        typer.echo(json.dumps(done._asdict()))
+    else:
+        text = f"{done.events:,} events from {done.first} to {done.last}, {done.bad_lines:,} bad lines"
+        Console().print(text, markup=False, highlight=False)
+    if not done.events:
+        raise typer.Exit(1)

@@ -1,0 +1,37 @@
+"""`tocsin run`: collect, detect and alert, all in one process."""
+
+import typer
+
+from tocsin.commands.options import ConfigOption, DataOption
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: tocsin run --config tocsin.yaml")
+def run(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Run until SIGTERM or Ctrl-C. The first start makes the data directory with an operator's token and a key.
+
+    Nothing starts where the configuration has a fault; `tocsin check` names them.
+    """
+    import gc
+    import logging
+
+    from tocsin.client import base_url
+    from tocsin.first_start import first_key
+    from tocsin.logs import set_up
+    from tocsin.runtime import Runtime
+    from tocsin.server import serve
+    from tocsin.setup import prepare
+
+    ready = prepare(config, data)
+    set_up(ready.config.logging.level, ready.config.logging.format)
+    logger = logging.getLogger("tocsin")
+    runtime = Runtime(ready)
+    made = first_key(ready.data, runtime.clock())
+    if made is not None:
+        logger.info("first start: a collector key for all tenants lies in %s", made)
+    logger.info("listening", extra={"url": base_url(ready.loaded), "data": str(ready.data)})
+    # What is here now stays: the collector of cycles need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    raise typer.Exit(serve(runtime))

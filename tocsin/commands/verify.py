@@ -1,0 +1,10 @@
+"""`tocsin verify`: being built."""
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def verify() -> None:
+    """Being built."""
