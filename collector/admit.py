@@ -64,6 +64,8 @@ def admit(into: Admitted, lines: Sequence[bytes], numbers: Sequence[int], key: K
             into.take(events, lines, numbers)
             return
     for number, line in zip(numbers, lines, strict=True):
+        if line.isspace():
+            continue
         try:
             if len(line) > longest:
                 raise RecordError(

@@ -160,13 +160,11 @@ class Listener:
                 body = expand(data, encoding, self._limits.body)
                 if body is not data:
                     claim(len(body))
-                lines = split(body, content_type)
+                lines = split(body, content_type, self._limits.lines)
             except TooLargeError as error:
                 raise _Refused(413, error.what, error.hint) from error
             except RejectedError as error:
                 raise _Refused(400, error.what, error.hint) from error
-            if len(lines.lines) > self._limits.lines:
-                raise _Refused(413, f"more than {self._limits.lines} lines", "send fewer events at a time")
             if not lines.lines:
                 raise _Refused(400, "the body has no events", "send one JSON object a line")
             answer = await self._take(lines, body, key)

@@ -55,7 +55,7 @@ class Site:
     listener: Listener
     now: float = NOW
     free: int = 1 << 50
-    told: Told = Told(EMPTY, ())
+    told: Told = field(default_factory=lambda: Told(EMPTY, ()))
 
     def key(self, **scope: Any) -> str:
         """The text of a new key."""
