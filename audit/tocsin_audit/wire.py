@@ -109,7 +109,7 @@ def _data(event: bytes) -> bytes:
 
 
 def plain(body: bytes, encoding: str) -> bytes | None:
-    """A body without its content encoding, within the bound; null where it cannot be undone."""
+    """A body without its content encoding; null where it is not whole, beyond the bound, or coded otherwise."""
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "deflate"):
@@ -119,7 +119,7 @@ def plain(body: bytes, encoding: str) -> bytes | None:
         text = machine.decompress(body, MOST_BODY)
     except zlib.error:
         return None
-    return None if machine.unconsumed_tail else text
+    return text if machine.eof else None
 
 
 _ANY: Final = msgspec.json.Decoder()

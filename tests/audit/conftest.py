@@ -1,16 +1,19 @@
 """What the tests of the audit package share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.audit.tiny_collector import TinyCollector
 from tocsin_audit import AuditEvent, AuditMiddleware
 from tocsin_audit.event import DECODER, normalise
 
-Audit = Callable[..., AuditMiddleware]
+# Shared cores make single examples slow now and then, which says nothing about the code.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,34 @@
+from typing import Any
+
+import pytest
+
+from tocsin_audit.denials import Denials
+
+
+def one(subject: Any, **changes: Any) -> dict[str, Any]:
+    return {"id": "d", "subject": subject, "until": 100.0, "incident": "i", **changes}
+
+
+def test_all_of_a_subject_must_match() -> None:
+    listed = Denials([one({"user": "alice", "source_ip": "1.1.1.1"})])
+    assert listed.find({"user": "alice", "source_ip": "1.1.1.1"}, 1.0) is not None
+    assert listed.find({"user": "alice", "source_ip": "2.2.2.2"}, 1.0) is None
+    assert listed.find({"user": "alice"}, 1.0) is None
+    assert listed.find({"source_ip": "1.1.1.1", "user": None}, 1.0) is None
+
+
+def test_a_denial_ends_at_its_moment() -> None:
+    listed = Denials([one({"user": "alice"}, until="1970-01-01T00:01:40Z")])
+    assert listed.find({"user": "alice"}, 99.9) is not None
+    assert listed.find({"user": "alice"}, 100.0) is None
+
+
+def test_only_mode_deny_denies() -> None:
+    assert not Denials([one({"user": "alice"}, mode="observe")])
+
+
+@pytest.mark.parametrize("bad", [one({}), one({"shoe": "42"}), one("alice"), {"id": 1}, None])
+def test_a_bad_denial_is_named_and_the_others_stand(bad: Any) -> None:
+    listed = Denials([bad, one({"token": "k:1"})])
+    assert len(listed.faults) == 1
+    assert listed.find({"token": "k:1"}, 1.0) is not None
