@@ -33,6 +33,8 @@ def load_detector(name: str) -> type[AnyDetector]:
         module: Any = import_module(f"{__package__}.{name}") if name in own else offered[name].load()
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0].replace("_", "-")
+        if package in ("", __package__):
+            raise  # a fault of this program, which no installation mends
         raise UnavailableError(f"the detector '{name}' is unavailable", hint=f"pip install {package}") from error
     found = getattr(module, "DETECTOR", module)
     if not (isinstance(found, type) and issubclass(found, Detector)) or found.spec.name != name:

@@ -22,3 +22,4 @@ class Meta(msgspec.Struct, array_like=True):
     warmup: list[Any]
     parameters: dict[str, dict[str, Any]]
     summaries: list[PeerSummary]
+    faults: dict[str, int]

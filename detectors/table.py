@@ -54,13 +54,15 @@ class Table:
         self.touched: list[Live] = []
         self.changed: set[int] = set()
         self._secret = secret
-        self._live_limit = live_limit
+        self.live_limit = live_limit
         self._victims: list[Live] = []
         self._quiet: list[Live] = []
         starts = [detector.start(kind) for detector in self.detectors]
         self._codecs: list[Codec[Any]] = [Codec(type(start)) for start in starts]
         self._fresh = [codec.pack(start) for codec, start in zip(self._codecs, starts, strict=True)]
-        self.tells = tuple(type(detector).summary is not Detector.summary for detector in self.detectors)
+        self.tells = tuple(
+            kind != "principal" and type(detector).summary is not Detector.summary for detector in self.detectors
+        )
         self.volume = _bits("volume" in detector.spec.warm_up.values() for detector in self.detectors)
         lengths = {length for detector in self.detectors for length in detector.spec.cells}
         self.lengths = tuple(sorted(lengths | ({HOUR} if self.volume else set())))
@@ -68,6 +70,9 @@ class Table:
             _bits(length in detector.spec.cells for detector in self.detectors) | (self.volume if length == HOUR else 0)
             for length in self.lengths
         )
+        for length in self.lengths:
+            if length <= 0 or length % 60:
+                raise ValueError(f"a cell of {length} seconds is not whole minutes long")
         self.nested = all(long % short == 0 for short, long in zip(self.lengths, self.lengths[1:], strict=False))
 
     def find(self, raw: Raw, clock: float) -> tuple[int, Live | None]:
@@ -291,7 +296,7 @@ class Table:
         return live
 
     def _seat(self, bucket: Bucket, live: Live, clock: float) -> None:
-        while len(self.live) >= self._live_limit:
+        while len(self.live) >= self.live_limit:
             self._make_room(clock)
         bucket.live[live.id] = live
         self.live[live.raw] = live
@@ -299,7 +304,7 @@ class Table:
     def _make_room(self, clock: float) -> None:
         if not self._victims:
             by_age = sorted(self.live.values(), key=_age, reverse=True)
-            self._victims = by_age[-max(1, self._live_limit // 8) :]
+            self._victims = by_age[-max(1, self.live_limit // 8) :]
         self._put_away(self._victims.pop(), clock)
 
     def _put_away(self, live: Live, clock: float) -> None:

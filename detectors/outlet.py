@@ -1,0 +1,65 @@
+"""The way out of the engine: what detectors raised, once each, under the mode that was earned."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from detectors.base import Spec
+from detectors.emitted import first_time, memory
+from detectors.live import Live
+from detectors.warmup import Warmup
+from stream.finding import Finding, finding_id
+
+DAY: Final = 86_400
+ENGINE: Final = "engine"
+
+
+class Outlet:
+    """Collects the findings of one frame; `faults` has the day on which each detector last failed."""
+
+    def __init__(self, warmup: Warmup) -> None:
+        self.found: list[Finding] = []
+        self.faults: dict[str, int] = {}
+        self._warmup = warmup
+        self._clock = 0.0
+        self._imported = False
+
+    def begin(self, clock: float, *, imported: bool) -> None:
+        """A new frame, at a moment of the log's clock."""
+        self.found = []
+        self._clock = clock
+        self._imported = imported
+
+    def emit(self, spec: Spec, live: Live, raised: Iterable[Finding]) -> None:
+        """Let through what a detector raised about an entity, unless it was told before."""
+        for finding in raised:
+            finding.detector = spec.name
+            finding.version = spec.version
+            finding.mode = self._warmup.mode(spec, finding, live, self._clock, imported=self._imported)
+            if first_time(live, finding, self._clock, memory(spec)):
+                self.found.append(finding)
+
+    def failed(self, spec: Spec, error: Exception, time: float) -> None:
+        """A detector failed on an event or a cell: nobody may blind all others by it, and it is told once a day."""
+        day = int(self._clock) // DAY
+        if self.faults.get(spec.name) == day:
+            return
+        self.faults[spec.name] = day
+        entity = {"producer": f"tocsin/{spec.name}"}
+        self.found.append(
+            Finding(
+                id=finding_id(ENGINE, 1, "audit_gap", entity, day, 0, None),
+                detector=ENGINE,
+                version=spec.version,
+                class_="audit_gap",
+                entity=entity,
+                severity="medium",
+                title=f"The detector {spec.name} failed on what it was given",
+                observed=f"{type(error).__name__}: {error}"[:200],
+                expected="a result for every event",
+                why="What this detector would have noticed there is not known; the others were not affected.",
+                start=day * DAY,
+                end=max(time, day * DAY),
+                time=time,
+                runbook="audit_gap",
+            )
+        )

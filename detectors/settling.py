@@ -1,0 +1,128 @@
+"""Settling: every closed cell of every entity once, in order, in slices that hold up no frame."""
+
+from collections.abc import Sequence
+
+from detectors.base import Cell
+from detectors.due import Due, Unit
+from detectors.limits import PER_FRAME, PER_TICK, SHARE
+from detectors.live import LATENESS, Live
+from detectors.outlet import Outlet
+from detectors.table import HOUR, Table
+from detectors.warmup import Warmup
+from stream.control import PeerSummary
+from stream.facts import Facts
+
+
+class Settling:
+    """Which cells of which entities are open, and what happens when they close.
+
+    Kinds that tell their members how they moved are settled at once, so that no member settles without knowing it; all
+    others in slices. An entity is settled before it gets another event.
+    """
+
+    def __init__(self, tables: Sequence[Table], facts: Facts, outlet: Outlet, warmup: Warmup) -> None:
+        self.facts = facts
+        self._tables = {table.rank: table for table in tables}
+        self._outlet = outlet
+        self._warmup = warmup
+        self._groups = Due()
+        self._members = Due()
+        self._due = {table.rank: self._groups if any(table.tells) else self._members for table in tables}
+
+    @property
+    def backlog(self) -> int:
+        """Settlings of closed cells that wait for their slice."""
+        return self._groups.backlog + self._members.backlog
+
+    def advance(self, *, idle: bool) -> None:
+        """The clock moved: close cells, settle a slice; a larger one where there is nothing else to do."""
+        clock = self.facts.clock
+        self._groups.close(clock)
+        self._members.close(clock)
+        self._slice(self._groups, self._groups.backlog)
+        self._slice(self._members, self._members.backlog // SHARE + (PER_TICK if idle else PER_FRAME))
+
+    def touch(self, table: Table, live: Live, time: float, stamp: int, bits: int) -> None:
+        """What an event does to an entity before detectors see it, once for each of its cells and the clock's minutes.
+
+        Cells are whole minutes long, so that no settling can come due while the clock's minute stays.
+        """
+        clock = self.facts.clock
+        while live.due <= clock:
+            self._settle(table, live, min(live.pending))
+        table.make_ready(live, bits)
+        if live.stamp >> 32 != stamp >> 32:
+            live.bits = 0
+        live.stamp = stamp
+        live.bits |= bits
+        live.seen = stamp & 0xFFFFFFFF
+        table.touch(live)
+        moment = int(time)
+        pending = live.pending
+        for number, seconds in enumerate(table.lengths):
+            if not bits & table.masks[number]:
+                continue
+            end = moment - moment % seconds + seconds
+            if end + LATENESS <= clock:
+                continue
+            code = end << 4 | number
+            known = pending.get(code)
+            if known is None:
+                pending[code] = bits
+                self._due[table.rank].register(end, seconds, table.rank, live.id)
+                if end + LATENESS < live.due:
+                    live.due = end + LATENESS
+            elif bits & ~known:
+                pending[code] = known | bits
+            elif table.nested:
+                break  # whoever was stepped in a cell was stepped in the longer ones around it
+
+    def restored(self) -> None:
+        """Find again what still has to be settled of the entities in the tables."""
+        for table in self._tables.values():
+            due = self._due[table.rank]
+            for identity, code in table.waiting():
+                due.register(code >> 4, table.lengths[code & 15], table.rank, identity)
+        self._groups.close(self.facts.clock)
+        self._members.close(self.facts.clock)
+
+    def _slice(self, due: Due, limit: int) -> None:
+        for _ in range(limit):
+            if not due.backlog:
+                return
+            unit = due.take()
+            while unit is not None and not self._done(unit):
+                unit = due.take()
+
+    def _done(self, unit: Unit) -> bool:
+        table = self._tables[unit.rank]
+        live = table.borrow(unit.identity)
+        code = unit.end << 4 | table.lengths.index(unit.seconds)
+        if live is None or code not in live.pending:
+            return False
+        self._settle(table, live, code)
+        table.give_back(live, self.facts.clock)
+        return True
+
+    def _settle(self, table: Table, live: Live, code: int) -> None:
+        bits = live.pending.pop(code)
+        live.plan_due()
+        self._due[table.rank].settled()
+        seconds = table.lengths[code & 15]
+        cell = Cell(seconds, (code >> 4) - seconds)
+        if seconds == HOUR and bits & table.volume:
+            self._warmup.hour(live, cell.start)
+        for index, detector in enumerate(table.detectors):
+            if not bits >> index & 1 or seconds not in detector.spec.cells:
+                continue
+            try:
+                state = table.state(live, index)
+                raised = detector.settle(state, live.entity, cell, self.facts)
+                values = detector.summary(state, live.entity, cell) if table.tells[index] else None
+            except Exception as error:  # noqa: BLE001  # a detector's fault, whatever it is, must not stop the others
+                self._outlet.failed(detector.spec, error, cell.end)
+                continue
+            if raised:
+                self._outlet.emit(detector.spec, live, raised)
+            if values is not None:
+                self.facts.learn(PeerSummary(detector.spec.name, live.entity.key, seconds, cell.start, values))
