@@ -29,12 +29,12 @@ class Frozen(Generic[T]):
         """The value that counts at an event time."""
         return self.current if time >= self.since else self.previous
 
-    def learn(self, value: T | None, end: float) -> None:
-        """Let a value learned from a cell count from ten minutes after its end; a cell settled out of turn is ignored.
+    def learn(self, value: T | None, end: float, ahead: float = AHEAD) -> None:
+        """Let a value learned from a cell count from some time after its end; a cell settled out of turn is ignored.
 
-        `end` is the cell's, in seconds since the epoch.
+        `end` is the cell's, in seconds since the epoch; `ahead` may be less than ten minutes for cells of a minute.
         """
-        since = end + AHEAD
+        since = end + ahead
         if since <= self.since or value == self.current:
             return
         self.previous = self.current

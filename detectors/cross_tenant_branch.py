@@ -1,0 +1,150 @@
+"""Branches of a server's objects (`crm://acme/`): where siblings have different owners, a new object has one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from detectors.base import NOTHING, Detector
+from detectors.cross_tenant_foreign import DAY
+from detectors.cross_tenant_learned import BRANCH, MANY, Claim, ClaimView, Uses, learnable, note, use_of
+from detectors.parts.frozen import AHEAD
+from detectors.parts.keyed import number
+from stream.facts import Facts
+from stream.finding import Finding
+from tocsin_audit.event import AuditEvent
+
+DEPTH: Final = 3
+LIMIT: Final = 1024
+"""Branches of one server that are kept: those with the smallest numbers."""
+WIDTH: Final = 200
+
+
+def branches(target: str) -> list[str]:
+    """The branches that a URI lies on, from the root, three at most; none where it has no path."""
+    scheme, mark, rest = target[:WIDTH].partition("://")
+    if not mark:
+        return []
+    path = rest.split("?", 1)[0].split("#", 1)[0]
+    parts = path.split("/")[:-1]
+    return [f"{scheme}://{'/'.join(parts[: depth + 1])}/" for depth in range(min(len(parts), DEPTH))]
+
+
+def parent(branch: str) -> str:
+    """The branch above one; the scheme above the first."""
+    cut = branch.rstrip("/").rfind("/")
+    return branch[: cut + 1]
+
+
+class Branches:
+    """What is kept of a server's branches: claims, which of them divide tenants since when, and the open days."""
+
+    claims: dict[str, Claim]
+    divided: dict[str, float]
+    days: dict[int, dict[str, dict[str, int]]]
+    uses: dict[int, Uses]
+
+    def __init__(self) -> None:
+        self.claims = {}
+        self.divided = {}
+        self.days = {}
+        self.uses = {}
+
+
+class BranchView:
+    """The decision about an object by the branch it lies on."""
+
+    def __init__(self, detector: Detector[Any], parameters: Mapping[str, float]) -> None:
+        self._judge = ClaimView(detector, parameters, BRANCH, int(parameters["branch_uses"]))
+
+    def step(self, state: Branches, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
+        """Fold one event."""
+        tenant = event.tenant
+        if tenant is None or event.target is None or not learnable(event, facts):
+            return NOTHING
+        listed = branches(event.target)
+        if not listed:
+            return NOTHING
+        day = int(event.time) // DAY
+        held = state.days.get(day)
+        if held is None:
+            held = state.days[day] = {}
+        found: list[Finding] = []
+        for branch in listed:
+            _note(held, branch, tenant, 1)
+            claim = state.claims.get(branch)
+            if claim is None:
+                uses = state.uses.get(day)
+                if uses is None:
+                    uses = state.uses[day] = Uses()
+                uses.add(branch, event)
+            elif claim.at(event.time) not in (None, tenant, MANY):
+                found += self._told(state, claim, use_of(event, branch), facts)
+        return found
+
+    def merge(self, state: Branches, partial: Branches, facts: Facts) -> list[Finding]:
+        """Fold a partial state."""
+        found: list[Finding] = []
+        for day, others in partial.days.items():
+            held = state.days.setdefault(day, {})
+            for branch, tenants in others.items():
+                for tenant, count in tenants.items():
+                    _note(held, branch, tenant, count)
+        for day, other in sorted(partial.uses.items()):
+            mine = state.uses.get(day)
+            if mine is None:
+                mine = state.uses[day] = Uses()
+            mine.update(other)
+            for _, use in sorted(other.uses.items()):
+                claim = state.claims.get(use[0])
+                if claim is not None:
+                    found += self._told(state, claim, use, facts)
+        return found
+
+    def settle(self, state: Branches, end: int) -> None:
+        """Learn from a day: who uses which branch, and below which branch tenants are kept apart."""
+        for day in sorted(one for one in state.days if one < end // DAY):
+            closed = (day + 1) * DAY
+            for branch, tenants in sorted(state.days.pop(day).items()):
+                claim = state.claims.get(branch)
+                if claim is None:
+                    if len(state.claims) >= LIMIT:
+                        continue
+                    claim = state.claims[branch] = Claim()
+                claim.settle(closed, tenants)
+            state.uses.pop(day, None)
+            self._divide(state, closed)
+
+    def _divide(self, state: Branches, end: int) -> None:
+        owners: dict[str, set[str]] = {}
+        shared: dict[str, int] = {}
+        owned: dict[str, int] = {}
+        for branch, claim in state.claims.items():
+            above = parent(branch)
+            if claim.owner == MANY:
+                shared[above] = shared.get(above, 0) + 1
+            elif claim.owner is not None and claim.days > 1:
+                owned[above] = owned.get(above, 0) + 1
+                owners.setdefault(above, set()).add(claim.owner)
+        for above in sorted(state.claims.keys() | owners.keys()):
+            divides = len(owners.get(above, ())) > 1 and owned[above] > 2 * shared.get(above, 0)
+            if divides:
+                state.divided.setdefault(above, end + AHEAD)
+            else:
+                state.divided.pop(above, None)
+
+    def _told(self, state: Branches, claim: Claim, use: list[Any] | None, facts: Facts) -> list[Finding]:
+        """Only where siblings belong to different tenants does a branch say whose its objects are."""
+        if use is None or use[6].last < state.divided.get(parent(use[0]), float("inf")):
+            return []
+        return self._judge(claim, use, facts)
+
+
+def _note(day: dict[str, dict[str, int]], branch: str, tenant: str, uses: int) -> None:
+    held = day.get(branch)
+    if held is None:
+        if len(day) >= LIMIT:
+            worst = max(day, key=number)
+            if number(branch) >= number(worst):
+                return
+            del day[worst]
+        held = day[branch] = {}
+    note(held, tenant, uses)

@@ -1,0 +1,309 @@
+"""Ownership without configuration: an object, or a branch of a server's objects, that only one tenant ever used."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from detectors.base import NOTHING, Detector, Entity
+from detectors.cross_tenant_foreign import DAY, caller, handed_out
+from detectors.parts.extent import Evidence, Extent
+from detectors.parts.frozen import AHEAD
+from detectors.parts.keyed import number
+from detectors.telling import plural, tell
+from stream.facts import PUBLIC, Facts
+from stream.finding import Finding
+from tocsin_audit.event import AuditEvent
+
+MANY: Final = "*"
+"""In place of a tenant: several use it, nobody owns it."""
+OBJECT: Final = 60
+BRANCH: Final = 70
+TRUSTED: Final = 5
+"""Levels of findings by learned ownership, apart from those by known owners; `TRUSTED` is added once it is old."""
+RIVAL_DAYS: Final = 3
+"""Days on which another tenant must use a thing before it changes hands or is shared."""
+
+ALONE_DAYS: Final = 7
+"""Days on which a shared thing must be used by one tenant alone before it counts as its own."""
+
+
+class Claim:
+    """Which tenant uses a thing, since when, on how many days, and who else does.
+
+    `owner` counts from `since` on and `before` until then, so that every order of arrival sees the same owner.
+    """
+
+    __slots__ = ("before", "days", "first", "last", "owner", "rival", "rival_days", "since", "uses")
+
+    def __init__(self) -> None:
+        self.owner: str | None = None
+        self.since = 0.0
+        self.before: str | None = None
+        self.first = 0
+        self.last = 0
+        self.days = 0
+        self.uses = 0
+        self.rival: str | None = None
+        self.rival_days = 0
+
+    def at(self, time: float) -> str | None:
+        """The owner that counts at an event time."""
+        return self.owner if time >= self.since else self.before
+
+    def settle(self, end: int, tenants: Mapping[str, int]) -> None:
+        """Learn from the tenants that used it on a day, with how often; the same day is learned once."""
+        day = end // DAY - 1
+        if not tenants or day <= self.last:
+            return
+        if self.owner is None:
+            self._change(next(iter(tenants)) if len(tenants) == 1 else MANY, end)
+            self.first = day
+        self.last = day
+        mine = tenants.get(self.owner or "", 0)
+        others = sorted(tenant for tenant in tenants if tenant != self.owner)
+        if mine or self.owner == MANY:
+            self.days += 1
+            self.uses += mine
+        if self.owner == MANY:
+            self._quieten(others, end, day, tenants)
+            return
+        if not others:
+            return
+        if len(others) > 1 or self.days < RIVAL_DAYS:
+            # The first to touch a thing must not own it against all who come in its first days.
+            self._change(MANY, end)
+            return
+        rival = others[0]
+        self.rival_days = self.rival_days + 1 if rival == self.rival else 1
+        self.rival = rival
+        if self.rival_days >= RIVAL_DAYS:
+            self._change(MANY if mine else rival, end)
+            self.first, self.days, self.uses = day, 1, tenants[rival]
+
+    def _quieten(self, others: list[str], end: int, day: int, tenants: Mapping[str, int]) -> None:
+        """A shared thing that one tenant alone has used on a week of days belongs to it after all."""
+        if len(others) > 1 or others[0] != self.rival:
+            self.rival = others[0] if len(others) == 1 else None
+            self.rival_days = 0
+        self.rival_days += 1
+        if self.rival is not None and self.rival_days >= ALONE_DAYS:
+            self._change(self.rival, end)
+            self.first, self.days, self.uses = day, 1, tenants[others[0]]
+
+    def _change(self, owner: str, end: int) -> None:
+        self.before = self.owner
+        self.owner = owner
+        self.since = end + AHEAD
+        self.rival, self.rival_days = None, 0
+
+    def pack(self) -> Any:
+        """The attributes in a fixed order."""
+        return [
+            self.owner,
+            self.since,
+            self.before,
+            self.first,
+            self.last,
+            self.days,
+            self.uses,
+            self.rival,
+            self.rival_days,
+        ]
+
+    @classmethod
+    def unpack(cls, packed: Any) -> "Claim":
+        """The part that `pack` wrote."""
+        made = cls()
+        (
+            made.owner,
+            made.since,
+            made.before,
+            made.first,
+            made.last,
+            made.days,
+            made.uses,
+            made.rival,
+            made.rival_days,
+        ) = packed
+        return made
+
+
+TENANTS: Final = 3
+"""Tenants of one day that are told apart; two are enough to know that a thing is shared."""
+
+
+def note(day: dict[str, int], tenant: str, uses: int = 1) -> None:
+    """Count a use of a day: up to three tenants, those with the smallest names."""
+    day[tenant] = day.get(tenant, 0) + uses
+    while len(day) > TENANTS:
+        del day[max(day)]
+
+
+def learnable(event: AuditEvent, facts: Facts) -> bool:
+    """Whether an event says something about an owner that nobody named."""
+    return event.tenant is not None and event.kind == "request" and handed_out(event) and not facts.owners(event)
+
+
+class Uses:
+    """Who used what on one day, while it is not known whose it is: the few with the smallest numbers.
+
+    Kept where a claim is not known, so that a partial state can be judged by the claim of the state it is merged into.
+    """
+
+    LIMIT: ClassVar[int] = 512
+
+    __slots__ = ("uses",)
+
+    def __init__(self) -> None:
+        self.uses: dict[int, list[Any]] = {}
+
+    def add(self, thing: str, event: AuditEvent) -> None:
+        """Note a use of a thing."""
+        names = caller(event)
+        if names is None:
+            return
+        ((field, name),) = names.items()
+        key = number(f"{thing}|{event.tenant}|{field}|{name}")
+        use = self.uses.get(key)
+        if use is None:
+            if len(self.uses) >= self.LIMIT:
+                return
+            use = self.uses[key] = [thing, event.tenant, field, name, event.server, event.target, Extent()]
+        use[6].add(event)
+
+    def update(self, other: "Uses") -> None:
+        """Fold in another day's uses."""
+        for key, use in other.uses.items():
+            mine = self.uses.get(key)
+            if mine is None:
+                if len(self.uses) >= self.LIMIT:
+                    continue
+                mine = self.uses[key] = [*use[:6], Extent()]
+            mine[6].update(use[6])
+
+    def pack(self) -> Any:
+        """The uses in order."""
+        return [[key, *use[:6], use[6].pack()] for key, use in sorted(self.uses.items())]
+
+    @classmethod
+    def unpack(cls, packed: Any) -> "Uses":
+        """The part that `pack` wrote."""
+        made = cls()
+        made.uses = {key: [*use, Extent.unpack(extent)] for key, *use, extent in packed}
+        return made
+
+
+def use_of(event: AuditEvent, thing: str) -> list[Any] | None:
+    """One event as a use."""
+    one = Uses()
+    one.add(thing, event)
+    return next(iter(one.uses.values()), None)
+
+
+class Owned:
+    """What is kept of one object: its claim, how often each tenant used it on the open days, and who did."""
+
+    claim: Claim
+    days: dict[int, dict[str, int]]
+    uses: dict[int, Uses]
+
+    def __init__(self) -> None:
+        self.claim = Claim()
+        self.days = {}
+        self.uses = {}
+
+
+class ObjectView:
+    """The decision about one object whose owner nobody named."""
+
+    def __init__(self, detector: Detector[Any], parameters: Mapping[str, float]) -> None:
+        self._judge = ClaimView(detector, parameters, OBJECT, int(parameters["learned_uses"]))
+
+    def step(self, state: Owned, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
+        """Fold one event."""
+        tenant = event.tenant
+        if tenant is None or not learnable(event, facts):
+            return NOTHING
+        day = int(event.time) // DAY
+        held = state.days.get(day)
+        if held is None:
+            held = state.days[day] = {}
+        note(held, tenant)
+        claim = state.claim
+        if claim.owner is None:
+            uses = state.uses.get(day)
+            if uses is None:
+                uses = state.uses[day] = Uses()
+            uses.add(entity.names["target"], event)
+            return NOTHING
+        if claim.at(event.time) in (None, tenant, MANY):
+            return NOTHING
+        return self._judge(claim, use_of(event, entity.names["target"]), facts)
+
+    def merge(self, state: Owned, partial: Owned, facts: Facts) -> Sequence[Finding]:
+        """Fold a partial state."""
+        found: list[Finding] = []
+        for day, tenants in partial.days.items():
+            held = state.days.setdefault(day, {})
+            for tenant, uses in tenants.items():
+                note(held, tenant, uses)
+        for day, other in sorted(partial.uses.items()):
+            if state.claim.owner is None:
+                mine = state.uses.get(day)
+                if mine is None:
+                    mine = state.uses[day] = Uses()
+                mine.update(other)
+            else:
+                for _, use in sorted(other.uses.items()):
+                    found += self._judge(state.claim, use, facts)
+        return found
+
+    def settle(self, state: Owned, end: int) -> None:
+        """Learn from a day."""
+        for day in sorted(one for one in state.days if one < end // DAY):
+            state.claim.settle((day + 1) * DAY, state.days.pop(day))
+            state.uses.pop(day, None)
+
+
+class ClaimView:
+    """The decision whether a use by a stranger is told, and how much it is trusted."""
+
+    def __init__(self, detector: Detector[Any], parameters: Mapping[str, float], shift: int, least: int) -> None:
+        self._detector = detector
+        self._age = int(parameters["learned_days"])
+        self._least = least
+        self._shift = shift
+
+    def __call__(self, claim: Claim, use: list[Any] | None, facts: Facts) -> list[Finding]:
+        """The finding that a caller was given what by its use belongs to another tenant."""
+        if use is None:
+            return []
+        thing, tenant, field, name, server, target, extent = use
+        owner = claim.at(extent.last)
+        if owner is None or owner in (tenant, MANY, PUBLIC) or claim.uses < self._least:
+            return []
+        event = AuditEvent(time=extent.last, server=server, tenant=tenant, **{field: name})
+        if facts.grant(event, owner) is not None:
+            return []
+        known = int(extent.last) // DAY - claim.first
+        trusted = known >= self._age
+        return [
+            tell(
+                self._detector,
+                "cross_tenant_read",
+                {field: name, "resource_tenants": owner},
+                tenant=tenant,
+                severity="high" if trusted else "notice",
+                at=extent.last,
+                window=DAY,
+                level=self._shift + (TRUSTED if trusted else 0),
+                title=f"What only tenant {owner} used was handed to a caller of {tenant}",
+                observed=f"{name} was given {target} by {server}",
+                expected=f"{thing} was used by nobody but {owner} for {plural(known, 'day')} "
+                f"({plural(claim.uses, 'use')} on {plural(claim.days, 'day')})",
+                why="Nobody named the owner; by its use it belongs to one tenant. Name owners in the directory to be "
+                "sure." + ("" if trusted else f" Notices only until it is known for {self._age} days."),
+                shown=Evidence([extent]),
+                confidence=round(1.0 - 1.0 / (2.0 + claim.uses / 4.0 + claim.days), 2),
+                facts={"tenant": (owner,), "target": (target,) if target else ()},
+            )
+        ]
