@@ -1,12 +1,10 @@
-"""The servers that tests share."""
+"""The servers that tests share; their clients are imported where one is asked for, which saves other runs a second."""
 
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
-from tests.services.elasticsearch import shared_elasticsearch
-from tests.services.postgres import fresh_database
 from tests.services.run import MissingError, join_run, leave_run, skip_or_fail
 
 settings.register_profile("tocsin", deadline=None)  # a busy machine is no fault of the code
@@ -26,6 +24,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
     """A fresh empty database on a real PostgreSQL, as an SQLAlchemy URL."""
+    from tests.services.postgres import fresh_database
+
     try:
         with fresh_database() as url:
             yield url
@@ -36,6 +36,8 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def elasticsearch_url(request: pytest.FixtureRequest) -> str:
     """A real Elasticsearch that all tests of the run share: use a namespace of your own."""
+    from tests.services.elasticsearch import shared_elasticsearch
+
     capture = request.config.pluginmanager.getplugin("capturemanager")
     try:
         with capture.global_and_fixture_disabled():  # the first download takes a while and says so

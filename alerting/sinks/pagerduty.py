@@ -121,12 +121,16 @@ class OneAttempt(EventsApiV2Client):
 
 
 def action_of(alert: Alert, *, resolved: bool) -> Literal["trigger", "acknowledge", "resolve"] | None:
-    """What an alert means for the pager; no trigger for an opening that was resolved."""
+    """What an alert means for the pager; no trigger for an opening that was resolved.
+
+    Bundles and digests tell of further incidents too, so that they are sent all the same.
+    """
     if alert.change in ("resolved", "closed"):
         return "resolve"
     if alert.change == "acknowledged":
         return None if resolved else "acknowledge"
-    if not alert.page or resolved or alert.incident.status in ("resolved", "closed"):
+    over = resolved or alert.incident.status in ("resolved", "closed")
+    if not alert.page or (over and alert.change not in ("bundle", "digest")):
         return None
     return "trigger"
 

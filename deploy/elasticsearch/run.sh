@@ -6,11 +6,10 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 say() { printf 'elasticsearch: %s\n' "$*" >&2; }
 
-version_of() { # the major version of a JDK folder, or 0
+version_of() { # the major version of a JDK folder, or 0; its file `release` says it without starting Java
   local text
-  text=$("$1/bin/javac" -version 2>&1) || { echo 0; return; }
-  text=${text#javac }
-  echo "${text%%[.-]*}" | tr -cd '0-9'
+  text=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$1/release" 2>/dev/null) || true
+  echo "${text:-0}"
 }
 
 find_jdk() {

@@ -24,7 +24,7 @@ def test_the_node_answers_the_official_client_and_makes_data_streams(elasticsear
 
 
 def test_a_machine_without_java_is_told_what_is_missing(tmp_path: Path) -> None:
-    for name in ("bash", "cat", "cksum", "dirname", "find", "sort", "tr"):
+    for name in ("bash", "cat", "cksum", "dirname", "find", "sed", "sort", "tr"):
         (tmp_path / name).symlink_to(f"/usr/bin/{name}" if Path(f"/usr/bin/{name}").exists() else f"/bin/{name}")
     environment = {"PATH": str(tmp_path), "HOME": str(tmp_path), "LC_ALL": os.environ.get("LC_ALL", "C.UTF-8")}
     told = subprocess.run([str(SCRIPT)], env=environment, capture_output=True, text=True, check=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.run import VARIABLE
+from tests.services.run import VARIABLE, MissingError, shared_server, skip_or_fail
 
 REPOSITORY = Path(__file__).parents[2]
 MEMBER = """
@@ -75,3 +75,29 @@ def test_a_server_is_shared_and_ends_with_the_last_process_even_when_all_are_kil
     killed(second)
     wait_until(lambda: not alive(server), "the server has ended")
     wait_until(lambda: not folder.exists(), "the folder of the run is gone")
+
+
+def test_what_a_machine_lacks_skips_a_test_by_name_and_fails_it_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = MissingError("Maven is not installed")
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="Maven is not installed"):
+        skip_or_fail(lacking)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="nothing may be skipped"):
+        skip_or_fail(lacking)
+
+
+def test_a_server_that_does_not_start_is_tried_once_and_all_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    tried = []
+
+    def start(folder: Path) -> str:
+        tried.append(folder)
+        raise MissingError("not on this machine")
+
+    for _ in range(2):
+        with pytest.raises(MissingError, match="not on this machine"):
+            shared_server("thing", start)
+    assert len(tried) == 1

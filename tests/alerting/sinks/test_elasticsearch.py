@@ -248,6 +248,13 @@ def test_the_sink_waits_for_nobody_and_tries_once(here: ElasticsearchPlace, sink
     assert len(here.front.requests) == before + 1
 
 
+def test_an_unknown_certificate_is_accepted_only_when_told_so(here: ElasticsearchPlace) -> None:
+    for verify, outcome in ((True, "retry"), (False, "done")):
+        sink = here.sink(ca=None, verify=verify)
+        assert [result.outcome for result in sink.deliver([an_alert(1)], frozenset())] == [outcome]
+        sink.close()
+
+
 @pytest.mark.parametrize(
     ("options", "header"),
     [

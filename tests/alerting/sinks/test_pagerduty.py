@@ -87,6 +87,12 @@ def test_an_opening_that_we_resolved_is_not_triggered_again(here: PagerDutyPlace
     assert [page.status for page in here.service.incidents] == ["resolved"]
 
 
+def test_a_digest_is_sent_though_its_leading_incident_is_over(here: PagerDutyPlace, sink: Sink) -> None:
+    outcomes(sink, an_alert(1), an_alert(1, "resolved", revision=2))
+    outcomes(sink, an_alert(1, "digest", revision=3, page=True, text="3 incidents while the pager was away"))
+    assert [page.status for page in here.service.incidents] == ["resolved", "triggered"]
+
+
 def test_a_resolve_never_overtakes_its_trigger(here: PagerDutyPlace, sink: Sink) -> None:
     here.front.faults.append(Fault("reply", reply=Reply(429, b"", {"retry-after": "3"})))
     results = sink.deliver([an_alert(1), an_alert(1, "resolved", revision=2)], frozenset())
