@@ -1,5 +1,6 @@
 """The frame: the lines that one receipt accepted, as they came, behind a header that says what Tocsin knows of them."""
 
+import threading
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final, Literal, NamedTuple
@@ -83,11 +84,22 @@ HEADER_ENCODER: Final = msgspec.msgpack.Encoder()
 HEADER_DECODER: Final = msgspec.msgpack.Decoder(Header)
 
 
+class _Tools(threading.local):
+    """A compressor and a decompressor for each thread: making one costs more than using it on a small frame."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=1)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_TOOLS: Final = _Tools()
+
+
 def pack(header: Header, lines: bytes) -> Frame:
-    """A frame of newline-joined lines (no trailing newline), compressed with a compressor of its own thread's use."""
+    """A frame of newline-joined lines, without the last newline, compressed as the header says."""
     if header.codec == "none":
         return Frame(header, lines)
-    return Frame(header, zstandard.ZstdCompressor(level=1).compress(lines))
+    return Frame(header, _TOOLS.compressor.compress(lines))
 
 
 def unpack(frame: Frame) -> bytes:
@@ -100,7 +112,7 @@ def unpack(frame: Frame) -> bytes:
     try:
         if zstandard.frame_content_size(frame.payload) > PAYLOAD_LIMIT:
             raise DamagedError("a frame says that it is larger than any frame may be")
-        return zstandard.ZstdDecompressor().decompress(frame.payload, max_output_size=PAYLOAD_LIMIT)
+        return _TOOLS.decompressor.decompress(frame.payload, max_output_size=PAYLOAD_LIMIT)
     except zstandard.ZstdError as error:
         raise DamagedError(f"a frame does not decompress ({error})") from error
 

@@ -21,7 +21,7 @@ from tocsin.scenarios.company import directory
 from tocsin.scenarios.history import history
 
 MARKER: Final = "this folder is made by tocsin demo, and made anew each time"
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 180.0
 
 Say = Callable[[str], None]
 

@@ -9,7 +9,7 @@ from tocsin.scenarios.company import AUDIENCE, PEOPLE, SERVER, Person
 from tocsin_audit.event import AuditEvent, to_wire
 
 DAYS: Final = 15
-CALLS_PER_HOUR: Final = 24
+CALLS_PER_HOUR: Final = 10
 ROW_BYTES: Final = 110
 
 

@@ -7,8 +7,8 @@ from tocsin.scenarios.company import BY_NAME, Person
 from tocsin.scenarios.scenario import Scenario, World
 
 WORKERS = ("alice", "carol", "emil", "fay", "greta", "ines", "jon", "kim", "lena")
-CALLS = 8
-PAUSE = (2.0, 6.0)
+CALLS = 6
+PAUSE = (3.0, 8.0)
 
 
 async def run(world: World) -> None:
