@@ -75,6 +75,7 @@ class RecordingSink:
     """Keeps what it is given; answers what it was told to, once each, and then `done`."""
 
     name: ClassVar[str] = "recording"
+    pager: ClassVar[bool] = False
     Options: ClassVar[type] = msgspec.Struct
 
     def __init__(self) -> None:
