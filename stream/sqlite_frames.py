@@ -41,6 +41,8 @@ class Row(NamedTuple):
     """A row as it is stored; `payload` is None where it is gone, and `gone` says why."""
 
     offset: int
+    first: float
+    last: float
     header: bytes
     digest: bytes
     chain: bytes
@@ -95,7 +97,7 @@ def start(connection: sqlite3.Connection, path: Path) -> Start | None:
             hint="use the Tocsin that wrote it, or a newer one",
         )
     row = connection.execute('SELECT stream, "first", previous FROM meta').fetchone()
-    if row is None:
+    if row is None or [type(value) for value in row] != [str, int, bytes]:
         raise DamagedError("does not say where it begins", where=str(path), hint="restore it from a backup")
     return Start(*row)
 
@@ -131,12 +133,12 @@ def add(connection: sqlite3.Connection, at: End, frames: Sequence[tuple[Frame, b
     return End(offset, chain)
 
 
-def rows(connection: sqlite3.Connection, position: int, until: int) -> Iterator[Row]:
-    """The rows with `position <= offset < until`, in order."""
+def rows(connection: sqlite3.Connection, position: int, limit: int) -> Iterator[Row]:
+    """The rows at offsets `>= position`, in order, at most `limit`."""
     cursor = connection.execute(
-        'SELECT "offset", header, digest, chain, gone, payload FROM frames WHERE "offset" >= ? AND "offset" < ? '
-        'ORDER BY "offset"',
-        (position, until),
+        'SELECT "offset", "first", "last", header, digest, chain, gone, payload FROM frames WHERE "offset" >= ? '
+        'ORDER BY "offset" LIMIT ?',
+        (position, limit),
     )
     return map(Row._make, cursor)
 
@@ -155,7 +157,9 @@ def read(path: Path, position: int, until: int, limit: int) -> list[Record]:
     try:
         with closing(connect(path)) as connection:
             chain = _chain_before(connection, path, position)
-            for row in rows(connection, position, until):
+            for row in rows(connection, position, until - position):
+                if row.offset >= until:
+                    break
                 expected = row.offset
                 record = check(row, chain, path)
                 chain = row.chain
@@ -178,6 +182,10 @@ def check(row: Row, previous: bytes | None, path: Path) -> Record | None:
 
     Raises DamagedError naming file, offset and what differs.
     """
+    if any(type(value) is not bytes for value in (row.header, row.digest, row.chain)) or (
+        row.payload is not None and type(row.payload) is not bytes
+    ):
+        raise _damaged(path, row.offset, "the row does not hold what a frame's row holds")
     if row.payload is not None and sha256(row.payload).digest() != row.digest:
         raise _damaged(path, row.offset, "the payload is not what its digest says")
     if previous is not None and link(previous, row.header, row.digest) != row.chain:
@@ -186,6 +194,8 @@ def check(row: Row, previous: bytes | None, path: Path) -> Record | None:
         header = HEADER_DECODER.decode(row.header)
     except msgspec.MsgspecError as error:
         raise _damaged(path, row.offset, f"the header cannot be read ({error})") from error
+    if (header.first, header.last) != (row.first, row.last):
+        raise _damaged(path, row.offset, "the event times beside the frame are not those of its header")
     if row.payload is None:
         if row.gone is None:
             raise _damaged(path, row.offset, "the payload is missing and nothing says why")

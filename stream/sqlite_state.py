@@ -108,7 +108,7 @@ class SqliteState:
             yield self._connection
 
     def _check(self, task: str, part: str, content: bytes, digest: bytes) -> None:
-        if sha256(content).digest() != digest:
+        if type(content) is not bytes or sha256(content).digest() != digest:
             raise DamagedError(
                 f"the {part} of the snapshot of {task} is not what was written",
                 where=str(self._path),

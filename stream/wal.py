@@ -22,8 +22,9 @@ _LOG: Final = logging.getLogger(__name__)
 class Wal:
     """One database's write-ahead log, and whose turn it is: the writer's or the checkpoint's.
 
-    The checkpoint takes precedence: it holds `_next` while it waits, so that a busy writer cannot starve it and the
-    file stays at its size instead of growing.
+    The checkpoint takes precedence: it holds `_next` while it waits, so that a busy writer cannot starve it. Once all
+    of the log is in the database and nobody reads from it, the writer begins it anew, so that the file keeps its size.
+    None of it waits for readers.
     """
 
     def __init__(self, path: Path, jobs: "Checkpointer") -> None:
@@ -60,7 +61,7 @@ class Wal:
                 with self._next:
                     self._turn.acquire()
                 try:
-                    connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                     self._written = 0
                 finally:
                     self._turn.release()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import pytest
@@ -23,7 +24,8 @@ NOON: Final = 20_000 * DAY + DAY / 2
 
 
 def _frame_of(number: int, received: float = NOON, size: int = 20) -> Frame:
-    line = f'{{"time":{received},"server":"s","method":"m","target":"{number}-{"x" * size}"}}'
+    filler = Random(number).randbytes(size // 2).hex()  # hardly compresses
+    line = f'{{"time":{received},"server":"s","method":"m","target":"{number}-{filler}"}}'
     header = Header(received=received, count=1, first=received, last=received, source="test", digest=f"{number:064x}")
     return pack(header, line.encode())
 
