@@ -10,15 +10,15 @@ PAGE: Final = Documentation(
     categorisation="Collection from information repositories (T1213), use of a trusted relationship (T1199) or of a "
     "stolen application token (T1550.001); data from AI agent tools (AML.T0085.001), data leakage (AML.T0057); "
     "cross-tenant token leakage (SAFE-T1307.002). OWASP MCP02 and MCP10, CoSAI MCP-T2.",
-    strategy="The collector names in `resource_tenants` the owners of everything asked for and everything returned, by "
-    "the directory's ownership rules. Each of them that is neither the caller's tenant nor `public`, and that no grant "
-    "covers for this caller at this moment, is a finding about this caller and this owner, from the first event. "
-    "Denials are told apart from successes; denials over three tenants are a search. At the second caller who is "
-    "handed foreign data by one server the server itself is named, once. Canaries are told at the first touch. A "
-    "handle minted for one caller and presented by another is judged when its minute has closed. Where nobody named "
-    "an owner, ownership is learned: an object, or a branch of objects with siblings of other tenants, that one tenant used on "
-    "several days; for fourteen days these are notices. What two tenants use in its first days is shared, and what "
-    "another tenant uses on three days has changed hands.",
+    strategy="The collector names in `resource_tenants` the owners of everything asked for and everything returned, by the"
+    " directory's ownership rules. Each of them that is neither the caller's tenant nor `public`, and that no "
+    "grant covers for this caller at this moment, is a finding about this caller and this owner, from the first "
+    "event. Denials are told apart from successes; denials over three tenants are a search. At the second caller "
+    "who is handed foreign data by one server the server itself is named, once. Canaries are told at the first "
+    "touch. A handle minted for one caller and presented by another is judged when its minute has closed. Where "
+    "nobody named an owner, ownership is learned: an object, or a branch of objects with siblings of other "
+    "tenants, that one tenant used on several days; for fourteen days these are notices. What two tenants use in "
+    "its first days is shared, and what another tenant uses on three days has changed hands.",
     context="Isolation faults of servers look like ordinary successful calls: only the owners of what came back show "
     "them. Grants are facts with a ticket and an end; an expired one silences nothing, and the finding says so.",
     blind_spots="Owners that no rule names and no use has taught. Data reached through a tool whose result names no "

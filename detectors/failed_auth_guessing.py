@@ -79,7 +79,7 @@ BARRED = 3
 
 
 class Bar(NamedTuple):
-    """What must be reached at the first level: guesses, and different keys, within a window of seconds."""
+    """What must be reached at the first level: guesses and different keys (0 where these do not count), in seconds."""
 
     guesses: int
     keys: int

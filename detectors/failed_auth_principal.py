@@ -41,8 +41,8 @@ class AccountView:
     def __init__(self, detector: Detector[Any], parameters: Mapping[str, float]) -> None:
         self._detector = detector
         self._search = SearchView(detector, parameters)
-        self._bar = Bar(int(parameters["brute_guesses"]), 1, int(parameters["brute_window"]))
-        self._slow = Bar(int(parameters["brute_slow_guesses"]), 1, DAY)
+        self._bar = Bar(int(parameters["brute_guesses"]), 0, int(parameters["brute_window"]))
+        self._slow = Bar(int(parameters["brute_slow_guesses"]), 0, DAY)
         self._after = int(parameters["success_window"])
         self._ceiling = parameters["ceiling"]
         self._retries = int(parameters["retries"])
