@@ -10,8 +10,8 @@ PAGE: Final = Documentation(
     categorisation="Collection from information repositories (T1213), use of a trusted relationship (T1199) or of a "
     "stolen application token (T1550.001); data from AI agent tools (AML.T0085.001), data leakage (AML.T0057); "
     "cross-tenant token leakage (SAFE-T1307.002). OWASP MCP02 and MCP10, CoSAI MCP-T2.",
-    strategy="The collector names in `resource_tenants` the owners of everything asked for and everything returned, by the"
-    " directory's ownership rules. Each of them that is neither the caller's tenant nor `public`, and that no "
+    strategy="The collector names in `resource_tenants` the owners of everything asked for and everything returned, by"
+    " the directory's ownership rules. Each of them that is neither the caller's tenant nor `public`, and that no "
     "grant covers for this caller at this moment, is a finding about this caller and this owner, from the first "
     "event. Denials are told apart from successes; denials over three tenants are a search. At the second caller "
     "who is handed foreign data by one server the server itself is named, once. Canaries are told at the first "
