@@ -23,7 +23,7 @@ def test_sinks_are_listed_without_importing_any() -> None:
         "sys.exit(any(name in sys.modules for name in ('elasticsearch', 'pagerduty', 'rich')))"
     )
     listed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert listed.stdout.split() == ["elasticsearch", "pagerduty", "terminal"]
+    assert {"elasticsearch", "pagerduty", "terminal"} <= set(listed.stdout.split())
 
 
 def test_a_sink_that_does_not_exist_is_answered_with_those_that_do() -> None:

@@ -11,12 +11,11 @@ import pytest
 from alerting.discovery import load_sink, sink_names
 from alerting.sink import Sink
 from tests.alerting.sinks.hostile import CORPUS, ESCAPES, LIVE
-from tests.alerting.sinks.places import LOCAL, TIMEOUT, Place, RemotePlace, place
+from tests.alerting.sinks.place import TIMEOUT, Place, RemotePlace, place_module
 from tests.alerting.sinks.samples import a_hostile_alert, an_alert
 from tests.services.certificates import loopback_certificates
 from tests.services.front import HALF, LOST_ANSWER, RESET, SILENCE, Fault, Front, Reply, json_reply, unavailable
 
-MARKS = {"elasticsearch": [pytest.mark.elasticsearch, pytest.mark.xdist_group("elasticsearch")]}
 TRANSIENT = {
     "no answer": SILENCE,
     "connection reset": RESET,
@@ -33,18 +32,18 @@ TRANSIENT = {
 
 
 def parameters(names: Iterable[str]) -> list[Any]:
-    return [pytest.param(name, marks=MARKS.get(name, [])) for name in sorted(names)]
+    return [pytest.param(name, marks=place_module(name).MARKS) for name in names]
 
 
 @pytest.fixture(params=parameters(sink_names()))
 def here(request: pytest.FixtureRequest) -> Iterator[Place]:
-    with place(request.param, request) as found:
+    with place_module(request.param).place(request) as found:
         yield found
 
 
-@pytest.fixture(params=parameters(set(sink_names()) - LOCAL))
+@pytest.fixture(params=parameters(name for name in sink_names() if place_module(name).REMOTE))
 def there(request: pytest.FixtureRequest) -> Iterator[RemotePlace]:
-    with place(request.param, request) as found:
+    with place_module(request.param).place(request) as found:
         yield cast("RemotePlace", found)
 
 
@@ -66,6 +65,7 @@ def test_its_name_is_that_of_its_module_and_its_options_refuse_unknown_keys() ->
     for name in sink_names():
         kind: Any = load_sink(name)
         assert kind.name == name
+        assert isinstance(kind.pager, bool)
         assert kind.Options.__struct_config__.forbid_unknown_fields
 
 

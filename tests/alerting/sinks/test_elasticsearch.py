@@ -12,7 +12,8 @@ from elasticsearch import Elasticsearch
 
 from alerting.sink import Sink
 from alerting.sinks.elasticsearch.templates import STREAM, install, shipped
-from tests.alerting.sinks.places import ElasticsearchPlace, make, place
+from tests.alerting.sinks.place import make
+from tests.alerting.sinks.place_elasticsearch import MARKS, ElasticsearchPlace, place
 from tests.alerting.sinks.samples import a_finding, an_alert, an_incident
 from tests.services.elasticsearch import OwnNode
 from tests.services.front import Fault, Front, Handler, Reply, Request, forward, json_reply
@@ -21,13 +22,12 @@ from tests.services.run import run_folder
 FORBIDDEN = json_reply(
     403, {"error": {"type": "security_exception", "reason": "not allowed"}}, x_elastic_product="Elasticsearch"
 )
-pytestmark = [pytest.mark.elasticsearch, pytest.mark.xdist_group("elasticsearch")]
+pytestmark = [*MARKS]
 
 
 @pytest.fixture
 def here(request: pytest.FixtureRequest) -> Iterator[ElasticsearchPlace]:
-    with place("elasticsearch", request) as found:
-        assert isinstance(found, ElasticsearchPlace)
+    with place(request) as found:
         yield found
 
 
@@ -36,10 +36,6 @@ def sink(here: ElasticsearchPlace) -> Iterator[Sink]:
     made = here.sink()
     yield made
     made.close()
-
-
-def stream_of(here: ElasticsearchPlace) -> str:
-    return f"{STREAM}-{here.namespace}"
 
 
 @contextmanager
@@ -57,14 +53,14 @@ def test_the_first_delivery_makes_a_data_stream_from_our_templates(here: Elastic
     sink = here.sink(timeout=30.0)
     sink.deliver([an_alert(1)], frozenset())
     sink.close()
-    (stream,) = here.client.indices.get_data_stream(name=stream_of(here))["data_streams"]
+    (stream,) = here.client.indices.get_data_stream(name=here.stream)["data_streams"]
     assert stream["template"] == STREAM
     assert stream["lifecycle"]["data_retention"] == "365d"
 
 
 def test_every_field_that_we_send_is_mapped(here: ElasticsearchPlace, sink: Sink) -> None:
     sink.deliver([an_alert(1)], frozenset())
-    here.client.indices.put_mapping(index=stream_of(here), dynamic="strict")
+    here.client.indices.put_mapping(index=here.stream, dynamic="strict")
     user = {"user": "https://idp.acme.example|alice", "server": "billing", "source_ip": "2001:db8::1"}
     facts = {"tool": ("export",), "source_ip": ("198.51.100.7",)}
     full = an_alert(
@@ -77,7 +73,7 @@ def test_every_field_that_we_send_is_mapped(here: ElasticsearchPlace, sink: Sink
 
 def test_alerts_are_found_by_what_analysts_search_for(here: ElasticsearchPlace, sink: Sink) -> None:
     sink.deliver([an_alert(1), an_alert(1, "resolved", revision=2)], frozenset())
-    here.client.indices.refresh(index=stream_of(here))
+    here.client.indices.refresh(index=here.stream)
     for query in (
         {"term": {"source.ip": "203.0.113.0/24"}},
         {"term": {"threat.technique.subtechnique.id": "T1110.003"}},
@@ -89,9 +85,9 @@ def test_alerts_are_found_by_what_analysts_search_for(here: ElasticsearchPlace, 
         {"match": {"message": "spray"}},
     ):
         both: list[dict[str, Any]] = [query, {"term": {"event.kind": "alert"}}]
-        found = here.client.search(index=stream_of(here), query={"bool": {"filter": both}})["hits"]["hits"]
+        found = here.client.search(index=here.stream, query={"bool": {"filter": both}})["hits"]["hits"]
         assert [hit["_id"] for hit in found] == ["f-1"], query
-    changes = here.client.search(index=stream_of(here), query={"term": {"event.kind": "event"}}, sort="@timestamp")
+    changes = here.client.search(index=here.stream, query={"term": {"event.kind": "event"}}, sort="@timestamp")
     assert {hit["_source"]["event"]["action"] for hit in changes["hits"]["hits"]} == {
         "incident-opened",
         "incident-resolved",
@@ -155,7 +151,7 @@ def test_a_rejection_by_the_mapping_is_seen_with_its_reason(here: ElasticsearchP
     template = f"wrong-{here.namespace}"
     here.client.indices.put_index_template(
         name=template,
-        index_patterns=[stream_of(here)],
+        index_patterns=[here.stream],
         data_stream={},
         priority=999,
         template={"mappings": {"properties": {"organization": {"properties": {"id": {"type": "long"}}}}}},
@@ -164,7 +160,7 @@ def test_a_rejection_by_the_mapping_is_seen_with_its_reason(here: ElasticsearchP
         homeless = an_alert(2, incident=an_incident("i-2", tenant=None), findings=())
         results = sink.deliver([an_alert(1), homeless], frozenset())
     finally:
-        here.client.indices.delete_data_stream(name=stream_of(here))
+        here.client.indices.delete_data_stream(name=here.stream)
         here.client.indices.delete_index_template(name=template)
     assert [result.outcome for result in results] == ["refused", "done"]
     assert "organization.id" in results[0].why
@@ -173,18 +169,18 @@ def test_a_rejection_by_the_mapping_is_seen_with_its_reason(here: ElasticsearchP
 def test_a_blocked_stream_is_tried_again(here: ElasticsearchPlace, sink: Sink) -> None:
     sink.deliver([an_alert(1)], frozenset())
     for block in ("index.blocks.write", "index.blocks.read_only_allow_delete"):
-        here.client.indices.put_settings(index=stream_of(here), settings={block: True})
+        here.client.indices.put_settings(index=here.stream, settings={block: True})
         (result,) = sink.deliver([an_alert(2)], frozenset())
         assert result.outcome == "retry"
         assert "block" in result.why
-        here.client.indices.put_settings(index=stream_of(here), settings={block: None})
+        here.client.indices.put_settings(index=here.stream, settings={block: None})
     assert [result.outcome for result in sink.deliver([an_alert(2)], frozenset({"i-2:1"}))] == ["done"]
     assert here.arrived() == ["i-1", "i-2"]
 
 
 def test_what_is_in_doubt_is_found_across_a_rollover(here: ElasticsearchPlace, sink: Sink) -> None:
     sink.deliver([an_alert(1)], frozenset())
-    here.client.indices.rollover(alias=stream_of(here))
+    here.client.indices.rollover(alias=here.stream)
     (result,) = sink.deliver([an_alert(1)], frozenset({"i-1:1"}))
     assert (result.outcome, result.repeated) == ("done", False)
     assert len(here.documents()) == 2

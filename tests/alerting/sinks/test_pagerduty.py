@@ -14,7 +14,8 @@ from alerting.alert import Alert
 from alerting.sink import Sink
 from alerting.sinks.pagerduty import event_of, retry_after
 from stream.finding import SEVERITIES
-from tests.alerting.sinks.places import PagerDutyPlace, make, place
+from tests.alerting.sinks.place import make
+from tests.alerting.sinks.place_pagerduty import PagerDutyPlace, place
 from tests.alerting.sinks.samples import NOON, a_finding, a_hostile_alert, an_alert, an_incident
 from tests.services.front import LOST_ANSWER, Fault, Reply
 from tests.services.pagerduty import check_payload
@@ -22,8 +23,7 @@ from tests.services.pagerduty import check_payload
 
 @pytest.fixture
 def here(request: pytest.FixtureRequest) -> Iterator[PagerDutyPlace]:
-    with place("pagerduty", request) as found:
-        assert isinstance(found, PagerDutyPlace)
+    with place(request) as found:
         yield found
 
 

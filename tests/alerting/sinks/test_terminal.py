@@ -7,7 +7,7 @@ import pytest
 
 from alerting.alert import Alert
 from alerting.sink import DONE
-from tests.alerting.sinks.places import make
+from tests.alerting.sinks.place import make
 from tests.alerting.sinks.samples import an_alert, an_incident
 
 
