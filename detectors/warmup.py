@@ -85,6 +85,6 @@ class Warmup:
         if needs == "volume":
             return "live" if live.warm() or self._warm_peers.get(live.peers, 0) >= PEERS else "shadow"
         if needs == "learned":
-            since = self._begin if finding.tenant is None else self._since.get(finding.tenant, self._begin)
+            since = self._since.get(finding.tenant or "", self._begin or clock)
             return "live" if clock - since >= LEARNED_DAYS * DAY else "shadow"
         return "live"

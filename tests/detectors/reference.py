@@ -1,6 +1,7 @@
 """A detector that keeps the contract and little else: five failures in a minute, unless that is usual."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from detectors.base import AUTH_FAILED, NOTHING, Cell, Detector, Documentation, Entity, Kind, Spec, event_id
@@ -94,3 +95,9 @@ class Reference(Detector[Counts]):
             count=count,
             runbook="brute",
         )
+
+
+class Theirs(Reference):
+    """The same, offered by another distribution."""
+
+    spec = replace(Reference.spec, name="theirs")

@@ -151,7 +151,7 @@ def test_a_state_packs_to_the_same_bytes_after_unpacking(name: str) -> None:
 @every
 def test_the_cost_of_an_event_and_the_size_of_a_state_do_not_grow_under_a_hot_key(name: str) -> None:
     engine = Engine([make(name)])
-    records = frames([barrage(i, "hot") for i in range(12_000)])
+    records = frames([barrage(i, "hot") for i in range(6_000)])
     third = len(records) // 3
     for record in records[:third]:
         engine.fold(record)
@@ -409,7 +409,7 @@ def flood(name: str, *, keys: int, cap: int) -> None:
             engine.fold(record)
     for kind, (count, size) in engine.sizes().items():
         assert count <= cap + cap // 4 + 8, kind
-        assert size <= count * 4_000, kind
+        assert size <= count * 2_000 + 200_000, kind
     for live, limit in engine.live().values():
         assert live <= limit
 
