@@ -1,7 +1,7 @@
 """The shape of arguments: their keys, whom they address, and the bearer-like handles that go in and come out."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -25,21 +25,21 @@ _CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
 
 def keys(arguments: Any) -> tuple[str, ...]:
     """The argument names, sorted and bounded."""
-    if not isinstance(arguments, Mapping):
+    if not isinstance(arguments, dict):
         return ()
     return tuple(sorted(name for key in list(arguments)[:_MOST_KEYS] if (name := clean(key, 64)) is not None))
 
 
 def digest(arguments: Any, fingerprints: Fingerprints) -> str | None:
     """The keyed hash of all arguments as canonical JSON; null without arguments."""
-    if not isinstance(arguments, Mapping) or not arguments:
+    if not isinstance(arguments, dict) or not arguments:
         return None
     return fingerprints.of(_CANONICAL.encode(arguments))
 
 
 def recipients(arguments: Any, fingerprints: Fingerprints) -> tuple[str, ...]:
     """Keyed hashes of those whom the arguments address, each with its domain: `key id:hex@example.com`."""
-    if not isinstance(arguments, Mapping):
+    if not isinstance(arguments, dict):
         return ()
     found: dict[str, None] = {}
     for key, value in list(arguments.items())[:_MOST_KEYS]:
@@ -73,11 +73,11 @@ def handles(values: Any, fingerprints: Fingerprints) -> tuple[str, ...]:
 
 
 def _handle_values(values: Any, depth: int) -> Iterator[str]:
-    if not isinstance(values, Mapping) or depth == 0:
+    if not isinstance(values, dict) or depth == 0:
         return
     for key, value in list(values.items())[:_MOST_KEYS]:
         if isinstance(value, str):
             if _SHORTEST_HANDLE <= len(value) <= 65_536 and isinstance(key, str) and _HANDLES.match(key):
                 yield value
-        elif isinstance(value, Mapping):
+        elif isinstance(value, dict):
             yield from _handle_values(value, depth - 1)

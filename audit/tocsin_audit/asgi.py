@@ -69,7 +69,7 @@ class Outer:
     async def _lifespan(self, watch: Watch, scope: Scope, receive: Receive, send: Send) -> None:
         async def passing(message: Message) -> None:
             if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
-                await asyncio.get_running_loop().run_in_executor(None, watch.stop)
+                await asyncio.to_thread(watch.stop)
             await send(message)
 
         watch.start()
@@ -106,7 +106,7 @@ class _Request:
         except BaseException as error:
             if exchange.denied is not None and isinstance(error, Exception):
                 return  # it was told that the client has gone
-            if not self._complete:
+            if not self._over:
                 exchange.failure = error
             raise
         finally:
@@ -147,9 +147,9 @@ class _Request:
         try:
             if kind == "http.response.start":
                 self._started = True
+                self._note_start(message)
                 if message["status"] >= 400 and not self._body_over:
                     await self._peek()
-                self._note_start(message)
         except Exception as error:  # noqa: BLE001 - our own faults must not reach the server
             self._watch.trouble("response", error)
         try:
@@ -165,11 +165,16 @@ class _Request:
         except Exception as error:  # noqa: BLE001 - our own faults must not reach the server
             self._watch.trouble("response", error)
 
+    @property
+    def _over(self) -> bool:
+        """Whether what happens from here on changes nothing of what is told."""
+        return self._complete or self._exchange.submitted
+
     def _note_request(self, message: Message) -> None:
         if message["type"] == "http.request":
             self._exchange.request.feed(message.get("body", b""))
             self._body_over = not message.get("more_body", False)
-        elif message["type"] == "http.disconnect" and not self._complete:
+        elif message["type"] == "http.disconnect" and not self._over:
             self._exchange.disconnected = True
 
     def _note_start(self, message: Message) -> None:
@@ -216,6 +221,7 @@ class _Request:
     def _caller_facts(self) -> dict[str, str | None]:
         """The same with whom the server has verified by now."""
         facts = self._source_facts()
+        facts["tenant"] = None
         user = self._scope.get("user")
         access = getattr(user, "access_token", None)
         if access is not None:

@@ -57,7 +57,7 @@ class Assembler:
         exchange = http.exchange
         method = clean(request.get("method"), 128) or http.header_method
         params = request.get("params")
-        params = params if isinstance(params, Mapping) else {}
+        params = params if isinstance(params, dict) else {}
         inner = exchange.inner.get((key_of(request.get("id")), method or ""))
         answer, size = http.answer(request)
         late = answer is None and inner is not None and inner.done
@@ -127,8 +127,8 @@ class Assembler:
         event.user_agent = clean(headers.get("user-agent"))
         event.origin = clean(headers.get("origin"))
         event.protocol = http.protocol
-        tls = scope.get("extensions", {}).get("tls") if isinstance(scope.get("extensions"), Mapping) else None
-        if isinstance(tls, Mapping):
+        tls = scope.get("extensions", {}).get("tls") if isinstance(scope.get("extensions"), dict) else None
+        if isinstance(tls, dict):
             event.tls = {0x0303: "1.2", 0x0304: "1.3"}.get(tls.get("tls_version", 0))
         if http.session is not None:
             event.session = self._fingerprints.of(http.session)
@@ -179,7 +179,7 @@ class Assembler:
         """What was asked for."""
         method = event.method or ""
         name = params.get("name") if method in ("tools/call", "prompts/get") else params.get("uri")
-        if method == "completion/complete" and isinstance(ref := params.get("ref"), Mapping):
+        if method == "completion/complete" and isinstance(ref := params.get("ref"), dict):
             name = ref.get("uri") or ref.get("name")
         target = name if isinstance(name, str) else header_text(headers["mcp-name"]) if "mcp-name" in headers else None
         event.target = clean(target, 1024)
@@ -228,7 +228,7 @@ class Assembler:
     @staticmethod
     def _error(event: AuditEvent, message: Mapping[str, Any] | None) -> None:
         error = message.get("error") if message is not None else None
-        if isinstance(error, Mapping):
+        if isinstance(error, dict):
             code = error.get("code")
             event.error_code = code if isinstance(code, int) else clean(code, 64)
             event.error = clean_error(error.get("message"))
@@ -243,7 +243,7 @@ class Assembler:
     ) -> None:
         """What came back."""
         result = message.get("result") if message is not None else None
-        if not isinstance(result, Mapping):
+        if not isinstance(result, dict):
             return
         inside = measure.payload(result)
         if result.get("isError") is not True:
@@ -257,7 +257,7 @@ class Assembler:
         if event.method == "tools/list" and isinstance(tools := result.get("tools"), list):
             event.manifest = msgspec.Raw(msgspec.json.encode(measure.manifest(tools)))
             for tool in tools[:1000]:
-                if isinstance(tool, Mapping) and isinstance(noted := tool.get("annotations"), Mapping):
+                if isinstance(tool, dict) and isinstance(noted := tool.get("annotations"), dict):
                     _keep(self._annotations, str(tool.get("name"))[:1024], noted)
 
     def _learn(self, exchange: Exchange, tool: Any) -> None:
@@ -268,16 +268,16 @@ class Assembler:
             if call.method == "tools/list" and call.done and isinstance(call.result, Sequence):
                 for listed in call.result[:1000]:
                     noted = dump(getattr(listed, "annotations", None))
-                    _keep(self._annotations, str(listed.name)[:1024], noted if isinstance(noted, Mapping) else {})
+                    _keep(self._annotations, str(listed.name)[:1024], noted if isinstance(noted, dict) else {})
 
     def _remember(self, event: AuditEvent, http: Reading, message: Mapping[str, Any] | None) -> None:
         """What only this answer says and later events need: the session's client, the server's version."""
         result = message.get("result") if message is not None else None
-        if not isinstance(result, Mapping):
+        if not isinstance(result, dict):
             return
         meta = result.get("_meta")
-        said = result.get("serverInfo") or (meta.get(f"{META}serverInfo") if isinstance(meta, Mapping) else None)
-        if isinstance(said, Mapping):
+        said = result.get("serverInfo") or (meta.get(f"{META}serverInfo") if isinstance(meta, dict) else None)
+        if isinstance(said, dict):
             self._server_version = event.server_version = clean(said.get("version"), 64)
         if event.method == "initialize":
             event.protocol = clean(result.get("protocolVersion"), 32) or event.protocol
@@ -294,7 +294,7 @@ def _request_id(request_id: Any) -> str | int | None:
 
 
 def _version(info: Any) -> str | None:
-    if not isinstance(info, Mapping):
+    if not isinstance(info, dict):
         return None
     name, version = clean(info.get("name"), 128), clean(info.get("version"), 64)
     return f"{name}/{version}" if name and version else name

@@ -42,8 +42,8 @@ class Denials:
             return
         if not denial.subject or not denial.subject.keys() <= _SUBJECTS:
             raise ValueError(f"a subject names one or more of {', '.join(sorted(_SUBJECTS))}")
-        # The look-up goes by the fact that is hardest to share; a server's name alone would be looked up every time.
-        first = min(denial.subject.items(), key=lambda fact: (fact[0] == "server", fact))
+        # The look-up goes by the fact that is hardest to share.
+        first = min(denial.subject.items(), key=lambda fact: (fact[0] in ("server", "tenant"), fact))
         self._by_fact.setdefault(first, []).append(denial)
 
     def __bool__(self) -> bool:
@@ -59,9 +59,17 @@ class Denials:
             if value is None:
                 continue
             for denial in self._by_fact.get((key, value), ()):
-                if now < denial.until and all(facts.get(name) == wanted for name, wanted in denial.subject.items()):
+                if now < denial.until and all(
+                    _matches(facts, *fact, len(denial.subject)) for fact in denial.subject.items()
+                ):
                     return denial
         return None
+
+
+def _matches(facts: Mapping[str, str | None], key: str, wanted: str, of: int) -> bool:
+    """Whether one fact of a subject holds; beside others, a tenant that nobody could know does not stand against."""
+    known = facts.get(key, "")
+    return known == wanted or (key == "tenant" and of > 1 and known is None)
 
 
 def _denial(given: Any) -> Denial:

@@ -30,7 +30,10 @@ NULL_LIKE: Final = frozenset({"", "-", "anonymous", "unknown", "null", "none", "
 
 if TYPE_CHECKING:
     Time = float
+    Count = int
 else:
+    # Whatever a producer says, what adds counts up and packs them can rely on 64 bits.
+    Count = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
     # On the wire RFC 3339 with a zone, or a number; in memory, after `settle_event`, seconds since the epoch.
     Time = Annotated[datetime, msgspec.Meta(tz=True)] | int | float
 
@@ -71,9 +74,9 @@ class AuditEvent(msgspec.Struct, gc=False, omit_defaults=True):
     tls: str | None = None
     user_agent: str | None = None
     origin: str | None = None
-    request_bytes: int | None = None
-    response_bytes: int | None = None
-    rows: int | None = None
+    request_bytes: Count | None = None
+    response_bytes: Count | None = None
+    rows: Count | None = None
     bytes_quality: str | None = None
     duration_ms: float | None = None
     session: str | None = None
@@ -96,7 +99,7 @@ class AuditEvent(msgspec.Struct, gc=False, omit_defaults=True):
     error: str | None = None
     producer: str | None = None
     run: str | None = None
-    seq: int | None = None
+    seq: Count | None = None
     sample_rate: float | None = None
     received: float = 0.0
     late: bool = False

@@ -42,7 +42,7 @@ def verified(access: Any, tenant_claims: Iterable[str], now: float) -> Identity:
     `resource`. `now` is in seconds since the epoch.
     """
     given = getattr(access, "claims", None)
-    claims: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    claims: Mapping[str, Any] = given if isinstance(given, dict) else {}
     merged = dict(claims)
     merged.setdefault("sub", getattr(access, "subject", None))
     merged.setdefault("exp", getattr(access, "expires_at", None))
@@ -106,7 +106,7 @@ def _actors(claims: Mapping[str, Any]) -> tuple[str, ...]:
     """The chain of the `act` claim (RFC 8693 §4.1), who acts now first."""
     chain: list[str] = []
     actor = claims.get("act")
-    while isinstance(actor, Mapping) and len(chain) < _MOST_CHAIN:
+    while isinstance(actor, dict) and len(chain) < _MOST_CHAIN:
         subject = _name(actor.get("sub")) or _name(actor.get("client_id"))
         if subject is not None:
             issuer = _name(actor.get("iss"))
@@ -121,7 +121,7 @@ def _tenant(claims: Mapping[str, Any], paths: Iterable[str]) -> str | None:
             return name
         value: Any = claims
         for key in path.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
+            value = value.get(key) if isinstance(value, dict) else None
         if (name := _name(value)) is not None:
             return name
     return None

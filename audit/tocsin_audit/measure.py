@@ -23,7 +23,7 @@ _CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
 def payload(result: Mapping[str, Any]) -> Any:
     """What a result is about: `structuredContent` without FastMCP's wrapper, else its first text that is JSON."""
     structured = result.get("structuredContent")
-    if isinstance(structured, Mapping) and structured:
+    if isinstance(structured, dict) and structured:
         if _wrapped(result, structured):
             return structured["result"]
         return structured
@@ -41,16 +41,16 @@ def _wrapped(result: Mapping[str, Any], structured: Mapping[str, Any]) -> bool:
     if len(structured) != 1 or "result" not in structured:
         return False
     meta = result.get("_meta")
-    fastmcp = meta.get("fastmcp") if isinstance(meta, Mapping) else None
-    marked = isinstance(fastmcp, Mapping) and fastmcp.get("wrap_result") is True
-    return marked or not isinstance(structured["result"], Mapping)
+    fastmcp = meta.get("fastmcp") if isinstance(meta, dict) else None
+    marked = isinstance(fastmcp, dict) and fastmcp.get("wrap_result") is True
+    return marked or not isinstance(structured["result"], dict)
 
 
 def _blocks(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     content = result.get("content")
     if not isinstance(content, list):
         content = result.get("contents")
-    return [block for block in content if isinstance(block, Mapping)] if isinstance(content, list) else []
+    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
 
 
 def rows(method: str, result: Mapping[str, Any], inside: Any) -> int | None:
@@ -64,7 +64,7 @@ def rows(method: str, result: Mapping[str, Any], inside: Any) -> int | None:
     if method not in ("tools/call", "resources/read", "tasks/result", "tasks/get"):
         return None
     blocks = _blocks(result)
-    if isinstance(result.get("structuredContent"), Mapping):
+    if isinstance(result.get("structuredContent"), dict):
         return count(inside)
     # The official SDK emits one block for each element of a list.
     if len(blocks) == 1 and inside is not None:
@@ -77,12 +77,12 @@ def count(value: Any) -> int:
     for _ in range(_DEEP):
         if isinstance(value, list):
             return len(value)
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             return 0 if value is None else 1
         lists = [item for item in value.values() if isinstance(item, list)]
         if len(lists) == 1:
             return len(lists[0])
-        inner = [item for item in value.values() if isinstance(item, Mapping)]
+        inner = [item for item in value.values() if isinstance(item, dict)]
         if lists or len(inner) != 1:
             return 1
         value = inner[0]
@@ -96,7 +96,7 @@ def manifest(tools: Sequence[Any]) -> dict[str, Any]:
     """
     hashes: dict[str, str] = {}
     for tool in tools[:_MOST_TOOLS]:
-        if isinstance(tool, Mapping) and (name := clean(tool.get("name"), 128)) is not None:
+        if isinstance(tool, dict) and (name := clean(tool.get("name"), 128)) is not None:
             seen = {key: value for key, value in tool.items() if key != "_meta"}
             hashes[name] = hashlib.sha256(_CANONICAL.encode(seen)).hexdigest()[:32]
     return {"count": len(tools), "tools": hashes}

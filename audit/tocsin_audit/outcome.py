@@ -100,10 +100,10 @@ def _by_status(status: int, answer: Answer) -> str | None:
 
 def _by_message(message: Mapping[str, Any], answer: Answer) -> tuple[str, str | None]:
     error = message.get("error")
-    if isinstance(error, Mapping):
+    if isinstance(error, dict):
         return _by_code(error.get("code"), _error_text(message), answer), clean_error(_error_text(message))
     result = message.get("result")
-    if not isinstance(result, Mapping):
+    if not isinstance(result, dict):
         return "ok", None
     if result.get("isError") is True:
         text = _first_text(result)
@@ -176,7 +176,7 @@ def _plain(text: str) -> str:
 
 def _error_text(message: Mapping[str, Any] | None) -> str:
     error = message.get("error") if message is not None else None
-    text = error.get("message") if isinstance(error, Mapping) else error
+    text = error.get("message") if isinstance(error, dict) else error
     return text if isinstance(text, str) else ""
 
 
@@ -184,7 +184,7 @@ def _first_text(result: Mapping[str, Any]) -> str:
     content = result.get("content")
     if isinstance(content, list):
         for block in content:
-            if isinstance(block, Mapping) and isinstance(block.get("text"), str):
+            if isinstance(block, dict) and isinstance(block.get("text"), str):
                 return str(block["text"])
     return ""
 

@@ -39,9 +39,9 @@ class Reading:
         # Posted responses answer the server's own requests; they are no requests of the client.
         self.requests = [request for request in self.requests if "method" in request][:100]
         params = self.requests[0].get("params") if self.requests else None
-        opening: Mapping[str, Any] = params if isinstance(params, Mapping) else {}
+        opening: Mapping[str, Any] = params if isinstance(params, dict) else {}
         meta = opening.get("_meta")
-        self.meta: Mapping[str, Any] = meta if isinstance(meta, Mapping) else {}
+        self.meta: Mapping[str, Any] = meta if isinstance(meta, dict) else {}
         version = self.headers.get("mcp-protocol-version") or self.meta.get(f"{META}protocolVersion")
         self.protocol = clean(version or opening.get("protocolVersion"), 32)
         self.client_info = self.meta.get(f"{META}clientInfo") or opening.get("clientInfo")
@@ -122,7 +122,8 @@ class Reading:
             return bool(self._unnamed)
         marks = any(name.startswith("mcp-") for name in self.headers) or "resource_metadata" in self.challenge
         streams = "text/event-stream" in self.headers.get("accept", "")
-        return (marks or streams or self.exchange.denied is not None) and status not in (404, 405, 406, 415)
+        wrong_place = status in (404, 405, 406, 415) and not self._unnamed
+        return (marks or streams or self.exchange.denied is not None) and not wrong_place
 
     @property
     def credentials(self) -> tuple[str | None, str | None]:
@@ -143,7 +144,7 @@ class Reading:
         if self.header_method is not None and self.header_method != request.get("method"):
             return "Mcp-Method header disagrees with the body"
         params = request.get("params")
-        named = params.get("name", params.get("uri")) if isinstance(params, Mapping) else None
+        named = params.get("name", params.get("uri")) if isinstance(params, dict) else None
         if "mcp-name" in self.headers and named is not None and header_text(self.headers["mcp-name"]) != named:
             return "Mcp-Name header disagrees with the body"
         return None

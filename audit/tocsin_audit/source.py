@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -11,6 +12,7 @@ def networks(names: Iterable[str]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(name.strip(), strict=False) for name in names if name.strip())
 
 
+@lru_cache(maxsize=4096)
 def address(text: str) -> str | None:
     """An IP address in its one form, without port or brackets; null where it is none."""
     host = text.strip().strip('"')

@@ -3,15 +3,16 @@
 import contextlib
 import gzip
 import os
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Final
 
-try:
+if sys.platform == "win32":
+    import msvcrt
+else:
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # the module or its absence
 
 _SUFFIX: Final = ".ndjson.gz"
 _LOCK: Final = "lock"
@@ -52,21 +53,26 @@ class Spool:
         """Take over the segments of processes that are gone; how many there were."""
         taken = 0
         for other in sorted(self.base.iterdir()):
-            if other == self._own or not (other / _LOCK).is_file():
-                continue
-            lock = _lock(other / _LOCK)
-            if lock is None:
-                continue
-            with lock:
-                for path in _segments(other):
-                    mine = self._own / path.name
-                    path.rename(mine)
-                    self._segments[mine] = mine.stat().st_size
-                    taken += 1
-                for left in other.iterdir():
-                    left.unlink()
-                other.rmdir()
+            if other != self._own and (other / _LOCK).is_file():
+                # A third process may be quicker; then the folder is gone in the middle of this.
+                with contextlib.suppress(OSError):
+                    taken += self._adopt(other)
         return taken
+
+    def _adopt(self, other: Path) -> int:
+        lock = _lock(other / _LOCK)
+        if lock is None:
+            return 0
+        with lock:
+            found = list(_segments(other))
+            for path in found:
+                mine = self._own / path.name
+                path.rename(mine)
+                self._segments[mine] = mine.stat().st_size
+        for left in other.iterdir():
+            left.unlink()
+        other.rmdir()
+        return len(found)
 
     def write(self, lines: list[bytes]) -> Path:
         """One segment with these lines, durable on return. Raises SpoolFullError, or OSError from the disk."""
@@ -121,7 +127,9 @@ def _lock(path: Path) -> IO[bytes] | None:
     """The lock of a directory, held while the file is open; null where another process has it."""
     file = path.open("ab")
     try:
-        if fcntl is not None:
+        if sys.platform == "win32":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()

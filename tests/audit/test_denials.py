@@ -32,3 +32,12 @@ def test_a_bad_denial_is_named_and_the_others_stand(bad: Any) -> None:
     listed = Denials([bad, one({"token": "k:1"})])
     assert len(listed.faults) == 1
     assert listed.find({"token": "k:1"}, 1.0) is not None
+
+
+def test_a_tenant_beside_other_facts_stands_against_only_a_known_other_tenant() -> None:
+    listed = Denials([one({"user": "alice", "tenant": "acme"})])
+    assert listed.find({"user": "alice", "tenant": "acme"}, 1.0) is not None
+    assert listed.find({"user": "alice", "tenant": None}, 1.0) is not None
+    assert listed.find({"user": "alice", "tenant": "globex"}, 1.0) is None
+    assert listed.find({"user": "alice"}, 1.0) is None
+    assert Denials([one({"tenant": "acme"})]).find({"tenant": None}, 1.0) is None
