@@ -26,16 +26,27 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class Admitted:
-    """The lines that are taken, with their events in memory and their numbers, and those that are not."""
+    """The lines that are taken, with their events in memory and their numbers, and those that are not.
+
+    `joined` is all that are taken joined by newlines where that is at hand.
+    """
 
     events: list[AuditEvent] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
+    joined: bytes | None = None
+
+    def payload(self, part: slice) -> bytes:
+        """Some of the lines that are taken, joined by newlines."""
+        if self.joined is not None and part.start == 0 and part.stop >= len(self.lines):
+            return self.joined
+        return b"\n".join(self.lines[part])
 
     def take(self, events: Sequence[AuditEvent], lines: Sequence[bytes], numbers: Sequence[int]) -> None:
         """Take lines that are good."""
+        self.joined = None
         self.events += events
         self.lines += lines
         self.numbers += numbers
@@ -49,6 +60,7 @@ class Admitted:
 
     def without(self, indexes: Collection[int]) -> None:
         """Leave out lines that were taken."""
+        self.joined = None
         gone = set(indexes)
         kept = [index for index in range(len(self.events)) if index not in gone]
         self.events = [self.events[index] for index in kept]
@@ -56,12 +68,22 @@ class Admitted:
         self.numbers = [self.numbers[index] for index in kept]
 
 
-def admit(into: Admitted, lines: Sequence[bytes], numbers: Sequence[int], key: Key, longest: int) -> None:
-    """Judge a chunk of lines, of at most `longest` bytes each, for a key."""
+def admit(
+    into: Admitted,
+    lines: Sequence[bytes],
+    numbers: Sequence[int],
+    key: Key,
+    longest: int,
+    joined: bytes | None = None,
+) -> None:
+    """Judge a chunk of lines, of at most `longest` bytes each, for a key; `joined` as in `Lines`."""
     if max(map(len, lines), default=0) <= longest:
-        events = parse_lines(b"\n".join(lines), lines)
+        payload = b"\n".join(lines) if joined is None else joined
+        events = parse_lines(payload, lines)
         if events is not None and all(outside(event, key) is None for event in _questionable(events, key)):
+            first = not into.events
             into.take(events, lines, numbers)
+            into.joined = payload if first else None
             return
     for number, line in zip(numbers, lines, strict=True):
         if line.isspace():

@@ -32,10 +32,14 @@ _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Lines(NamedTuple):
-    """Lines that are not blank, each with its number in the body, the first being 1."""
+    """Lines that are not blank, each with its number in the body, the first being 1.
+
+    `joined` is all of them joined by newlines where the body happens to be just that.
+    """
 
     lines: Sequence[bytes]
     numbers: Sequence[int]
+    joined: bytes | None = None
 
 
 def split(body: bytes, content_type: str, most: int) -> Lines:
@@ -55,13 +59,13 @@ def split(body: bytes, content_type: str, most: int) -> Lines:
             # Several objects under the name of one: what shippers send as NDJSON all the same.
             pass
     body = body.rstrip(_SPACE)
-    if body.count(b"\n") >= most:
+    lines = body.split(b"\n", most)
+    if len(lines) > most:
         raise _too_many(most)
-    lines = body.split(b"\n")
     if b"\r" in body or b"" in lines:
         kept = [(number, line.strip(_SPACE)) for number, line in enumerate(lines, 1)]
         return Lines([line for _, line in kept if line], [number for number, line in kept if line])
-    return Lines(lines, range(1, len(lines) + 1))
+    return Lines(lines, range(1, len(lines) + 1), body)
 
 
 def _array(body: bytes, most: int) -> Lines:

@@ -204,7 +204,9 @@ class Listener:
             if at:
                 # A large body must not keep others waiting.
                 await asyncio.sleep(0)
-            admit(admitted, lines.lines[at : at + CHUNK], lines.numbers[at : at + CHUNK], key, self._limits.line)
+            chunk = slice(at, at + CHUNK)
+            joined = lines.joined if len(lines.lines) <= CHUNK else None
+            admit(admitted, lines.lines[chunk], lines.numbers[chunk], key, self._limits.line, joined)
         digest = sha256(body).hexdigest()
         identify(admitted.events, digest, admitted.numbers)
         good = len(admitted.events)
@@ -228,7 +230,7 @@ class Listener:
                 EVENTS,
                 receive(
                     admitted.events[part],
-                    b"\n".join(admitted.lines[part]),
+                    admitted.payload(part),
                     received,
                     source=key.id,
                     digest=digest,

@@ -55,7 +55,10 @@ def clean_events(events: Sequence[AuditEvent], payload: bytes, lines: Sequence[b
     Raises ValueError where there are not as many lines as events.
     """
     plain = payload.isascii() and b"\\" not in payload and b"\x7f" not in payload
-    for event, line in zip(events, payload.split(b"\n") if lines is None else lines, strict=True):
+    lines = payload.split(b"\n") if lines is None else lines
+    if plain and len(lines) == len(events) and max(map(len, lines), default=0) <= TEXT:
+        return
+    for event, line in zip(events, lines, strict=True):
         if len(line) > TEXT or (not plain and _HOSTILE_LINE.search(line) is not None):
             clean_event(event)
 

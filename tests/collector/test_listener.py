@@ -62,6 +62,7 @@ def test_a_line_is_stored_as_it_came_with_who_brought_it_and_when(site: Any) -> 
         (b"\xef\xbb\xbf" + GOOD + b"\n" + GOOD, "application/octet-stream"),
         (GOOD + b"\n" + GOOD, "application/json"),
     ],
+    ids=["ndjson", "crlf", "blank lines", "array", "pretty array", "byte order mark", "ndjson called json"],
 )
 def test_every_usual_way_to_write_events_is_read(site: Any, content: bytes, content_type: str) -> None:
     answer = site.post(content, site.key(), Content_Type=content_type)
@@ -84,6 +85,7 @@ def test_one_object_over_several_lines_is_one_event(site: Any) -> None:
         ("zstd", lambda data: b"".join(zstandard.ZstdCompressor().compress(part) for part in (data[:70], data[70:]))),
         ("identity", lambda data: data),
     ],
+    ids=["gzip", "gzip in members", "zstd", "zstd in frames", "identity"],
 )
 def test_every_encoding_is_undone(site: Any, encoding: str, encode: Callable[[bytes], bytes]) -> None:
     content = encode(numbered(600))
@@ -212,6 +214,18 @@ def test_what_is_not_understood_is_a_415(site: Any, headers: dict[str, str], wha
         (b"not zstd", {"Content_Encoding": "zstd"}),
         (zstandard.ZstdCompressor().compress(GOOD)[:-4], {"Content_Encoding": "zstd"}),
     ],
+    ids=[
+        "empty",
+        "blank",
+        "array cut short",
+        "endless array",
+        "no gzip",
+        "gzip cut short",
+        "gzip and more",
+        "members without end",
+        "no zstd",
+        "zstd cut short",
+    ],
 )
 def test_a_body_that_cannot_be_read_is_a_400(site: Any, content: bytes, headers: dict[str, str]) -> None:
     answer = site.post(content, site.key(), **headers)
@@ -236,6 +250,7 @@ def deflated(size: int) -> bytes:
         (zstandard.ZstdCompressor(write_content_size=False).compress(bytes(64 << 20)), {"Content_Encoding": "zstd"}),
         (b"1\n" * 20_001, {}),
     ],
+    ids=["plain", "gzip bomb", "gzip members", "zstd bomb", "zstd bomb of unknown size", "lines"],
 )
 def test_too_much_is_a_413_however_it_is_packed(open_site: Any, content: bytes, headers: dict[str, str]) -> None:
     with open_site(Limits(body=1 << 20)) as site:
