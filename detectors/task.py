@@ -96,7 +96,7 @@ class DetectTask:
         for record in records:
             findings = self._engine.fold(record)
             if record.offset > self._known:
-                self._emit(record, findings)
+                self._emit(record, findings, last=record is records[-1])
                 if self._observer is not None:
                     self._observer.folded(record, findings)
             self.position = record.offset + 1
@@ -144,9 +144,10 @@ class DetectTask:
             place = records[-1].offset + 1
         self._out_position = max(self._out_position, place)
 
-    def _emit(self, record: Record, findings: Sequence[Finding]) -> None:
+    def _emit(self, record: Record, findings: Sequence[Finding], *, last: bool) -> None:
+        # While it catches up, one tick for all the frames that were read at once is enough.
         clock = self._engine.clock
-        if not findings and clock - self._told < self._tick:
+        if not findings and (not last or clock - self._told < self._tick):
             return
         self._told = clock
         origin = Origin(self._task, self._stream.partition, record.offset, 0)
