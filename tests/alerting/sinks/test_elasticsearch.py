@@ -12,7 +12,7 @@ from elasticsearch import Elasticsearch
 
 from alerting.sink import Sink
 from alerting.sinks.elasticsearch.templates import STREAM, install, shipped
-from tests.alerting.sinks.place import make
+from tests.alerting.sinks.place import TIMEOUT, make
 from tests.alerting.sinks.place_elasticsearch import MARKS, ElasticsearchPlace, place
 from tests.alerting.sinks.samples import a_finding, an_alert, an_incident
 from tests.services.elasticsearch import OwnNode
@@ -43,14 +43,14 @@ def through(url: str, change: Callable[[Request, Handler], Reply], **options: An
     """A sink that reaches the node through something that changes requests or answers."""
     node = forward(url)
     with Front(lambda request: change(request, node)) as front:
-        sink = make("elasticsearch", {"url": front.url, "timeout": 5.0} | options)
+        sink = make("elasticsearch", {"url": front.url, "timeout": TIMEOUT} | options)
         yield front, sink
         sink.close()
 
 
 def test_the_first_delivery_makes_a_data_stream_from_our_templates(here: ElasticsearchPlace) -> None:
     here.client.indices.delete_index_template(name=STREAM)
-    sink = here.sink(timeout=30.0)
+    sink = here.sink(timeout=60.0)
     sink.deliver([an_alert(1)], frozenset())
     sink.close()
     (stream,) = here.client.indices.get_data_stream(name=here.stream)["data_streams"]
@@ -272,7 +272,7 @@ def test_a_node_killed_midway_gets_everything_once_it_is_back() -> None:
     folder.mkdir()
     node = OwnNode(folder)
     url = node.start()
-    sink = make("elasticsearch", {"url": url, "timeout": 10.0})
+    sink = make("elasticsearch", {"url": url, "timeout": 60.0})
     alerts = [an_alert(number) for number in range(4)]
     try:
         assert [result.outcome for result in sink.deliver(alerts[:2], frozenset())] == ["done"] * 2
