@@ -118,7 +118,10 @@ class Runbooks:
         template = self._compiled.get(text)
         if template is None:
             template = self._compiled[text] = self._environment.from_string(text)
-        return " ".join(template.render(facts).split())
+        try:
+            return " ".join(template.render(facts).split())
+        except TemplateError as error:
+            raise ConfigError(f"the text {text[:60]!r} cannot be filled in ({error})", where="a runbook") from error
 
     def _checked(self, name: str, tree: dict[str, Any]) -> Runbook:
         where = f"alerting/runbooks/{name}.yaml"

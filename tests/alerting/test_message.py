@@ -1,0 +1,70 @@
+import msgspec
+
+from alerting.alert import REASONS, Alert
+from alerting.message import Messages, digest_text
+from alerting.runbook import Runbooks
+from tests.alerting.test_decide import a_record
+from tests.alerting.test_outbox import an_alert
+from tests.alerting.world import NOON, a_finding
+
+MESSAGES = Messages(Runbooks())
+
+
+def an_alert_of(*findings_: object, **more: object) -> Alert:
+    finding = a_finding()
+    alert = Alert(
+        id="i.1",
+        time=NOON,
+        change="opened",
+        reason="new",
+        page=True,
+        incident=a_record().incident(),
+        findings=(finding,),
+    )
+    return msgspec.structs.replace(alert, **more)
+
+
+def test_an_alert_says_what_happened_why_now_about_whom_and_what_next() -> None:
+    lines = MESSAGES.of_change(an_alert_of()).splitlines()
+    assert lines[0] == "HIGH [acme] brute noticed"
+    assert lines[1] == "What happened: 41 failures in 60 s (expected: at most 8)"
+    assert lines[2] == "Why it matters: passwords are being tried"
+    assert lines[3] == "When: 2024-10-04T12:00:00Z; 41 events, confidence 100%"
+    assert lines[4] == "Why now: It is new."
+    assert lines[5] == "About: user hxxps(:)//idp.example|alice, tenant acme"
+    assert [line[:2] for line in lines[7:10]] == ["1.", "2.", "3."]
+    assert lines[10].endswith(f"tocsin incident show {a_record().id[:12]}")
+
+
+def test_every_reason_has_words() -> None:
+    for reason in REASONS:
+        assert "Why now: " in MESSAGES.of_change(an_alert_of(reason=reason))
+
+
+def test_what_has_ended_needs_no_next_step() -> None:
+    closed = a_record(status="closed").incident()
+    assert "Next:" not in MESSAGES.of_change(
+        an_alert_of(change="closed", reason="closed", incident=closed, findings=())
+    )
+
+
+def test_a_strangers_words_are_no_markup_and_no_new_lines() -> None:
+    hostile = "x\n\x1b[2J<script>@channel [y](https://evil.example)"
+    finding = a_finding(observed=hostile, expected=hostile, why=hostile)
+    incident = a_record(title=hostile, entity={"user": hostile}).incident()
+    text = MESSAGES.of_change(an_alert_of(incident=incident, findings=(finding,)))
+    assert not any(words in text for words in ("\x1b", "<script", "@channel", "https://", "[y]"))
+    assert len(text.splitlines()) == 11
+
+
+def test_a_bundle_names_its_incidents_and_what_became_of_them() -> None:
+    records = [a_record(), a_record(status="closed", id="f" * 32)]
+    text = MESSAGES.of_bundle(records)
+    assert text.startswith("2 incidents that the page budget held back")
+    assert "(ffffffffffff, closed)" in text
+
+
+def test_a_digest_of_a_digest_keeps_what_that_listed() -> None:
+    listed = "2 incidents\n- one\n- two\nAll of them: tocsin incident list"
+    text = digest_text([an_alert("a"), msgspec.structs.replace(an_alert("b", "bundle"), text=listed)])
+    assert "  - one\n  - two" in text
