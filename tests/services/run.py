@@ -75,6 +75,7 @@ def shared_server(name: str, start: Callable[[Path], str]) -> str:
             raise MissingError(message) if kind == MissingError.__name__ else RuntimeError(message)
         folder = run_folder() / name
         folder.mkdir()
+        (folder / "ended").touch()  # until something is kept in it
         try:
             address = start(folder)
         except Exception as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.keeper import sweep
 from tests.services.run import VARIABLE, MissingError, shared_server, skip_or_fail
 
 REPOSITORY = Path(__file__).parents[2]
@@ -101,3 +102,5 @@ def test_a_server_that_does_not_start_is_tried_once_and_all_are_told(
         with pytest.raises(MissingError, match="not on this machine"):
             shared_server("thing", start)
     assert len(tried) == 1
+    sweep(tmp_path)
+    assert not tmp_path.exists()
