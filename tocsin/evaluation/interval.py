@@ -45,6 +45,8 @@ def bootstrap(values: Sequence[float], statistic: Callable[[Sequence[float]], fl
     """A statistic with its percentile bootstrap interval (Efron 1979; 1,000 resamples), the same for the same seed."""
     if not values:
         return Estimate(None, None, None)
+    if min(values) == max(values):
+        return Estimate(statistic(values), values[0], values[0])
     rng = Random(seed)  # noqa: S311  # resampling, no secrets
     ordered = sorted(values)
     drawn = sorted(statistic(rng.choices(ordered, k=len(ordered))) for _ in range(RESAMPLES))

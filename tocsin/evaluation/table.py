@@ -1,5 +1,6 @@
 """The report in a terminal."""
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -30,9 +31,10 @@ def _classes(score: Score) -> Table:
     title = (
         f"{escape(score.corpus)}: {score.events:,} events, {score.days:.1f} days, seed {score.seed}, {escape(digest)}"
     )
-    table = Table(title=title, title_justify="left")
-    for name in ("class", "incidents", "recall", "page recall", "delay median", "delay p95", "events to decide"):
-        table.add_column(name, justify="left" if name == "class" else "right")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("class", no_wrap=True)
+    for name in ("n", "recall", "page recall", "delay, p95", "events"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name, row in score.classes.items():
         table.add_row(escape(name), *_cells(row))
         for part, it in (*_parts(score.scenarios, name), *_parts(score.grades, name)):
@@ -90,8 +92,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         str(row.incidents),
         _share(row.recall),
         _share(row.page_recall),
-        duration(row.delay_s.value),
-        duration(row.delay_p95_s.value),
+        f"{duration(row.delay_s.value)}, {duration(row.delay_p95_s.value)}" if row.delay_s.value is not None else "–",
         _plain(row.delay_events.value),
     )
 
@@ -101,14 +102,18 @@ def duration(value: float | None) -> str:
     if value is None:
         return "–"
     if value < 120:
-        return f"{value:.3g} s"
-    return f"{value / 60:.3g} min" if value < 7200 else f"{value / 3600:.3g} h"
+        return f"{value:.2g} s" if value < 10 else f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
 
 
 def _share(value: Share, *, plain: bool = False) -> str:
     if value.value is None:
         return "–"
-    return f"{value.value:.3f}" if plain else f"{value.value:.3f} ({value.low:.2f}–{value.high:.2f})"
+    return f"{value.value:.3f}" if plain else f"{value.value:.2f} {_short(value.low)}–{_short(value.high)}"
+
+
+def _short(value: float) -> str:
+    return "1" if value >= 0.995 else f"{value:.2f}"[1:]
 
 
 def _estimate(value: Estimate) -> str:

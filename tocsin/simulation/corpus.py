@@ -31,7 +31,7 @@ class EventsWriter:
             raise StorageError(
                 f"events cannot be written ({error.strerror})", where=str(path), hint="choose another --out"
             ) from error
-        self._stream = zstandard.ZstdCompressor(level=3).stream_writer(self._file)
+        self._stream = zstandard.ZstdCompressor(level=1).stream_writer(self._file)
 
     def write(self, line: bytes) -> None:
         """One more line, without its newline."""

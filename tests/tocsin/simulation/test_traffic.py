@@ -10,12 +10,12 @@ from tocsin.simulation.traffic import Traffic
 def test_memory_does_not_grow_with_the_length_of_the_corpus(tmp_path: Path) -> None:
     quiet = replace(PRESETS["tiny"], attacks=0.0, decoys=False)
     peaks = []
-    for days in (2, 8):
+    for days in (1, 4):
         tracemalloc.start()
         simulate(1, None, tmp_path / str(days), parameters=replace(quiet, days=days))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    # The longer corpus has two weekends' worth more of calendar, not of events; a quarter covers allocator noise.
+    # A quarter and 200 KB cover that one hour of the longer corpus may be busier than all of the shorter.
     assert peaks[1] < peaks[0] * 1.25 + 200_000
 
 
