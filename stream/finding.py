@@ -101,8 +101,9 @@ def evidence(ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def public(finding: Finding) -> dict[str, Any]:
-    """The finding as others see it: `class`, times as RFC 3339 UTC."""
-    record: dict[str, Any] = msgspec.to_builtins(finding)
+    """The finding as others see it: every field, `class`, times as RFC 3339 UTC."""
+    names = zip(Finding.__struct_fields__, Finding.__struct_encode_fields__, strict=True)
+    record: dict[str, Any] = {shown: msgspec.to_builtins(getattr(finding, name)) for name, shown in names}
     for key in ("start", "end", "time"):
         record[key] = rfc3339(record[key])
     return record

@@ -99,7 +99,7 @@ class TokenEndpoint:
         self._secret = secret
         self._audit = audit
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """One attempt to log in."""
         form = await request.form()
         name, client = str(form.get("username", "")), str(form.get("client_id", ""))
@@ -150,7 +150,7 @@ def main() -> None:
     server = crm(secret)
     audit = AuditMiddleware(server, tenant_claim="org_id", trusted_proxies=("127.0.0.1",))
     app = server.http_app(path="/mcp")
-    app.add_route("/token", TokenEndpoint(secret, audit), methods=["POST"])
+    app.add_route("/token", TokenEndpoint(secret, audit).answer, methods=["POST"])
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
 
 
