@@ -101,7 +101,8 @@ def _by_status(status: int, answer: Answer) -> str | None:
 def _by_message(message: Mapping[str, Any], answer: Answer) -> tuple[str, str | None]:
     error = message.get("error")
     if isinstance(error, dict):
-        return _by_code(error.get("code"), _error_text(message), answer), clean_error(_error_text(message))
+        code, text = error.get("code"), _error_text(message)
+        return _by_code(code if isinstance(code, int) else None, text, answer), clean_error(text)
     result = message.get("result")
     if not isinstance(result, dict):
         return "ok", None
@@ -113,7 +114,7 @@ def _by_message(message: Mapping[str, Any], answer: Answer) -> tuple[str, str | 
     return "ok", None
 
 
-def _by_code(code: Any, text: str, answer: Answer) -> str:
+def _by_code(code: int | None, text: str, answer: Answer) -> str:
     by_exception = _BY_EXCEPTION.get(answer.inner or "")
     if code == -32600 and answer.status in (400, 404) and _SESSION.search(text):
         return "session_invalid"
