@@ -7,6 +7,8 @@ from tocsin_audit.event import rfc3339
 
 EVENT_IDS: Final = 1000
 """Event ids that the truth names per incident at most; `count` says how many there were."""
+DECOY_IDS: Final = 5000
+"""The same per decoy: an outage touches everybody."""
 
 Difficulty = Literal["easy", "medium", "hard"]
 GRADES: Final[tuple[Difficulty, ...]] = ("easy", "medium", "hard")
@@ -46,7 +48,7 @@ class Label:
         elif time > self.end:
             self.end = time
         self.count += 1
-        if len(self.event_ids) < EVENT_IDS:
+        if len(self.event_ids) < (EVENT_IDS if self.why_benign is None else DECOY_IDS):
             self.event_ids.append(event_id)
             self.times.append(time)
 
