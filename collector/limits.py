@@ -32,6 +32,11 @@ class InFlight:
         self._all = 0
         self._by_key: Counter[str] = Counter()
 
+    @property
+    def size(self) -> int:
+        """The bytes that are held now."""
+        return self._all
+
     def claim(self, key: str, size: int) -> Literal["ok", "key", "all"]:
         """Count bytes for a key; `key` or `all` says whose share is used up, and nothing is counted."""
         if self._all + size > self._most:

@@ -98,6 +98,11 @@ class Listener:
             Route("/v1/producer", self._guarded(self._get_producer), methods=["GET"]),
         ]
 
+    @property
+    def in_flight(self) -> int:
+        """The bytes that requests under way hold."""
+        return self._in_flight.size
+
     def close(self) -> None:
         """Answer what waits for a change."""
         self._closing = True

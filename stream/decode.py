@@ -18,7 +18,9 @@ def decode(frame: Frame) -> list[AuditEvent]:
 
     Frames of control records, ticks and findings have none. Raises DamagedError where the lines are not events.
     """
-    if frame.decoded is None:
+    # Whoever keeps frames may take `decoded` away at any moment, so it is looked at once.
+    events = frame.decoded
+    if events is None:
         header = frame.header
         if header.content != "events":
             return []
@@ -34,7 +36,7 @@ def decode(frame: Frame) -> list[AuditEvent]:
             ) from error
         stamp(events, header)
         frame.decoded = events
-    return frame.decoded
+    return events
 
 
 def prepare(events: Sequence[AuditEvent], payload: bytes, lines: Sequence[bytes] | None = None) -> None:

@@ -28,10 +28,11 @@ class Tail:
         for record in records:
             self._records.append(record)
             self._size += len(record.frame.payload)
-            if len(self._records) > DECODED:
-                self._records[-DECODED - 1].frame.decoded = None
         while self._records and (len(self._records) > FRAMES or self._size > BYTES):
             self._size -= len(self._records.popleft().frame.payload)
+        # All but the newest, since a reader that lags behind may have decoded any of them again.
+        for record in islice(self._records, max(len(self._records) - DECODED, 0)):
+            record.frame.decoded = None
 
     def clear(self) -> None:
         """Forget everything."""
