@@ -21,6 +21,8 @@ from tocsin_audit.typed import dump, message_of, params_of
 _TRACE: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
 _QUIET: Final = frozenset({"ping"})
 _REMEMBERED: Final = 10_000
+_MOST_CUT_OFF: Final = 256
+_MOST_KEPT: Final = 65_536
 
 
 class Assembler:
@@ -32,6 +34,7 @@ class Assembler:
         self._trusted = trusted
         self._clients: OrderedDict[str, tuple[str | None, str | None]] = OrderedDict()
         self._annotations: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._cut_off: OrderedDict[tuple[str | None, str | None], Mapping[str, Any]] = OrderedDict()
         self._server_version: str | None = None
 
     def events(self, exchange: Exchange, settings: Settings) -> list[AuditEvent]:
@@ -51,6 +54,10 @@ class Assembler:
                     found.append(event)
         if not http.requests and http.rejected and http.is_mcp:
             found.append(self._of_call(http, {}, settings))
+        for key, message, size in http.resumed:
+            if (waiting := self._cut_off.pop((http.session, key), None)) is not None:
+                http.resume(waiting, message, size)
+                found.append(self._of_call(http, waiting, settings))
         return found
 
     def _of_call(self, http: Reading, request: Mapping[str, Any], settings: Settings) -> AuditEvent:
@@ -83,6 +90,9 @@ class Assembler:
             event.signals = ("mixup:response-id",)
         if exchange.denied is not None:
             event.outcome, event.reason = "authz_denied", f"tocsin.denied:{exchange.denied}"
+        if event.outcome == "cancelled" and inner is None and exchange.request.kept < _MOST_KEPT:
+            # Who comes back to the session for the rest of the stream gets the answer after all.
+            _keep(self._cut_off, (http.session, key_of(request.get("id"))), request, most=_MOST_CUT_OFF)
         self._remember(event, http, message)
         return event
 
@@ -317,8 +327,8 @@ def _length(value: Any) -> int | None:
         return None
 
 
-def _keep(table: "OrderedDict[str, Any]", key: str, value: Any) -> None:
+def _keep(table: "OrderedDict[Any, Any]", key: Any, value: Any, *, most: int = _REMEMBERED) -> None:
     table[key] = value
     table.move_to_end(key)
-    if len(table) > _REMEMBERED:
+    if len(table) > most:
         table.popitem(last=False)

@@ -80,6 +80,8 @@ def options(
     if url is not None and not re.match(r"https?://[^/\s]+", url):
         faults.append(f"{url!r} is not an address; hint: write it like https://tocsin.example:8642")
         url = None
+    if url is not None and re.match(r"http://(?!127\.|localhost\b|\[::1\])", url):
+        faults.append(f"{url} carries the collector key and the events in the clear; hint: use https")
     producer = producer or environ.get("TOCSIN_PRODUCER") or f"{server}@{host}"
     base = Path(spool or environ.get("TOCSIN_SPOOL") or _state(environ) / "tocsin-audit")
     return Options(

@@ -67,6 +67,7 @@ class Reading:
         unnamed: list[tuple[Mapping[str, Any], int]] = []
         asked = {key_of(request.get("id")) for request in self.requests if "id" in request}
         self.foreign_response = False
+        self.resumed: list[tuple[str | None, Mapping[str, Any], int]] = []
         for body in self.exchange.response.bodies():
             text = plain(body, encoding)
             if text is None:
@@ -86,6 +87,8 @@ class Reading:
                     unnamed.append((message, size))
                 elif asked and self.body_seen:
                     self.foreign_response = True
+                elif not self.body_seen:
+                    self.resumed.append((key, message, size))
         for key in asked - self._answers.keys():
             if unnamed:  # an error before the request was understood carries no id, or the server's own
                 self._answers[key] = unnamed[0]
@@ -97,6 +100,10 @@ class Reading:
             if key_of(request.get("id")) == call.request_id and request.get("method") == call.method:
                 return request
         return request_of_inner(call)
+
+    def resume(self, request: Mapping[str, Any], message: Mapping[str, Any], size: int) -> None:
+        """Take an answer on this stream for that of a request whose own stream was cut off."""
+        self._answers[key_of(request.get("id"))] = (message, size)
 
     def answer(self, request: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, int | None]:
         """The JSON-RPC response to a request and its size in bytes; of what was not readable the size alone."""

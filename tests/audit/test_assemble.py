@@ -15,7 +15,7 @@ from tocsin_audit.wire import SseTap
 
 RULES = ({"result": "[*].tenant"}, {"argument": "a.b"}, {"uri": "x://{tenant}/**"}, {"header": "Mcp-Param-T"})
 SETTINGS = Settings(Document(), server="crm", ownership=RULES)
-WORDS = [  # fmt: skip
+WORDS = [
     "jsonrpc",
     "id",
     "method",

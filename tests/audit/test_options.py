@@ -20,6 +20,12 @@ def test_what_an_operator_wrote_wrongly_is_a_fault_and_no_error() -> None:
     assert not made.enabled
 
 
+def test_a_key_in_the_clear_is_told_but_used() -> None:
+    remote = options({}, name="crm", host="h1", url="http://tocsin.example:8642", key="k")
+    local = options({}, name="crm", host="h1", url="http://127.0.0.1:8642", key="k")
+    assert [len(remote.faults), remote.ships, local.faults, local.ships] == [1, True, (), True]
+
+
 def test_servers_with_strange_names_have_folders_of_their_own() -> None:
     folders = {options({}, name=name, host="h").spool.name for name in ("a/b", "a_b", "../x", "a b")}
     assert len(folders) == 4

@@ -98,6 +98,31 @@ def test_a_caller_who_leaves_before_the_answer_is_told_with_what_was_made_for_hi
     assert event.session is not None
 
 
+def test_an_answer_that_is_fetched_after_the_stream_was_cut_off_is_told_too(written: Written) -> None:
+    answer = {"jsonrpc": "2.0", "id": 1, "result": {"structuredContent": {"result": [{"t": "globex"}] * 9}}}
+
+    async def resumable(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "http.request"
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        if scope["method"] == "POST":
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
+        await send({"type": "http.response.body", "body": f"id: 7\ndata: {json.dumps(answer)}\n\n".encode()})
+
+    app = written.audit(resumable, ownership=[{"result": "[*].t"}])
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "rows"}}
+    session = {"Mcp-Session-Id": "session-0001", "Accept": "text/event-stream"}
+    with serving(app, lifespan="off") as url:
+        with httpx.stream("POST", f"{url}/mcp", json=call, headers=session):
+            pass
+        httpx.get(f"{url}/mcp", headers={**session, "Last-Event-ID": "6"})
+    cut, fetched = written.events("tools/call")
+    assert (cut.outcome, cut.rows) == ("cancelled", None)
+    assert (fetched.outcome, fetched.rows, fetched.resource_tenants) == ("ok", 9, ("globex",))
+    assert cut.session == fetched.session
+
+
 def test_a_subscription_is_told_when_it_begins(written: Written) -> None:
     app = written.audit(MCPServer("crm").streamable_http_app(), server="crm")
     meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
