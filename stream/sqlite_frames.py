@@ -33,8 +33,8 @@ CREATE TABLE frames (
 CREATE INDEX frames_by_time ON frames ("first", "last") WHERE "last" > 0;
 CREATE TABLE meta (stream TEXT NOT NULL, "first" INTEGER NOT NULL, previous BLOB NOT NULL);
 """
-_INSERT: Final = """INSERT INTO frames ("offset", "first", "last", header, digest, chain, payload)
-VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_INSERT: Final = 'INSERT INTO frames ("offset", "first", "last", header, digest, chain, payload) VALUES '
+_VALUES: Final = "(?, ?, ?, ?, ?, ?, ?)"
 
 
 class Row(NamedTuple):
@@ -120,16 +120,18 @@ def end(connection: sqlite3.Connection, path: Path, begin: Start) -> End:
 
 
 def add(connection: sqlite3.Connection, at: End, frames: Sequence[tuple[Frame, bytes]]) -> End:
-    """Write frames (each with its encoded header) behind the end in one durable transaction; the new end."""
+    """Write frames (each with its encoded header) behind the end in one durable transaction; the new end.
+
+    It is one statement, since beside a busy thread every return from SQLite may wait for the interpreter's lock.
+    """
     offset, chain = at
-    rows = []
+    values: list[object] = []
     for frame, header in frames:
         digest = sha256(frame.payload).digest()
         chain = link(chain, header, digest)
-        rows.append((offset, frame.header.first, frame.header.last, header, digest, chain, frame.payload))
+        values += (offset, frame.header.first, frame.header.last, header, digest, chain, frame.payload)
         offset += 1
-    with transaction(connection):
-        connection.executemany(_INSERT, rows)
+    connection.execute(_INSERT + ", ".join([_VALUES] * len(frames)), values)
     return End(offset, chain)
 
 
