@@ -34,7 +34,8 @@ class Denials:
                 self._add(_denial(given))
             except (ValueError, TypeError) as error:
                 self.faults.append(f"denial {str(given)[:120]!r}: {error}")
-        listed = (denial for denials in self._by_fact.values() for denial in denials)
+        listed = [denial for denials in self._by_fact.values() for denial in denials]
+        self.ids = sorted(denial.id for denial in listed)
         self.keys = frozenset(key for denial in listed for key in denial.subject)
 
     def _add(self, denial: Denial) -> None:

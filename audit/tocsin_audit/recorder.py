@@ -26,6 +26,7 @@ from tocsin_audit.troubles import LOG, Troubles
 _BATCH: Final = 500
 _LINGER: Final = 0.2
 _BREATH: Final = 8
+_MOST_DENIALS: Final = 200
 
 
 class Delivery(Protocol):
@@ -255,5 +256,6 @@ class Recorder:
             "rejected": delivery.rejected if delivery is not None else 0,
             "faults": sum(count for kind, count in self._troubles.counts.items() if kind.startswith("fault")),
             "settings": self.settings.version,
+            "denials": self.settings.denials.ids[:_MOST_DENIALS],
             "fingerprint_key": self._prints.key_id,
         }

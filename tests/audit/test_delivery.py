@@ -314,7 +314,9 @@ def test_a_denial_is_obeyed_within_a_second_and_reported_back(
     denied = next(event for event in events if event.reason == "tocsin.denied:INC-7")
     assert (denied.outcome, denied.method) == ("authz_denied", "tools/call")
     collector.wait(
-        lambda events: any(b'"settings":"1"' in bytes(event.ext) for event in events if event.kind == "heartbeat")
+        lambda events: any(
+            b'"settings":"1","denials":["d1"]' in bytes(event.ext) for event in events if event.kind == "heartbeat"
+        )
     )
     collector.publish(denials=[])
     until(lambda: call(audit, **given)[0]["status"] == 200, 2.0)
