@@ -14,7 +14,7 @@ from detectors.base import AnyDetector, Kind
 from detectors.flood import Flood
 from detectors.journal import Journal
 from detectors.keys import Raw
-from detectors.limits import CAPS, EXPIRED_PER_MINUTE, LIVE_LIMIT, ORDER, PACKED_PER_FRAME, RANKS, STUB_MINUTES
+from detectors.limits import CAPS, LIVE_LIMIT, ORDER, PACKED_PER_FRAME, RANKS, TIDIED_PER_MINUTE
 from detectors.live import Live
 from detectors.marks import marks_of, own_denial
 from detectors.meta import Meta
@@ -82,7 +82,7 @@ class Engine:
         self._parameters: dict[str, dict[str, Any]] = {}
         self._written: Facts | None = None
         self._minute = int(self.clock) // 60
-        self._expiring = 0
+        self._untidy = 0
         self._bucket = 0
         self._learned = any("learned" in detector.spec.warm_up.values() for detector in self.detectors)
         self._shortest = min((length for table in self._tables for length in table.lengths), default=60)
@@ -179,7 +179,7 @@ class Engine:
         meta = Meta(
             clock=self.clock,
             minute=self._minute,
-            expiring=self._expiring,
+            untidy=self._untidy,
             bucket=self._bucket,
             check=self._check(),
             journal=(self._journal.number, self._journal.oldest),
@@ -214,7 +214,7 @@ class Engine:
                 hint="remove state.sqlite to fold the log again",
             ) from error
         self.clock = known.clock
-        self._minute, self._expiring, self._bucket = known.minute, known.expiring, known.bucket
+        self._minute, self._untidy, self._bucket = known.minute, known.untidy, known.bucket
         self._warmup.unpack(known.warmup)
         self._outlet.faults = known.faults
         self._tune(known.parameters)
@@ -236,16 +236,16 @@ class Engine:
     def _tidy(self) -> None:
         minute = int(self.clock) // 60
         if minute != self._minute:
-            self._expiring = min(self._expiring + (minute - self._minute) * EXPIRED_PER_MINUTE, BUCKETS)
+            self._untidy = min(self._untidy + (minute - self._minute) * TIDIED_PER_MINUTE, BUCKETS)
             self._minute = minute
             for table in self._tables:
                 table.sweep(self.clock)
         for table in self._tables:
             table.pack_quiet(self.clock, PACKED_PER_FRAME)
-        for _ in range(min(self._expiring, EXPIRED_PER_MINUTE)):
-            self._expiring -= 1
+        if self._untidy:
+            self._untidy -= 1
             for table in self._tables:
-                table.expire(self._bucket, minute, self._caps[table.kind][1], STUB_MINUTES)
+                table.tidy(self._bucket, minute, self._caps[table.kind][1])
             self._bucket = (self._bucket + 1) % BUCKETS
 
     def _admit(self, table: Table, raw: Raw, event: AuditEvent, source: str) -> Live:

@@ -18,9 +18,7 @@ CAPS: Final[dict[Kind, tuple[int, int]]] = {
     "producer": (10_000, 35 * DAY),
 }
 """By kind: how many entities there may be, and after how many minutes without an event one is forgotten."""
-STUB_MINUTES: Final = 60
-"""Minutes without an event after which an entity is forgotten of which there is nothing to remember."""
-LIVE_LIMIT: Final = 20_000
+LIVE_LIMIT: Final = 8_000
 """Entities of one kind that are objects; all others are packed."""
 PER_FRAME: Final = 128
 """Settlings that one frame of events pays for, besides a thirty-second of those that are due."""
@@ -29,8 +27,8 @@ PER_TICK: Final = 4_096
 SHARE: Final = 32
 PACKED_PER_FRAME: Final = 256
 """Quiet entities of one kind that are packed in one frame."""
-EXPIRED_PER_MINUTE: Final = 16
-"""Buckets of each kind in which entities are forgotten, per minute of the clock: once round in about four hours."""
+TIDIED_PER_MINUTE: Final = 16
+"""Buckets of each kind that are gone through for each minute of the clock, one a frame: once round in four hours."""
 ORDER: Final[tuple[Kind, ...]] = tuple(reversed(KINDS))
 """Kinds in the order of folding and settling: groups before their members, who then know what their peers did."""
 RANKS: Final[dict[Kind, int]] = {kind: rank for rank, kind in enumerate(ORDER)}

@@ -8,11 +8,11 @@ from stream.control import PeerSummary
 
 
 class Meta(msgspec.Struct, array_like=True):
-    """Where the engine stands: clock, expiry, journal, and the counts and evidence that are kept of all entities."""
+    """Where the engine stands: clock, tidying, journal, and the counts and evidence kept of all entities."""
 
     clock: float
     minute: int
-    expiring: int
+    untidy: int
     bucket: int
     check: int
     journal: tuple[int, int]

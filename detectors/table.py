@@ -18,6 +18,12 @@ BUCKETS: Final = 1 << BUCKET_BITS
 BUSY_MINUTES: Final = 10
 """Minutes of the clock without an event after which an entity is packed."""
 HOUR: Final = 3_600
+STUB_MINUTES: Final = 60
+"""Minutes without an event after which an entity is forgotten of which there is nothing to remember."""
+REST_MINUTES: Final = (27 * 60, 8 * 1_440 + 180)
+"""Minutes without an event after which no hour, and no day, of an entity is held open any more."""
+ROUND_MINUTES: Final = 6 * 60
+"""Minutes within which every bucket is gone through at least once."""
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _DECODE: Final = msgspec.msgpack.Decoder(Quiet).decode
@@ -151,24 +157,21 @@ class Table:
                 self.detectors[index].rest(held, clock)
                 packed = self._codecs[index].pack(held)
             states.append(None if packed == self._fresh[index] else packed)
-        while states and states[-1] is None:
-            states.pop()
         minute = int(clock) // 60
         warm = live.warm()
-        items: list[Any] = [
-            live.seen,
-            tuple(states),
-            live.hours,
-            live.days,
-            -1 if warm else live.day,
-            0 if warm else live.peers,
-            tuple(sorted(entry for entry in live.emitted.items() if entry[1] >> 2 > minute)),
-            live.raw if live.pending else None,
-            tuple(sorted(live.pending.items())),
-        ]
-        while len(items) > 1 and items[-1] == NOTHING[len(items) - 1]:
-            items.pop()
-        return _ENCODE(items)
+        return _packed(
+            Quiet(
+                live.seen,
+                tuple(states),
+                live.hours,
+                live.days,
+                -1 if warm else live.day,
+                0 if warm else live.peers,
+                tuple(sorted(entry for entry in live.emitted.items() if entry[1] >> 2 > minute)),
+                live.raw if live.pending else None,
+                tuple(sorted(live.pending.items())),
+            )
+        )
 
     def changes(self, clock: float) -> list[tuple[int, bytes | None]]:
         """Every entity that changed since this was last asked, packed; None for one that is forgotten."""
@@ -231,7 +234,7 @@ class Table:
                     if kept and seconds in self.lengths:
                         pending[code >> 4 << 4 | self.lengths.index(seconds)] = kept
                 moved = quiet._replace(states=tuple(states), pending=tuple(sorted(pending.items())))
-                bucket.idle[identity] = _ENCODE(moved)
+                bucket.idle[identity] = _packed(moved)
                 self.changed.add(identity)
 
     def sweep(self, clock: float) -> None:
@@ -247,23 +250,33 @@ class Table:
             if live.seen < before:
                 self._put_away(live, clock)
 
-    def expire(self, number: int, minute: int, keep_minutes: int, stub_minutes: int) -> None:
-        """Forget the entities of one bucket that were last seen too long ago, sooner those with nothing to remember."""
+    def tidy(self, number: int, minute: int, keep_minutes: int) -> None:
+        """Go through one bucket: forget who was last seen too long ago, and let the states of the quiet rest.
+
+        An entity with nothing to remember is forgotten after an hour. A state rests once its open hours, and again once
+        its open days, are no longer held.
+        """
         bucket = self.buckets.get(number)
         if bucket is None:
             return
-        for live in [live for live in bucket.live.values() if minute - live.seen > stub_minutes]:
+        for live in [live for live in bucket.live.values() if minute - live.seen > STUB_MINUTES]:
             self._put_away(live, minute * 60.0)
-        old = []
+        old: list[int] = []
+        resting: list[tuple[int, Quiet]] = []
         for identity, packed in bucket.idle.items():
             quiet = _DECODE(packed)
             age = minute - quiet.seen
-            if age > stub_minutes and not quiet.pending and (age > keep_minutes or _says_nothing(quiet, minute)):
+            if age > STUB_MINUTES and not quiet.pending and (age > keep_minutes or _says_nothing(quiet, minute)):
                 old.append(identity)
+            elif quiet.states and any(after < age <= after + ROUND_MINUTES for after in REST_MINUTES):
+                resting.append((identity, quiet))
         for identity in old:
             del bucket.idle[identity]
-            self.changed.add(identity)
+        for identity, quiet in resting:
+            bucket.idle[identity] = self._rested(quiet, minute * 60.0)
         self.count -= len(old)
+        self.changed.update(old)
+        self.changed.update(identity for identity, _ in resting)
 
     def rename(self, facts: Facts) -> None:
         """Name the live entities by new facts."""
@@ -281,6 +294,18 @@ class Table:
             for identity, packed in bucket.idle.items():
                 for code, _ in _DECODE(packed).pending:
                     yield identity, code
+
+    def _rested(self, quiet: Quiet, clock: float) -> bytes:
+        states: list[bytes | None] = []
+        for index, packed in enumerate(quiet.states):
+            if packed is not None:
+                state = self._codecs[index].unpack(packed)
+                self.detectors[index].rest(state, clock)
+                again = self._codecs[index].pack(state)
+                states.append(again if again != self._fresh[index] else None)
+            else:
+                states.append(None)
+        return _packed(quiet._replace(states=tuple(states)))
 
     def _wake(self, raw: Raw, identity: int, quiet: Quiet) -> Live:
         states: list[Any] = [*quiet.states, *(None for _ in range(len(self.detectors) - len(quiet.states)))]
@@ -317,6 +342,16 @@ class Table:
         if live.dirty:
             live.dirty = False
             self.changed.add(live.id)
+
+
+def _packed(quiet: Quiet) -> bytes:
+    states = list(quiet.states)
+    while states and states[-1] is None:
+        states.pop()
+    items: list[Any] = [quiet.seen, states, *quiet[2:]]
+    while len(items) > 1 and (not items[-1] or items[-1] == NOTHING[len(items) - 1]):
+        items.pop()
+    return _ENCODE(items)
 
 
 def _says_nothing(quiet: Quiet, minute: int) -> bool:
