@@ -282,9 +282,10 @@ def test_states_that_say_nothing_are_forgotten_within_hours() -> None:
 
 def test_a_quiet_state_rests_once_its_open_hours_are_over() -> None:
     engine = Engine([Reference()])
-    run([], frames([failure(i, user="u") for i in range(20)]), engine=engine)
-    engine.fold(tick(27 * HOUR + 600))
+    run([], frames([failure(i, user="u") for i in range(20)]), engine=engine, settle=False)
+    engine.fold(tick(HOUR))
     before = engine.sizes()["principal"][1]
+    engine.fold(tick(27 * HOUR + 600))
     idle(engine, 5 * HOUR)
     assert 0 < engine.sizes()["principal"][1] < before
 
