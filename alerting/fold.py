@@ -15,7 +15,7 @@ from alerting.life import live, reopened
 from alerting.policy import Policies
 from alerting.record import Record, opened_by, rank, with_findings
 from alerting.route import Routes, sinks_of
-from alerting.unit import Held, Unit
+from alerting.unit import Bundle, Unit
 from stream.control import IncidentChange
 from stream.finding import Finding
 
@@ -104,12 +104,9 @@ class Folder:
 
     def bundles(self, unit: Unit, clock: float, *, all_: bool = False) -> None:
         """Tell what budgets held back for long enough, one page a receiver; `all_` does not wait."""
-        waiting: dict[str, list[Held]] = {}
-        for held in unit.held():
-            waiting.setdefault(held.receiver, []).append(held)
-        for receiver, members in waiting.items():
-            if all_ or members[0].since + self._policies.bundle_after <= clock:
-                self._bundle(unit, receiver, members, clock)
+        for bundle in list(unit.bundles().values()):
+            if all_ or bundle.since + self._policies.bundle_after <= clock:
+                self._bundle(unit, bundle, clock)
 
     def _tell(
         self, unit: Unit, incident: str, members: Sequence[tuple[Finding, Decision]], clock: float
@@ -127,16 +124,16 @@ class Folder:
             if paging:
                 classes = tuple(sorted({finding.class_ for finding in paging}))
                 spent = unit.pages(receiver.name, clock - self._policies.window)
-                held = [held for held in unit.held() if held.receiver == receiver.name]
                 page = may_page(spent, classes, record.tenant, self._policies, clock)
+                waiting = unit.bundles().get(receiver.name)
                 if page:
                     unit.add_page(receiver.name, Page(clock, classes, record.tenant), alert_id)
-                    for one in held:
-                        if one.incident == incident:
-                            unit.release(one)
+                    if waiting is not None:
+                        unit.told(waiting, incident)
                 else:
-                    bundle = held[0].bundle if held else f"{alert_id}.bundle"
-                    unit.hold(Held(receiver.name, incident, clock, bundle))
+                    waiting = waiting or Bundle(receiver.name, f"{alert_id}.bundle", clock)
+                    bundle = waiting.id
+                    unit.hold(waiting, incident, clock)
             pages |= page
             sinks.update(dict.fromkeys(sinks_of(receiver, change, page=page, paged=record.paged, ended=False)))
         if paging and not pages:
@@ -157,36 +154,34 @@ class Folder:
             told.append(Decided(finding, decision, own_page))
         return told
 
-    def _bundle(self, unit: Unit, name: str, members: Sequence[Held], clock: float) -> None:
+    def _bundle(self, unit: Unit, bundle: Bundle, clock: float) -> None:
+        """Tell what waited for a bundle; it wakes a person unless each has ended or had a page of its own meanwhile."""
+        members = unit.release(bundle)
+        unit.prefetch(held.incident for held in members)
+        told = {held.incident for held in members if held.told}
         records = [record for held in members if (record := unit.record(held.incident)) is not None]
-        records.sort(key=lambda record: (not record.is_open, -rank(record.severity), record.opened, record.id))
+        records.sort(key=lambda one: (not one.is_open, one.id in told, -rank(one.severity), one.opened, one.id))
         lead = records[0]
-        page = lead.is_open
+        page = lead.is_open and lead.id not in told
         for record in records:
             after = msgspec.structs.replace(record, revision=record.revision + 1, updated=clock)
             if record is lead:
-                after = msgspec.structs.replace(after, paged=record.paged or page)
-                lead = after
+                lead = after = msgspec.structs.replace(after, paged=record.paged or page)
             unit.put(after)
-            unit.add_timeline(after, clock, "bundle", "over_budget", "tocsin", members[0].bundle)
+            unit.add_timeline(after, clock, "bundle", "over_budget", "tocsin", bundle.id)
         if page:
-            unit.add_page(name, Page(clock, lead.classes, lead.tenant), members[0].bundle)
-        for held in members:
-            unit.release(held)
-        receivers = [receiver for receiver in self._routes.receivers_of(lead) if receiver.name == name]
-        sinks = [
-            sink for receiver in receivers for sink in sinks_of(receiver, "bundle", page=page, paged=False, ended=False)
-        ]
+            unit.add_page(bundle.receiver, Page(clock, lead.classes, lead.tenant), bundle.id)
+        receivers = [one for one in self._routes.receivers_of(lead) if one.name == bundle.receiver]
+        sinks = [sink for one in receivers for sink in sinks_of(one, "bundle", page=page, paged=False, ended=False)]
         if sinks:
-            text = self._texts.of_bundle([lead, *records[1:]]) if self._texts is not None else ""
             alert = Alert(
-                id=members[0].bundle,
+                id=bundle.id,
                 time=clock,
                 change="bundle",
                 reason="over_budget",
                 page=page,
                 incident=lead.incident(),
-                text=text,
+                text=self._texts.of_bundle([lead, *records[1:]]) if self._texts is not None else "",
             )
             unit.send(alert, sinks)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, or_, select
 from alerting.alert import Incident, Status
 from alerting.record import ENDED, Record, rank
 from alerting.runbook import Runbooks
-from alerting.schema import DECISIONS, FINDINGS, HELD, INCIDENTS, LINKS, OUTBOX, PAGES, TIMELINE
+from alerting.schema import BUNDLES, DECISIONS, FINDINGS, HELD, INCIDENTS, LINKS, OUTBOX, PAGES, TIMELINE
 from alerting.store import Store
 from alerting.unit import RECORD_DECODER
 from stream.errors import RejectedError
@@ -124,7 +124,11 @@ def why(store: Store, id_: str, tenants: frozenset[str] | None = None) -> dict[s
         decisions = _decisions(connection, record.id)
         ids = {decision["page_id"] for decision in decisions if decision["page_id"]}
         told = connection.execute(select(PAGES.c.alert).where(PAGES.c.alert.in_(ids))).scalars().all()
-        held = connection.execute(select(HELD.c.receiver, HELD.c.since).where(HELD.c.incident == record.id))
+        held = connection.execute(
+            select(BUNDLES.c.receiver, HELD.c.since)
+            .join_from(HELD, BUNDLES, HELD.c.bundle == BUNDLES.c.id)
+            .where(HELD.c.incident == record.id, HELD.c.told.is_(False))
+        )
         return {
             "incident": summary(record.incident()),
             "told": record.told,

@@ -140,15 +140,25 @@ PAGES: Final = Table(
     Index("pages_by_receiver", "receiver", "at"),
 )
 
+BUNDLES: Final = Table(
+    "bundles",
+    METADATA,
+    Column("receiver", Text, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("since", Double, nullable=False),
+)
+"""The bundle that each receiver will get next, and since when it waits."""
+
 HELD: Final = Table(
     "held",
     METADATA,
-    Column("receiver", Text, primary_key=True),
+    Column("bundle", Text, primary_key=True),
     Column("incident", String(32), primary_key=True),
     Column("since", Double, nullable=False),
-    Column("bundle", Text, nullable=False),
+    Column("told", Boolean, nullable=False),
+    Index("held_by_incident", "incident"),
 )
-"""Incidents that a receiver's budget holds back until their bundle goes out."""
+"""Incidents that wait for their bundle; `told` says that a page of its own went out meanwhile."""
 
 LINKS: Final = Table(
     "links",

@@ -14,6 +14,7 @@ from alerting.decide import Decision
 from alerting.policy import Matcher
 from alerting.record import ENDED, Record, rank
 from alerting.schema import (
+    BUNDLES,
     DECISIONS,
     FINDINGS,
     HELD,
@@ -38,13 +39,19 @@ _MANY: Final = 500
 """Values in one IN clause."""
 
 
-class Held(NamedTuple):
-    """An incident that a receiver's budget holds back until its bundle goes out."""
+class Bundle(NamedTuple):
+    """What a receiver will get next of what its budget holds back, and since when it waits."""
 
     receiver: str
-    incident: str
+    id: str
     since: float
-    bundle: str
+
+
+class Held(NamedTuple):
+    """An incident that waits for a bundle; `told` says that a page of its own went out meanwhile."""
+
+    incident: str
+    told: bool
 
 
 class Unit:
@@ -57,7 +64,7 @@ class Unit:
         self._new: set[str] = set()
         self._findings: dict[str, dict[str, Any]] = {}
         self._rows: dict[Table, list[dict[str, Any]]] = {}
-        self._held: dict[tuple[str, str], Held] | None = None
+        self._bundles: dict[str, Bundle] | None = None
         self._causes: dict[str, None] | None = None
         self._pages: dict[str, list[Page]] = {}
         self._matchers: tuple[Matcher, ...] | None = None
@@ -201,23 +208,35 @@ class Unit:
         classes = ",".join(page.classes)
         self._add(PAGES, receiver=receiver, at=page.at, classes=classes, tenant=page.tenant, alert=alert)
 
-    def held(self) -> list[Held]:
-        """What budgets hold back, the oldest first."""
-        return sorted(self._held_now().values(), key=lambda held: (held.since, held.incident))
+    def bundles(self) -> dict[str, Bundle]:
+        """The bundle that waits for each receiver."""
+        if self._bundles is None:
+            self._bundles = {row.receiver: Bundle(*row) for row in self.connection.execute(select(BUNDLES))}
+        return self._bundles
 
-    def hold(self, held: Held) -> None:
-        """Hold an incident back from a receiver; the first time counts."""
-        key = (held.receiver, held.incident)
-        if key not in self._held_now():
-            self._held_now()[key] = held
-            self.connection.execute(insert(HELD), held._asdict())
+    def hold(self, bundle: Bundle, incident: str, at: float) -> None:
+        """Hold an incident back until a bundle goes out; the first time counts."""
+        if bundle.receiver not in self.bundles():
+            self.bundles()[bundle.receiver] = bundle
+            self.connection.execute(insert(BUNDLES), bundle._asdict())
+        values = {"bundle": bundle.id, "incident": incident, "since": at, "told": False}
+        again = self._insert(HELD).on_conflict_do_update(index_elements=("bundle", "incident"), set_={"told": False})
+        self.connection.execute(again, values)
 
-    def release(self, held: Held) -> None:
-        """Hold an incident back no longer."""
-        if self._held_now().pop((held.receiver, held.incident), None) is not None:
-            self.connection.execute(
-                delete(HELD).where(HELD.c.receiver == held.receiver, HELD.c.incident == held.incident)
-            )
+    def told(self, bundle: Bundle, incident: str) -> None:
+        """Say that an incident, if it waits for the bundle, was told in a page of its own."""
+        waits = (HELD.c.bundle == bundle.id, HELD.c.incident == incident)
+        self.connection.execute(update(HELD).where(*waits).values(told=True))
+
+    def release(self, bundle: Bundle) -> list[Held]:
+        """End a bundle; what waited for it, the oldest first."""
+        members = select(HELD.c.incident, HELD.c.told).where(HELD.c.bundle == bundle.id)
+        rows = self.connection.execute(members.order_by(HELD.c.since, HELD.c.incident))
+        found = [Held(*row) for row in rows]
+        self.connection.execute(delete(HELD).where(HELD.c.bundle == bundle.id))
+        self.connection.execute(delete(BUNDLES).where(BUNDLES.c.receiver == bundle.receiver))
+        del self.bundles()[bundle.receiver]
+        return found
 
     def matchers(self, clock: float) -> tuple[Matcher, ...]:
         """The silences and exceptions that have not expired."""
@@ -291,12 +310,6 @@ class Unit:
 
     def _add(self, table: Table, **values: Any) -> None:
         self._rows.setdefault(table, []).append(values)
-
-    def _held_now(self) -> dict[tuple[str, str], Held]:
-        if self._held is None:
-            rows = self.connection.execute(select(HELD.c.receiver, HELD.c.incident, HELD.c.since, HELD.c.bundle))
-            self._held = {(row.receiver, row.incident): Held(*row) for row in rows}
-        return self._held
 
     def _insert(self, table: Table) -> Any:
         return (postgresql if self.connection.dialect.name == "postgresql" else sqlite).insert(table)

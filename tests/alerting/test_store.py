@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from alerting.migrate import differences
 from alerting.schema import TIMELINE
 from alerting.store import MEMORY, Store
-from alerting.unit import Held, Unit
+from alerting.unit import Bundle, Unit
 from stream.errors import ConfigError, FullError, LockedError, StorageError
 from stream.frame import Origin
 from stream.log import FINDINGS
@@ -55,7 +55,7 @@ def test_a_unit_takes_effect_whole_or_not_at_all(store: Store) -> None:
         unit.add_finding(a_finding(), a_record().id, NOON, own=True)
         unit.set_position(FINDINGS, 7, NOON)
         unit.set_mark(Origin("detect", 0, 7, 0))
-        unit.hold(Held("on-call", "i", NOON, "b"))
+        unit.hold(Bundle("on-call", "b", NOON), "i", NOON)
         unit.flush()
         raise ZeroDivisionError
 
@@ -66,7 +66,7 @@ def test_a_unit_takes_effect_whole_or_not_at_all(store: Store) -> None:
         assert unit.known([a_finding().id]) == set()
         assert unit.position(FINDINGS) == (0, 0.0)
         assert unit.mark("detect", 0) is None
-        assert unit.held() == []
+        assert unit.bundles() == {}
 
 
 def test_inside_a_unit_what_was_put_is_seen(store: Store) -> None:

@@ -11,6 +11,13 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "bundles",
+        sa.Column("receiver", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("since", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("receiver"),
+    )
+    op.create_table(
         "decisions",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("incident", sa.String(length=32), nullable=False),
@@ -28,12 +35,13 @@ def upgrade() -> None:
     op.create_index("decisions_by_incident", "decisions", ["incident", "id"], unique=False)
     op.create_table(
         "held",
-        sa.Column("receiver", sa.Text(), nullable=False),
+        sa.Column("bundle", sa.Text(), nullable=False),
         sa.Column("incident", sa.String(length=32), nullable=False),
         sa.Column("since", sa.Double(), nullable=False),
-        sa.Column("bundle", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("receiver", "incident"),
+        sa.Column("told", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("bundle", "incident"),
     )
+    op.create_index("held_by_incident", "held", ["incident"], unique=False)
     op.create_table(
         "incident_findings",
         sa.Column("finding", sa.Text(), nullable=False),
@@ -188,9 +196,11 @@ def downgrade() -> None:
     op.drop_table("incidents")
     op.drop_index("incident_findings_by_incident", table_name="incident_findings")
     op.drop_table("incident_findings")
+    op.drop_index("held_by_incident", table_name="held")
     op.drop_table("held")
     op.drop_index("decisions_by_incident", table_name="decisions")
     op.drop_index("decisions_by_finding", table_name="decisions")
     op.drop_table("decisions")
+    op.drop_table("bundles")
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION timeline_append_only()")
