@@ -71,12 +71,13 @@ class Live:
 class Quiet(NamedTuple):
     """The packed form, written without the trailing items that say nothing.
 
-    `raw` is there while cells are pending, since settling them may need the entity's names; after that the next event
-    brings them.
+    `rested` counts the times that its states were rested since `seen`. `raw` is there while cells are pending, since
+    settling them may need the entity's names; after that the next event brings them.
     """
 
     seen: int
     states: tuple[bytes | None, ...] = ()
+    rested: int = 0
     hours: int = 0
     days: int = 0
     day: int = -1

@@ -22,8 +22,6 @@ STUB_MINUTES: Final = 60
 """Minutes without an event after which an entity is forgotten of which there is nothing to remember."""
 REST_MINUTES: Final = (27 * 60, 8 * 1_440 + 180)
 """Minutes without an event after which no hour, and no day, of an entity is held open any more."""
-ROUND_MINUTES: Final = 6 * 60
-"""Minutes within which every bucket is gone through at least once."""
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _DECODE: Final = msgspec.msgpack.Decoder(Quiet).decode
@@ -163,6 +161,7 @@ class Table:
             Quiet(
                 live.seen,
                 tuple(states),
+                0,
                 live.hours,
                 live.days,
                 -1 if warm else live.day,
@@ -268,8 +267,8 @@ class Table:
             age = minute - quiet.seen
             if age > STUB_MINUTES and not quiet.pending and (age > keep_minutes or _says_nothing(quiet, minute)):
                 old.append(identity)
-            elif quiet.states and any(after < age <= after + ROUND_MINUTES for after in REST_MINUTES):
-                resting.append((identity, quiet))
+            elif quiet.states and (rested := sum(age > after for after in REST_MINUTES)) > quiet.rested:
+                resting.append((identity, quiet._replace(rested=rested)))
         for identity in old:
             del bucket.idle[identity]
         for identity, quiet in resting:
