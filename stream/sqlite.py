@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -68,6 +68,13 @@ class SqliteLog:
     def load(self, task: str) -> Snapshot | None:
         """The last snapshot of a task; see `Log.load`."""
         return self._state.load(task)
+
+    def within(self, stream: Stream, since: float, until: float) -> Iterator[Record]:
+        """Durable frames with event times in `[since, until)`, in order: for searches, which need not read the rest.
+
+        Raises DamagedError as `read` does.
+        """
+        return self._stream(stream).within(since, until)
 
     def end(self, stream: Stream) -> int:
         """The offset that the next durable frame of a stream will have."""

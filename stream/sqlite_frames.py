@@ -30,7 +30,7 @@ CREATE TABLE frames (
   gone TEXT,
   payload BLOB
 );
-CREATE INDEX frames_by_time ON frames ("first", "last") WHERE "last" > 0;
+CREATE INDEX frames_by_time ON frames ("last", "first") WHERE "last" > 0;
 CREATE TABLE meta (stream TEXT NOT NULL, "first" INTEGER NOT NULL, previous BLOB NOT NULL);
 """
 _INSERT: Final = 'INSERT INTO frames ("offset", "first", "last", header, digest, chain, payload) VALUES '
@@ -177,6 +177,26 @@ def read(path: Path, position: int, until: int, limit: int) -> list[Record]:
             raise FileNotFoundError(path) from error
         raise explain(error, path, expected) from error
     return found
+
+
+def touching(path: Path, since: float, until: float) -> list[tuple[int, int]]:
+    """Ranges of offsets, `begin` to before `end`, of the frames with event times in `[since, until)`, in order.
+
+    Raises FileNotFoundError where the file is gone.
+    """
+    if not path.exists():
+        raise FileNotFoundError(path)
+    ranges: list[tuple[int, int]] = []
+    with explained(path), closing(connect(path)) as connection:
+        for (offset,) in connection.execute(
+            'SELECT "offset" FROM frames WHERE "last" > 0 AND "last" >= ? AND "first" < ? ORDER BY "offset"',
+            (since, until),
+        ):
+            if ranges and ranges[-1][1] == offset:
+                ranges[-1] = (ranges[-1][0], offset + 1)
+            else:
+                ranges.append((offset, offset + 1))
+    return ranges
 
 
 def check(row: Row, previous: bytes | None, path: Path) -> Record | None:

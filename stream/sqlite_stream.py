@@ -4,7 +4,7 @@ import sqlite3
 import threading
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
@@ -111,6 +111,21 @@ class SqliteStream:
             until = self._head
             found = self._tail.since(position, limit)
         return found if found is not None else self._read_files(position, until, limit)
+
+    def within(self, since: float, until: float) -> Iterator[Record]:
+        """Durable frames with event times in `[since, until)`, in order; others are not read from the disk."""
+        with self._grown:
+            paths = list(self._paths)
+            head = self._head
+        for path in paths:
+            try:
+                for begin, end in sqlite_frames.touching(path, since, until):
+                    position, end = begin, min(end, head)
+                    while position < end and (part := sqlite_frames.read(path, position, end, FRAMES_AT_ONCE)):
+                        yield from part
+                        position = part[-1].offset + 1
+            except FileNotFoundError:
+                continue
 
     def close(self) -> None:
         """Write what is queued, let waiting readers go, close the file."""

@@ -107,6 +107,24 @@ def test_a_file_that_a_crash_left_without_tables_is_begun_again(tmp_path: Path, 
     assert verify_chain(tmp_path)[0].fault is None
 
 
+def test_a_search_by_time_finds_the_frames_that_touch_it_over_days(tmp_path: Path, frame_of: FrameOf) -> None:
+    with open_log(tmp_path, reserve_bytes=0) as log:
+        for number in range(200):
+            log.append(EVENTS, frame_of(number, NOON + 3_600 * number)).result(10)
+            log.append(EVENTS, Frame(Header(received=NOON + 3_600 * number, content="tick", codec="none"), b""))
+
+        def between(since: float, until: float) -> list[int]:
+            found = log.within(EVENTS, NOON + 3_600 * since, NOON + 3_600 * until)
+            return [int(record.frame.header.digest, 16) for record in found]
+
+        assert between(5, 8) == [5, 6, 7]
+        assert between(10.5, 90.5) == list(range(11, 91))
+        assert between(-9e9, 9e9) == list(range(200))
+        assert between(300, 400) == []
+        (tmp_path / "log" / "2024-10-06.sqlite").unlink()
+        assert between(30, 65) == [*range(30, 36), *range(60, 65)]
+
+
 # One owner
 
 
