@@ -94,8 +94,8 @@ def hostile(
                 begin + i * 0.5,
                 target=target,
                 resource_tenants=(tenant,),
-                response_bytes=4_000_000,
-                rows=5_000,
+                response_bytes=900_000_000,
+                rows=400_000,
                 **thief,
             )
         )
