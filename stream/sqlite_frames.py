@@ -189,7 +189,8 @@ def touching(path: Path, since: float, until: float) -> list[tuple[int, int]]:
     ranges: list[tuple[int, int]] = []
     with explained(path), closing(connect(path)) as connection:
         for (offset,) in connection.execute(
-            'SELECT "offset" FROM frames INDEXED BY frames_by_time WHERE "last" > 0 AND "last" >= ? AND "first" < ? ORDER BY "offset"',
+            'SELECT "offset" FROM frames INDEXED BY frames_by_time '
+            'WHERE "last" > 0 AND "last" >= ? AND "first" < ? ORDER BY "offset"',
             (since, until),
         ):
             if ranges and ranges[-1][1] == offset:
