@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from alerting.alert import Alert, Change, Reason
+from alerting.allowance import Bundle
 from alerting.budget import Page, may_page
 from alerting.decide import Decision, Situation, continues, decide
 from alerting.incident_key import IncidentKey, incident_key
@@ -15,7 +16,7 @@ from alerting.life import live, reopened
 from alerting.policy import Policies
 from alerting.record import Record, opened_by, rank, with_findings
 from alerting.route import Routes, sinks_of
-from alerting.unit import Bundle, Unit
+from alerting.unit import Unit
 from stream.control import IncidentChange
 from stream.finding import Finding
 
@@ -104,7 +105,7 @@ class Folder:
 
     def bundles(self, unit: Unit, clock: float, *, all_: bool = False) -> None:
         """Tell what budgets held back for long enough, one page a receiver; `all_` does not wait."""
-        for bundle in list(unit.bundles().values()):
+        for bundle in list(unit.allowance.bundles().values()):
             if all_ or bundle.since + self._policies.bundle_after <= clock:
                 self._bundle(unit, bundle, clock)
 
@@ -123,17 +124,17 @@ class Folder:
             page = False
             if paging:
                 classes = tuple(sorted({finding.class_ for finding in paging}))
-                spent = unit.pages(receiver.name, clock - self._policies.window)
+                spent = unit.allowance.pages(receiver.name, clock - self._policies.window)
                 page = may_page(spent, classes, record.tenant, self._policies, clock)
-                waiting = unit.bundles().get(receiver.name)
+                waiting = unit.allowance.bundles().get(receiver.name)
                 if page:
-                    unit.add_page(receiver.name, Page(clock, classes, record.tenant), alert_id)
+                    unit.allowance.add_page(receiver.name, Page(clock, classes, record.tenant), alert_id)
                     if waiting is not None:
-                        unit.told(waiting, incident)
+                        unit.allowance.told(waiting, incident)
                 else:
                     waiting = waiting or Bundle(receiver.name, f"{alert_id}.bundle", clock)
                     bundle = waiting.id
-                    unit.hold(waiting, incident, clock)
+                    unit.allowance.hold(waiting, incident, clock)
             pages |= page
             sinks.update(dict.fromkeys(sinks_of(receiver, change, page=page, paged=record.paged, ended=False)))
         if paging and not pages:
@@ -156,7 +157,7 @@ class Folder:
 
     def _bundle(self, unit: Unit, bundle: Bundle, clock: float) -> None:
         """Tell what waited for a bundle; it wakes a person unless each has ended or had a page of its own meanwhile."""
-        members = unit.release(bundle)
+        members = unit.allowance.release(bundle)
         unit.prefetch(held.incident for held in members)
         told = {held.incident for held in members if held.told}
         records = [record for held in members if (record := unit.record(held.incident)) is not None]
@@ -170,7 +171,7 @@ class Folder:
             unit.put(after)
             unit.add_timeline(after, clock, "bundle", "over_budget", "tocsin", bundle.id)
         if page:
-            unit.add_page(bundle.receiver, Page(clock, lead.classes, lead.tenant), bundle.id)
+            unit.allowance.add_page(bundle.receiver, Page(clock, lead.classes, lead.tenant), bundle.id)
         receivers = [one for one in self._routes.receivers_of(lead) if one.name == bundle.receiver]
         sinks = [sink for one in receivers for sink in sinks_of(one, "bundle", page=page, paged=False, ended=False)]
         if sinks:

@@ -14,7 +14,8 @@ class Inhibition:
     """A class whose open incident explains findings of other classes.
 
     They must have the value that the incident is about, where that is one of `keys`. Findings above `up_to` are told
-    all the same. `within` bounds the seconds since the cause's last finding, so that an incident that nobody closed
+    all the same. `told` says that somebody must have been told of the cause, so that silencing it does not silence what
+    it explains. `within` bounds the seconds since the cause's last finding, so that an incident that nobody closed
     does not hide what comes days later.
     """
 
@@ -22,6 +23,7 @@ class Inhibition:
     targets: frozenset[Class]
     keys: frozenset[str]
     up_to: Severity
+    told: bool
     within: float
 
 
@@ -31,6 +33,7 @@ INHIBITIONS: Final = (
         frozenset({"cross_tenant_read", "cross_tenant_denied", "mixup"}),
         frozenset({"server"}),
         "critical",
+        True,
         float("inf"),
     ),
     Inhibition(
@@ -38,6 +41,7 @@ INHIBITIONS: Final = (
         frozenset({"brute", "spray", "stuffing", "retry_storm"}),
         frozenset({"server", "tenant"}),
         "high",
+        False,
         HOUR,
     ),
     Inhibition(
@@ -45,6 +49,7 @@ INHIBITIONS: Final = (
         frozenset({"brute", "rate_abuse"}),
         frozenset({"user", "client", "agent", "token"}),
         "high",
+        False,
         HOUR,
     ),
 )
@@ -67,6 +72,7 @@ def _explains(rule: Inhibition, cause: Record, finding: Finding, clock: float) -
         and rule.source in cause.classes
         and cause.is_open
         and not cause.observed
+        and (cause.told is not None or not rule.told)
         and cause.about.key in rule.keys
         and (cause.about.key == "server" or cause.tenant == finding.tenant)
         and rank(finding.severity) <= rank(rule.up_to)

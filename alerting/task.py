@@ -56,7 +56,7 @@ class AlertTask:
         self._observer = observer or Unobserved()
         self._wake = wake
         with store.unit() as unit:
-            self.position, self.clock = unit.position(stream)
+            self.position, self.clock = unit.places.position(stream)
 
     def advance(self, *, wait: float, limit: int = BATCH) -> int:
         """Fold the frames that are there, waiting up to `wait` seconds for one; how many there were.
@@ -78,8 +78,8 @@ class AlertTask:
                 self._folder.bundles(unit, clock)
             for (task, partition), mark in marks.items():
                 if mark is not None:
-                    unit.set_mark(Origin(task, partition, *mark))
-            unit.set_position(self._stream, records[-1].offset + 1, clock)
+                    unit.places.set_mark(Origin(task, partition, *mark))
+            unit.places.set_position(self._stream, records[-1].offset + 1, clock)
             unit.flush()
             crash_point("alert.before_commit")
         crash_point("alert.after_commit")
@@ -102,7 +102,7 @@ class AlertTask:
         if origin is None:
             return True
         key = (origin.task, origin.partition)
-        mark = marks[key] if key in marks else unit.mark(*key)
+        mark = marks[key] if key in marks else unit.places.mark(*key)
         place = (origin.offset, origin.ordinal)
         new = mark is None or place > mark
         marks[key] = place if new else mark

@@ -1,37 +1,30 @@
 """A unit of work: what one transaction reads and changes, written in few statements at its end."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
 from alerting.alert import ENCODER as ALERT_ENCODER
 from alerting.alert import Alert
-from alerting.budget import Page
+from alerting.allowance import Allowance
 from alerting.decide import Decision
+from alerting.dialect import insert_on
+from alerting.places import Places
 from alerting.policy import Matcher
 from alerting.record import ENDED, Record, rank
 from alerting.schema import (
-    BUNDLES,
     DECISIONS,
     FINDINGS,
-    HELD,
     INCIDENTS,
     LINKS,
-    MARKS,
     MATCHERS,
     OUTBOX,
-    PAGES,
-    POSITIONS,
-    RECEIVERS,
     TIMELINE,
 )
 from stream.finding import ENCODER as FINDING_ENCODER
 from stream.finding import Finding
-from stream.frame import Origin
-from stream.log import Stream
 
 RECORD_DECODER: Final = msgspec.json.Decoder(Record)
 _ENCODER: Final = msgspec.json.Encoder()
@@ -39,34 +32,22 @@ _MANY: Final = 500
 """Values in one IN clause."""
 
 
-class Bundle(NamedTuple):
-    """What a receiver will get next of what its budget holds back, and since when it waits."""
-
-    receiver: str
-    id: str
-    since: float
-
-
-class Held(NamedTuple):
-    """An incident that waits for a bundle; `told` says that a page of its own went out meanwhile."""
-
-    incident: str
-    told: bool
-
-
 class Unit:
-    """Reads through, writes at the end; inside it what was put is what is seen."""
+    """Reads through, writes at the end; inside it what was put is what is seen.
+
+    `places` says what of the streams has taken effect, and `allowance` what receivers' page budgets have left.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.places = Places(connection)
+        self.allowance = Allowance(connection)
         self._records: dict[str, Record | None] = {}
         self._changed: dict[str, None] = {}
         self._new: set[str] = set()
         self._findings: dict[str, dict[str, Any]] = {}
         self._rows: dict[Table, list[dict[str, Any]]] = {}
-        self._bundles: dict[str, Bundle] | None = None
         self._causes: dict[str, None] | None = None
-        self._pages: dict[str, list[Page]] = {}
         self._matchers: tuple[Matcher, ...] | None = None
 
     # -- incidents
@@ -167,7 +148,7 @@ class Unit:
     def link(self, one: str, other: str, at: float, why: str) -> None:
         """Tie two incidents together, with the reason; a second time changes nothing."""
         values = {"one": min(one, other), "other": max(one, other), "at": at, "why": why}
-        self.connection.execute(self._insert(LINKS).on_conflict_do_nothing(), values)
+        self.connection.execute(insert_on(self.connection, LINKS).on_conflict_do_nothing(), values)
 
     # -- telling
 
@@ -190,54 +171,6 @@ class Unit:
                 body=body,
             )
 
-    def pages(self, receiver: str, since: float) -> list[Page]:
-        """The pages that a receiver got after a moment; locks the receiver's budget until the end."""
-        if receiver not in self._pages:
-            self.connection.execute(self._insert(RECEIVERS).on_conflict_do_nothing(), {"name": receiver})
-            self.connection.execute(select(RECEIVERS.c.name).where(RECEIVERS.c.name == receiver).with_for_update())
-            self.connection.execute(delete(PAGES).where(PAGES.c.receiver == receiver, PAGES.c.at <= since))
-            rows = self.connection.execute(
-                select(PAGES.c.at, PAGES.c.classes, PAGES.c.tenant).where(PAGES.c.receiver == receiver)
-            )
-            self._pages[receiver] = [Page(at, tuple(classes.split(",")), tenant) for at, classes, tenant in rows]
-        return self._pages[receiver]
-
-    def add_page(self, receiver: str, page: Page, alert: str) -> None:
-        """Spend one page of a receiver's budget."""
-        self.pages(receiver, float("-inf")).append(page)
-        classes = ",".join(page.classes)
-        self._add(PAGES, receiver=receiver, at=page.at, classes=classes, tenant=page.tenant, alert=alert)
-
-    def bundles(self) -> dict[str, Bundle]:
-        """The bundle that waits for each receiver."""
-        if self._bundles is None:
-            self._bundles = {row.receiver: Bundle(*row) for row in self.connection.execute(select(BUNDLES))}
-        return self._bundles
-
-    def hold(self, bundle: Bundle, incident: str, at: float) -> None:
-        """Hold an incident back until a bundle goes out; the first time counts."""
-        if bundle.receiver not in self.bundles():
-            self.bundles()[bundle.receiver] = bundle
-            self.connection.execute(insert(BUNDLES), bundle._asdict())
-        values = {"bundle": bundle.id, "incident": incident, "since": at, "told": False}
-        again = self._insert(HELD).on_conflict_do_update(index_elements=("bundle", "incident"), set_={"told": False})
-        self.connection.execute(again, values)
-
-    def told(self, bundle: Bundle, incident: str) -> None:
-        """Say that an incident, if it waits for the bundle, was told in a page of its own."""
-        waits = (HELD.c.bundle == bundle.id, HELD.c.incident == incident)
-        self.connection.execute(update(HELD).where(*waits).values(told=True))
-
-    def release(self, bundle: Bundle) -> list[Held]:
-        """End a bundle; what waited for it, the oldest first."""
-        members = select(HELD.c.incident, HELD.c.told).where(HELD.c.bundle == bundle.id)
-        rows = self.connection.execute(members.order_by(HELD.c.since, HELD.c.incident))
-        found = [Held(*row) for row in rows]
-        self.connection.execute(delete(HELD).where(HELD.c.bundle == bundle.id))
-        self.connection.execute(delete(BUNDLES).where(BUNDLES.c.receiver == bundle.receiver))
-        del self.bundles()[bundle.receiver]
-        return found
-
     def matchers(self, clock: float) -> tuple[Matcher, ...]:
         """The silences and exceptions that have not expired."""
         if self._matchers is None:
@@ -256,35 +189,6 @@ class Unit:
                 for row in rows
             )
         return tuple(matcher for matcher in self._matchers if matcher.until > clock)
-
-    # -- places
-
-    def mark(self, task: str, partition: int) -> tuple[int, int] | None:
-        """Offset and ordinal of a task's last output that took effect; locked until the end."""
-        found = self.connection.execute(
-            select(MARKS.c.offset, MARKS.c.ordinal)
-            .where(MARKS.c.task == task, MARKS.c.partition == partition)
-            .with_for_update()
-        ).one_or_none()
-        return (found.offset, found.ordinal) if found is not None else None
-
-    def set_mark(self, origin: Origin) -> None:
-        """Say that an output took effect."""
-        self._upsert(MARKS, ("task", "partition"), origin._asdict())
-
-    def position(self, stream: Stream) -> tuple[int, float]:
-        """Where to go on reading a stream, and its clock there; (0, 0.0) before the first."""
-        found = self.connection.execute(
-            select(POSITIONS.c.position, POSITIONS.c.clock).where(
-                POSITIONS.c.stream == stream.name, POSITIONS.c.partition == stream.partition
-            )
-        ).one_or_none()
-        return (found.position, found.clock) if found is not None else (0, 0.0)
-
-    def set_position(self, stream: Stream, position: int, clock: float) -> None:
-        """Say where to go on reading a stream."""
-        values = {"stream": stream.name, "partition": stream.partition, "position": position, "clock": clock}
-        self._upsert(POSITIONS, ("stream", "partition"), values)
 
     def flush(self) -> None:
         """Write what was put."""
@@ -311,14 +215,6 @@ class Unit:
     def _add(self, table: Table, **values: Any) -> None:
         self._rows.setdefault(table, []).append(values)
 
-    def _insert(self, table: Table) -> Any:
-        return (postgresql if self.connection.dialect.name == "postgresql" else sqlite).insert(table)
-
-    def _upsert(self, table: Table, keys: tuple[str, ...], values: dict[str, Any]) -> None:
-        statement = self._insert(table)
-        changed = {name: statement.excluded[name] for name in values if name not in keys}
-        self.connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), values)
-
 
 def _row(record: Record) -> dict[str, Any]:
     return {
@@ -338,11 +234,3 @@ def _row(record: Record) -> dict[str, Any]:
 
 def _parts(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[start : start + _MANY] for start in range(0, len(ids), _MANY))
-
-
-def outbox_size(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many alerts each sink has in each state."""
-    rows = connection.execute(
-        select(OUTBOX.c.sink, OUTBOX.c.state, func.count()).group_by(OUTBOX.c.sink, OUTBOX.c.state)
-    )
-    return {(sink, state): count for sink, state, count in rows}

@@ -19,7 +19,6 @@ POINTS: Final[tuple[str, ...]] = (
     "detect.before_output",
     "detect.after_output",
     "detect.before_snapshot",
-    "detect.after_snapshot",
     "alert.before_transaction",
     "alert.before_commit",
     "alert.after_commit",

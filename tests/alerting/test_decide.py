@@ -172,6 +172,7 @@ def test_a_caller_with_an_incident_of_its_own_keeps_it() -> None:
     [
         (msgspec.structs.replace(LEAK, status="closed", ended=NOON), READ),
         (msgspec.structs.replace(LEAK, observed=True), READ),
+        (msgspec.structs.replace(LEAK, told=None), READ),
         (LEAK, msgspec.structs.replace(READ, facts={"server": ("search",)})),
         (LEAK, a_finding("canary", "critical", facts={"server": ("billing",)})),
         (OUTAGE, a_finding("success_after", "critical", facts={"server": ("idp",)})),

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
+from alerting.allowance import Bundle
 from alerting.migrate import differences
 from alerting.schema import TIMELINE
 from alerting.store import MEMORY, Store
-from alerting.unit import Bundle, Unit
+from alerting.unit import Unit
 from stream.errors import ConfigError, FullError, LockedError, StorageError
 from stream.frame import Origin
 from stream.log import FINDINGS
@@ -53,9 +54,9 @@ def test_a_unit_takes_effect_whole_or_not_at_all(store: Store) -> None:
     def fail(unit: Unit) -> None:
         unit.put(a_record())
         unit.add_finding(a_finding(), a_record().id, NOON, own=True)
-        unit.set_position(FINDINGS, 7, NOON)
-        unit.set_mark(Origin("detect", 0, 7, 0))
-        unit.hold(Bundle("on-call", "b", NOON), "i", NOON)
+        unit.places.set_position(FINDINGS, 7, NOON)
+        unit.places.set_mark(Origin("detect", 0, 7, 0))
+        unit.allowance.hold(Bundle("on-call", "b", NOON), "i", NOON)
         unit.flush()
         raise ZeroDivisionError
 
@@ -64,9 +65,9 @@ def test_a_unit_takes_effect_whole_or_not_at_all(store: Store) -> None:
     with store.unit() as unit:
         assert unit.record(a_record().id) is None
         assert unit.known([a_finding().id]) == set()
-        assert unit.position(FINDINGS) == (0, 0.0)
-        assert unit.mark("detect", 0) is None
-        assert unit.bundles() == {}
+        assert unit.places.position(FINDINGS) == (0, 0.0)
+        assert unit.places.mark("detect", 0) is None
+        assert unit.allowance.bundles() == {}
 
 
 def test_inside_a_unit_what_was_put_is_seen(store: Store) -> None:
