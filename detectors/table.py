@@ -8,6 +8,7 @@ import msgspec
 from detectors.base import AnyDetector, Detector, Kind
 from detectors.keys import Raw, digest, entity_of
 from detectors.live import NOTHING, Live, Quiet
+from detectors.shelf import Shelf
 from detectors.state import Codec
 from stream.facts import Facts
 
@@ -34,7 +35,7 @@ class Bucket:
 
     def __init__(self) -> None:
         self.live: dict[int, Live] = {}
-        self.idle: dict[int, bytes] = {}
+        self.idle = Shelf()
 
 
 class Table:
@@ -86,7 +87,7 @@ class Table:
         if bucket is None:
             return identity, None
         live = bucket.live.get(identity)
-        if live is None and (packed := bucket.idle.pop(identity, None)) is not None:
+        if live is None and (packed := bucket.idle.pop(identity)) is not None:
             live = self._wake(raw, identity, _DECODE(packed))
             self._seat(bucket, live, clock)
         return identity, live
@@ -137,7 +138,7 @@ class Table:
         if bucket.live.get(live.id) is live:
             self.touch(live)
         else:
-            bucket.idle[live.id] = self.pack(live, clock)
+            bucket.idle.put(live.id, self.pack(live, clock))
             self.changed.add(live.id)
 
     def touch(self, live: Live) -> None:
@@ -189,14 +190,14 @@ class Table:
     def bucket(self, number: int, clock: float) -> list[tuple[int, bytes]]:
         """All entities of a bucket, packed."""
         bucket = self.buckets[number]
-        entries = dict(bucket.idle)
+        entries = dict(bucket.idle.items())
         for live in bucket.live.values():
             entries[live.id] = self.pack(live, clock)
         return sorted(entries.items())
 
     def size(self, clock: float) -> int:
         """The bytes of all entities when packed."""
-        idle = sum(len(packed) for bucket in self.buckets.values() for packed in bucket.idle.values())
+        idle = sum(len(packed) for bucket in self.buckets.values() for _, packed in bucket.idle.items())
         return idle + sum(len(self.pack(live, clock)) for live in self.live.values())
 
     def load(self, entries: Iterable[tuple[int, bytes | None]]) -> None:
@@ -207,9 +208,9 @@ class Table:
             if bucket is None:
                 bucket = self.buckets[number] = Bucket()
             if packed is not None:
-                bucket.idle[identity] = packed
+                bucket.idle.put(identity, packed)
             else:
-                bucket.idle.pop(identity, None)
+                bucket.idle.pop(identity)
 
     def layout(self) -> list[Any]:
         """What packed entities depend on: the detectors with their state versions, and the lengths of cells."""
@@ -233,7 +234,7 @@ class Table:
                     if kept and seconds in self.lengths:
                         pending[code >> 4 << 4 | self.lengths.index(seconds)] = kept
                 moved = quiet._replace(states=tuple(states), pending=tuple(sorted(pending.items())))
-                bucket.idle[identity] = _packed(moved)
+                bucket.idle.put(identity, _packed(moved))
                 self.changed.add(identity)
 
     def sweep(self, clock: float) -> None:
@@ -270,9 +271,9 @@ class Table:
             elif quiet.states and (rested := sum(age > after for after in REST_MINUTES)) > quiet.rested:
                 resting.append((identity, quiet._replace(rested=rested)))
         for identity in old:
-            del bucket.idle[identity]
+            bucket.idle.pop(identity)
         for identity, quiet in resting:
-            bucket.idle[identity] = self._rested(quiet, minute * 60.0)
+            bucket.idle.put(identity, self._rested(quiet, minute * 60.0))
         self.count -= len(old)
         self.changed.update(old)
         self.changed.update(identity for identity, _ in resting)
@@ -337,7 +338,7 @@ class Table:
             return
         del bucket.live[live.id]
         del self.live[live.raw]
-        bucket.idle[live.id] = self.pack(live, clock)
+        bucket.idle.put(live.id, self.pack(live, clock))
         if live.dirty:
             live.dirty = False
             self.changed.add(live.id)
