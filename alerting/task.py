@@ -16,7 +16,7 @@ from stream.control import IncidentChange
 from stream.crashpoints import crash_point
 from stream.errors import DamagedError
 from stream.finding import DECODER
-from stream.frame import Frame, Header, Origin, Record, pack, unpack
+from stream.frame import Frame, Origin, Record, unpack
 from stream.log import FINDINGS, Log, Stream
 
 T = TypeVar("T")
@@ -137,5 +137,4 @@ class AlertTask:
 
 def act_frame(act: IncidentChange, received: float) -> Frame:
     """The frame that brings an operator's act into the findings stream; `received` is the wall clock in seconds."""
-    header = Header(received=received, content="control", count=1, source=act.by, codec="none")
-    return pack(header, control.ENCODER.encode(act))
+    return control.control_frame(act, received, source=act.by)

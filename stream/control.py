@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from stream.directory import Directory
+from stream.frame import Frame, Header, pack
 
 
 class DirectoryVersion(msgspec.Struct, frozen=True, tag="directory", tag_field="control"):
@@ -66,3 +67,9 @@ Control = DirectoryVersion | Parameters | Warmth | IncidentChange | Denied | Pee
 
 DECODER = msgspec.json.Decoder(Control)
 ENCODER = msgspec.json.Encoder()
+
+
+def control_frame(record: Control, received: float, *, source: str = "tocsin") -> Frame:
+    """The frame that brings a fact into a stream; `received` is the wall clock in seconds since the epoch."""
+    header = Header(received=received, content="control", count=1, source=source, codec="none")
+    return pack(header, ENCODER.encode(record))

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,7 @@ from collector.format import Format
 from detectors.base import AnyDetector
 from detectors.engine import Engine
 from detectors.task import DetectTask
+from stream.control import Warmth, control_frame
 from stream.directory import Directory
 from stream.facts import Facts
 from stream.finding import Finding, public
@@ -78,10 +79,13 @@ def backtest(
     policies: Policies,
     form: Format,
     reading: Reading,
+    modes: Mapping[str, str] | None = None,
     told: Told | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Run detectors and decisions over files; `told` hears each finding with `incident`, `paged` and `page_id`.
+
+    `modes` are those that the operator gave detectors, whatever their warm-up says.
 
     Raises RejectedError where a file cannot be read; bad lines are counted in `reading`.
     """
@@ -93,6 +97,8 @@ def backtest(
         alert = AlertTask(
             log, store, policies, routes=Routes((Receiver("backtest", pagers=("nobody",)),)), observer=hearing
         )
+        for name, mode in (modes or {}).items():
+            log.append(EVENTS, control_frame(Warmth(mode=mode, detector=name), 0.0))
         pending = 0
         for frame in ticking(frames(files, form, reading, progress=progress)):
             log.append(EVENTS, frame)

@@ -10,16 +10,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
-import msgspec
 import zstandard
 
 from collector.format import Format
+from collector.formats.native import parse_lines
 from stream.clock import merged, rebuild
-from stream.decode import prepare
 from stream.errors import RejectedError
 from stream.frame import Frame
 from stream.receipt import receive
-from tocsin_audit.event import DECODER, AuditEvent
+from tocsin_audit.event import AuditEvent
 
 BLOCK: Final = 1 << 20
 """Bytes that are read at once."""
@@ -106,7 +105,7 @@ def frames(
 def _items(index: int, path: Path, form: Format, reading: Reading, progress: Progress | None) -> Iterator[Item]:
     native = form.name == "native"
     for number, lines in _blocks(path, reading, progress):
-        if native and (events := _fast(lines)) is not None:
+        if native and (events := parse_lines(b"\n".join(lines), lines)) is not None:
             reading.good += len(events)
             yield from map(
                 Item._make, zip([index] * len(events), range(number, number + len(events)), events, lines, strict=True)
@@ -123,18 +122,6 @@ def _items(index: int, path: Path, form: Format, reading: Reading, progress: Pro
             for event in made:
                 reading.good += 1
                 yield Item(index, number + offset, event, line)
-
-
-def _fast(lines: list[bytes]) -> list[AuditEvent] | None:
-    block = b"\n".join(lines)
-    try:
-        events = DECODER.decode_lines(block)
-        if len(events) != len(lines):
-            return None
-        prepare(events, block)
-    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
-        return None
-    return events if all(event.method or event.kind != "request" for event in events) else None
 
 
 def _blocks(path: Path, reading: Reading, progress: Progress | None) -> Iterator[tuple[int, list[bytes]]]:

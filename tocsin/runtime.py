@@ -19,10 +19,9 @@ from alerting.task import AlertTask
 from collector.producer import Told
 from detectors.engine import Engine
 from detectors.task import DetectTask
-from stream import control
-from stream.control import Control, DirectoryVersion, Warmth
+from stream.control import Control, DirectoryVersion, Warmth, control_frame
 from stream.facts import Facts
-from stream.frame import Frame, Header, pack
+from stream.frame import Frame, Header
 from stream.log import EVENTS, FINDINGS
 from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
@@ -183,8 +182,7 @@ class Runtime:
         self._tell(DirectoryVersion(self.directory.directory, self.directory.digest))
 
     def _tell(self, record: Control) -> None:
-        header = Header(received=self.clock(), content="control", count=1, source="tocsin", codec="none")
-        self.log.append(EVENTS, pack(header, control.ENCODER.encode(record))).result()
+        self.log.append(EVENTS, control_frame(record, self.clock())).result()
 
     def _wake(self) -> None:
         for delivery in self.deliveries:

@@ -50,6 +50,7 @@ def backtest(
             detectors=ready.detectors,
             directory=known,
             policies=ready.policies,
+            modes=ready.modes,
             form=load_format(form),
             reading=reading,
             told=told,

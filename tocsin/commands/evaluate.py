@@ -79,6 +79,7 @@ def _backtest(config: Path | None) -> Any:
             detectors=ready.detectors,
             directory=directory,
             policies=ready.policies,
+            modes=ready.modes,
             form=load_format("native"),
             reading=Reading(),
             told=told,
