@@ -20,7 +20,7 @@ from detectors.base import (
 )
 from detectors.cross_tenant_access import Access, AccessView
 from detectors.cross_tenant_foreign import DAY, HOUR
-from detectors.cross_tenant_handle import MINUTE, Handle, HandleView
+from detectors.cross_tenant_handle import CELL, Handle, HandleView
 from detectors.cross_tenant_learned import ObjectView, Owned
 from detectors.cross_tenant_page import PAGE
 from detectors.cross_tenant_server import Server, ServerView
@@ -86,7 +86,7 @@ class CrossTenant(Detector[Any]):
         name="cross_tenant",
         version="1.0",
         by=("principal", "server", "handle", "object"),
-        cells=(MINUTE, HOUR, DAY),
+        cells=(CELL, HOUR, DAY),
         classes=CLASSES,
         wants={
             "principal": OWNED | SIGNALS | TARGETED | DATA,
@@ -123,12 +123,12 @@ class CrossTenant(Detector[Any]):
         return self._handle.step(state, entity, event, facts)
 
     def settle(self, state: Any, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:
-        """Sum up an hour, judge a minute of a handle, learn owners from a day, report what could not be judged."""
+        """Sum up an hour, judge five minutes of a handle, learn owners from a day, report what could not be judged."""
         kind = entity.kind
         if kind == "principal":
             return self._access.settle(state, entity, cell.start, facts.clock) if cell.seconds == HOUR else NOTHING
         if kind == "handle":
-            return self._handle.settle(state, cell.start, facts.clock) if cell.seconds == MINUTE else NOTHING
+            return self._handle.settle(state, cell.start, facts.clock) if cell.seconds == CELL else NOTHING
         if kind == "server":
             return self._server.settle(state, entity, cell, facts.clock)
         if cell.seconds == DAY:

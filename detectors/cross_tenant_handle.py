@@ -13,9 +13,9 @@ from stream.facts import Facts
 from stream.finding import Finding
 from tocsin_audit.event import AuditEvent
 
-MINUTE: Final = 60
+CELL: Final = 300
 FEW: Final = 8
-"""Minters and presenters that one minute tells apart: those with the smallest numbers."""
+"""Minters and presenters that one cell tells apart: those with the smallest numbers."""
 
 
 class Use:
@@ -32,7 +32,7 @@ class Use:
 
 
 class Provenance:
-    """Who minted and who presented a handle within a minute."""
+    """Who minted and who presented a handle within five minutes."""
 
     __slots__ = ("minters", "presenters")
 
@@ -41,7 +41,7 @@ class Provenance:
         self.presenters: dict[int, Use] = {}
 
     def update(self, other: "Provenance") -> None:
-        """Fold in another minute."""
+        """Fold in another cell."""
         for who, minter in other.minters.items():
             self.minters.setdefault(who, minter)
         for who, use in other.presenters.items():
@@ -77,9 +77,11 @@ class Provenance:
         return made
 
 
-class Minutes(Ring[Provenance]):
-    """Provenance by minute, held three hours."""
+class Provenances(Ring[Provenance]):
+    """Provenance by five minutes, held three hours."""
 
+    seconds: ClassVar[int] = CELL
+    held: ClassVar[int] = 36
     kind: ClassVar[Any] = Provenance
     __slots__ = ()
 
@@ -89,18 +91,18 @@ Minter = tuple[int, str | None, str, list[int]]
 
 
 class Handle:
-    """What is kept of one handle: who minted it, and the open minutes."""
+    """What is kept of one handle: who minted it, and the open cells."""
 
     minters: list[Minter]
-    minutes: Minutes
+    cells: Provenances
 
     def __init__(self) -> None:
         self.minters = []
-        self.minutes = Minutes()
+        self.cells = Provenances()
 
 
 class HandleView:
-    """The decision that a handle is in foreign hands, taken when the minute has closed.
+    """The decision that a handle is in foreign hands, taken when five minutes have closed.
 
     Until then another minter may show up: what several callers are given, such as the number of a page, is no secret.
     """
@@ -111,11 +113,11 @@ class HandleView:
     def step(self, state: Handle, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event."""
         names = caller(event)
-        if names is None or not state.minutes.holds(event.time, facts.clock):
+        if names is None or not state.cells.holds(event.time, facts.clock):
             return NOTHING
         ((field, name),) = names.items()
         who = pair(event.tenant, name)
-        cell = state.minutes.cell(event.time)
+        cell = state.cells.cell(event.time)
         if entity.names["handle"] in event.handles_minted:
             cell.minters.setdefault(who, (event.tenant, name, _selves(event)))
             cell.trim()
@@ -129,26 +131,26 @@ class HandleView:
 
     def merge(self, state: Handle, partial: Handle) -> Sequence[Finding]:
         """Fold a partial state."""
-        state.minutes.update(partial.minutes)
+        state.cells.update(partial.cells)
         return NOTHING
 
     def settle(self, state: Handle, start: int, clock: float) -> Sequence[Finding]:
-        """Judge the minute that closed by all who were ever given the handle."""
-        minute = start // MINUTE
+        """Judge the five minutes that closed by all who were ever given the handle."""
+        number_ = start // CELL
         known = {minter[0]: minter for minter in state.minters}
-        for cell in state.minutes.cells.values():
+        for cell in state.cells.cells.values():
             for who, (tenant, name, selves) in cell.minters.items():
                 known.setdefault(who, (who, tenant, name, selves))
         state.minters = [known[who] for who in sorted(known)[:FEW]]
         found: list[Finding] = []
-        closed = state.minutes.cells.get(minute)
+        closed = state.cells.cells.get(number_)
         if closed is not None and len(known) == 1:
             for who, use in sorted(closed.presenters.items()):
-                found += self._judge(state.minters[0], who, use, minute)
-        state.minutes.forget(clock)
+                found += self._judge(state.minters[0], who, use, start)
+        state.cells.forget(clock)
         return found
 
-    def _judge(self, minter: Minter, who: int, use: Use, minute: int) -> list[Finding]:
+    def _judge(self, minter: Minter, who: int, use: Use, start: int) -> list[Finding]:
         minter_who, tenant, name, selves = minter
         if minter_who == who or tenant is None or use.tenant is None:
             return []
@@ -162,7 +164,7 @@ class HandleView:
                 {use.field: use.name, "resource_tenants": tenant},
                 tenant=use.tenant,
                 severity="critical" if crossed else "medium",
-                at=minute * MINUTE,
+                at=start,
                 window=HOUR,
                 title=f"A handle minted for {'another tenant' if crossed else 'another caller'} was presented",
                 observed=f"{use.name} of {use.tenant} presented a handle minted for {name} of {tenant}",

@@ -15,7 +15,7 @@ PAGE: Final = Documentation(
     "grant covers for this caller at this moment, is a finding about this caller and this owner, from the first "
     "event. Denials are told apart from successes; denials over three tenants are a search. At the second caller "
     "who is handed foreign data by one server the server itself is named, once. Canaries are told at the first "
-    "touch. A handle minted for one caller and presented by another is judged when its minute has closed. Where "
+    "touch. A handle minted for one caller and presented by another is judged when five minutes have closed. Where "
     "nobody named an owner, ownership is learned: an object, or a branch of objects with siblings of other "
     "tenants, that one tenant used on several days; for fourteen days these are notices. What two tenants use in "
     "its first days is shared, and what another tenant uses on three days has changed hands.",

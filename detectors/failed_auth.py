@@ -1,6 +1,6 @@
 """Failed authentication: guessing, spraying, stuffing, replay, success after them, and what only looks like that."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from detectors.base import (
@@ -97,6 +97,14 @@ class FailedAuth(Detector[Any]):
         self._server = ServerView(self, self.parameters)
         self._client = ClientView(self, self.parameters)
         self._token = TokenView(self, self.parameters)
+        self._steps: dict[Kind, Callable[[Any, Entity, AuditEvent, Facts], Sequence[Finding]]] = {
+            "principal": self._account.step,
+            "source": self._source.step,
+            "tenant": self._crowd.step,
+            "server": self._server.step,
+            "client": self._client.step,
+            "token": self._token.step,
+        }
 
     def start(self, kind: Kind) -> Any:
         """The state of an entity that was never seen."""
@@ -104,18 +112,7 @@ class FailedAuth(Detector[Any]):
 
     def step(self, state: Any, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event into the state; the findings that are now true and stay so."""
-        kind = entity.kind
-        if kind == "principal":
-            return self._account.step(state, entity, event, facts)
-        if kind == "source":
-            return self._source.step(state, entity, event, facts)
-        if kind == "server":
-            return self._server.step(state, entity, event, facts)
-        if kind == "tenant":
-            return self._crowd.step(state, entity, event, facts.clock)
-        if kind == "token":
-            return self._token.step(state, entity, event, facts)
-        return self._client.step(state, entity, event, facts)
+        return self._steps[entity.kind](state, entity, event, facts)
 
     def settle(self, state: Any, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:
         """Learn who is in good standing and what is usual, forget what is too old, judge an outage."""

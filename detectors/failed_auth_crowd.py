@@ -11,6 +11,7 @@ from detectors.failed_auth_source import account
 from detectors.parts.habit import HOUR
 from detectors.parts.keyed import number
 from detectors.telling import level_of, minutes, plural, tell
+from stream.facts import Facts
 from stream.finding import Finding
 from tocsin_audit.event import AuditEvent
 
@@ -36,15 +37,14 @@ class CrowdView:
         self._ceiling = parameters["ceiling"]
         self._crowd = parameters["crowd_share"]
 
-    def step(self, state: Guessing, entity: Entity, event: AuditEvent, clock: float) -> Sequence[Finding]:
+    def step(self, state: Guessing, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event."""
         source = event.source_ip
         if source is None:
             return NOTHING
         place = number(source)
-        if passed(event):
-            if not state.habit.fresh(place, event.time) and not event.late:
-                state.habit.see(place, event.time)
+        if event.outcome == "ok" or passed(event):
+            state.habit.meet(place, event.time, event.late)
             return NOTHING
         if not failed(event):
             return NOTHING
@@ -52,7 +52,7 @@ class CrowdView:
         if not attempt.weight:
             return NOTHING
         who = account(event)
-        if not state.count(place, who if who != NOBODY else attempt.token, attempt, event, clock):
+        if not state.count(place, who if who != NOBODY else attempt.token, attempt, event, facts.clock):
             return NOTHING
         found = self._stuffing(state, entity, int(event.time) // MINUTE, slow=False)
         return found + self._stuffing(state, entity, int(event.time) // HOUR, slow=True)

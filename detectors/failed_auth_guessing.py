@@ -42,11 +42,7 @@ class Guessing:
     def welcome(self, key: int, event: AuditEvent) -> bool:
         """Note a success; whether it is one of a stranger in a minute where that was not known."""
         time = event.time
-        if self.habit.fresh(key, time):
-            return False
-        if key and not event.late:
-            self.habit.see(key, time)
-        if key and self.habit.knows(key, time):
+        if key and self.habit.meet(key, time, event.late):
             return False
         return self.wins.add(key, int(time) // MINUTE)
 

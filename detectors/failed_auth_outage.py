@@ -20,13 +20,12 @@ FAMILIAR: Final = 0.5
 """The share of the sources refused that must be familiar: an attack from everywhere is no outage."""
 
 
-class Answers:
-    """How many calls of one cell were answered and refused, of how many callers, from how many sources."""
+class Refused:
+    """The refusals of one cell: how many, of how many callers, from how many sources."""
 
-    __slots__ = ("callers", "extent", "passed", "provider", "sources")
+    __slots__ = ("callers", "extent", "provider", "sources")
 
     def __init__(self) -> None:
-        self.passed = 0
         self.extent = Extent()
         self.callers = Distinct()
         self.provider = Distinct()
@@ -43,9 +42,8 @@ class Answers:
         if event.source_ip is not None:
             self.sources.add(number(event.source_ip))
 
-    def update(self, other: "Answers") -> None:
+    def update(self, other: "Refused") -> None:
         """Count all that another counted."""
-        self.passed += other.passed
         self.extent.update(other.extent)
         self.callers.update(other.callers)
         self.provider.update(other.provider)
@@ -53,24 +51,23 @@ class Answers:
 
     def pack(self) -> Any:
         """The attributes in a fixed order."""
-        return [self.passed, self.extent.pack(), self.callers.pack(), self.provider.pack(), self.sources.pack()]
+        return [self.extent.pack(), self.callers.pack(), self.provider.pack(), self.sources.pack()]
 
     @classmethod
-    def unpack(cls, packed: Any) -> "Answers":
+    def unpack(cls, packed: Any) -> "Refused":
         """The part that `pack` wrote."""
         made = cls()
-        made.passed = packed[0]
-        made.extent = Extent.unpack(packed[1])
-        made.callers, made.provider, made.sources = (Distinct.unpack(keys) for keys in packed[2:])
+        made.extent = Extent.unpack(packed[0])
+        made.callers, made.provider, made.sources = (Distinct.unpack(keys) for keys in packed[1:])
         return made
 
 
-class AnswerRing(Ring[Answers]):
-    """Answers by five minutes, held three hours."""
+class RefusedRing(Ring[Refused]):
+    """Refusals by five minutes, held three hours."""
 
     seconds: ClassVar[int] = CELL
     held: ClassVar[int] = 36
-    kind: ClassVar[Any] = Answers
+    kind: ClassVar[Any] = Refused
     __slots__ = ()
 
 
@@ -82,20 +79,19 @@ class OutageView:
         self._callers = int(parameters["outage_callers"])
         self._share = parameters["outage_share"]
 
-    def refuse(self, ring: AnswerRing, event: AuditEvent, clock: float) -> None:
+    def refuse(self, ring: RefusedRing, event: AuditEvent, clock: float) -> None:
         """Count a refusal, unless it was for a wrong secret, which no outage makes."""
         reason = reason_of(event)
         if reason != SECRET and ring.holds(event.time, clock):
             ring.cell(event.time).refuse(event, reason)
 
-    def settle(self, ring: AnswerRing, habit: Habit, entity: Entity, start: int) -> Sequence[Finding]:
-        """Judge the ten minutes that end with a cell."""
+    def settle(self, ring: RefusedRing, passed: int, habit: Habit, entity: Entity, start: int) -> Sequence[Finding]:
+        """Judge the ten minutes that end with a cell, in which `passed` calls got through."""
         end = start // CELL
         if end not in ring.cells:
             return NOTHING
         cells = ring.window(end, 2)
         refused = sum(cell.extent.count for cell in cells)
-        passed = sum(cell.passed for cell in cells)
         if not refused or refused < self._share * (refused + passed):
             return NOTHING
         time = float(start)

@@ -51,7 +51,7 @@ class AccountView:
         """Fold one event."""
         source = event.source_ip
         place = number(source) if source is not None else NOBODY
-        if passed(event):
+        if event.outcome == "ok" or passed(event):
             if not state.welcome(place, event) or not state.minutes.cells:
                 return NOTHING
             return self._after_success(state, entity, event)

@@ -5,7 +5,7 @@ from typing import Any
 
 from detectors.base import NOTHING, Detector, Entity
 from detectors.failed_auth_crowd import Crowd, CrowdView
-from detectors.failed_auth_outage import CELL, AnswerRing, OutageView
+from detectors.failed_auth_outage import CELL, OutageView, RefusedRing
 from detectors.failed_auth_reasons import failed, passed
 from detectors.failed_auth_unchecked import UNCHECKED, Guard, GuardView
 from detectors.parts.habit import HOUR
@@ -18,12 +18,14 @@ from tocsin_audit.event import AuditEvent
 class Service(Crowd):
     """What is kept of one server."""
 
-    answers: AnswerRing
+    refused: RefusedRing
+    passed: dict[int, int]
     guard: Guard
 
     def __init__(self) -> None:
         super().__init__()
-        self.answers = AnswerRing()
+        self.refused = RefusedRing()
+        self.passed = {}
         self.guard = Guard()
 
 
@@ -37,13 +39,12 @@ class ServerView:
 
     def step(self, state: Service, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event."""
-        if passed(event):
+        if event.outcome == "ok" or passed(event):
             source = event.source_ip
             if source is not None:
-                place = number(source)
-                if not state.habit.fresh(place, event.time) and not event.late:
-                    state.habit.see(place, event.time)
-            state.answers.cell(event.time).passed += 1
+                state.habit.meet(number(source), event.time, event.late)
+            cell = int(event.time) // CELL
+            state.passed[cell] = state.passed.get(cell, 0) + 1
             if event.auth == "valid":
                 if state.guard.demands.current is None:
                     self._guard.check(state.guard, event)
@@ -56,21 +57,27 @@ class ServerView:
         if not failed(event):
             return NOTHING
         self._guard.check(state.guard, event)
-        self._outage.refuse(state.answers, event, facts.clock)
-        return self._crowd.step(state, entity, event, facts.clock) if event.tenant is None else NOTHING
+        self._outage.refuse(state.refused, event, facts.clock)
+        return self._crowd.step(state, entity, event, facts) if event.tenant is None else NOTHING
 
     def merge(self, state: Service, partial: Service, entity: Entity) -> Sequence[Finding]:
         """Fold a partial state."""
-        state.answers.update(partial.answers)
+        state.refused.update(partial.refused)
+        for cell, count in partial.passed.items():
+            state.passed[cell] = state.passed.get(cell, 0) + count
         return self._crowd.merge(state, partial, entity) + self._guard.merge(state.guard, partial.guard, entity)
 
     def settle(self, state: Service, entity: Entity, seconds: int, start: int, clock: float) -> Sequence[Finding]:
         """Judge the last ten minutes; learn from an hour."""
         if seconds == CELL:
-            return self._outage.settle(state.answers, state.habit, entity, start)
+            number_ = start // CELL
+            answered = state.passed.get(number_, 0) + state.passed.get(number_ - 1, 0)
+            for old in [one for one in state.passed if one < number_ - 36]:
+                del state.passed[old]
+            return self._outage.settle(state.refused, answered, state.habit, entity, start)
         if seconds == HOUR:
             self._crowd.settle(state, float(start + HOUR), clock)
             self._guard.settle(state.guard, float(start + HOUR), clock)
-            if state.answers.cells:
-                state.answers.forget(clock)
+            if state.refused.cells:
+                state.refused.forget(clock)
         return NOTHING

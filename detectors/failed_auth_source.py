@@ -57,7 +57,7 @@ class SourceView:
     def step(self, state: Source, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event."""
         who = account(event)
-        if passed(event):
+        if event.outcome == "ok" or passed(event):
             if who == NOBODY or not state.welcome(who, event) or not (state.minutes.cells or state.nameless.cells):
                 return NOTHING
             return self._after_success(state, entity, event)

@@ -51,18 +51,13 @@ class TokenView:
         source = event.source_ip
         time = event.time
         minute = int(time) // MINUTE
-        if passed(event):
+        if event.outcome == "ok" or passed(event):
             if source is None:
                 return NOTHING
-            place = number(source)
-            if state.habit.fresh(place, time):
-                return NOTHING
-            if not event.late:
-                state.habit.see(place, time)
-            if state.habit.knows(place, time) or not state.accepted.add(place, minute):
+            if not state.accepted.add(number(source), minute) or len(state.accepted.keys) == 1:
                 return NOTHING
             state.shown.add(event)
-            return self._replays(state, entity, minute, accepted=True) if len(state.accepted.keys) > 1 else NOTHING
+            return self._replays(state, entity, minute, accepted=True)
         if not failed(event) or not state.refusals.holds(time, facts.clock) or attempt_of(event).reason == PROVIDER:
             return NOTHING
         state.refusals.cell(time).add(event)
@@ -88,7 +83,12 @@ class TokenView:
 
     def settle(self, state: Token, end: float, clock: float) -> None:
         """Learn from an hour, forget what is no longer held."""
-        state.habit.settle(end)
+        hour = int(end) // MINUTE
+        if len(state.accepted.keys) > 1 or state.habit:
+            # A token of one place needs no habit; where a fleet shares one, its places become known.
+            for place in state.accepted.within(hour - HOUR // MINUTE, hour - 1):
+                state.habit.see(place, end - 1)
+            state.habit.settle(end)
         before = int(clock) // MINUTE - HELD
         state.accepted.forget(before)
         state.refused.forget(before)

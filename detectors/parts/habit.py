@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from detectors.parts.distinct import Distinct
+from detectors.parts.distinct import BITS, Distinct
 from detectors.parts.frozen import AHEAD
 
 TERM: Final = 7 * 86_400
@@ -23,10 +23,23 @@ class Habit:
         self.waiting: list[tuple[float, Distinct]] = []
         self.hours: dict[int, Distinct] = {}
 
-    def fresh(self, key: int, time: float) -> bool:
-        """Whether a key is known and needs no renewal: the quick way out for what happens all the time."""
-        term = self.terms.get(int(time) // TERM)
-        return term is not None and key in term
+    def meet(self, key: int, time: float, late: bool) -> bool:
+        """Note a key in good standing, unless it comes late; whether it is known."""
+        term = self.terms.get(time // TERM)  # type: ignore[call-overload]  # a whole float finds the equal int, unrounded
+        if term is not None and (key in term.keys or (term.bits and term.bits >> key % BITS & 1)):
+            return True
+        return self._note(key, time, late)
+
+    def _note(self, key: int, time: float, late: bool) -> bool:
+        hour = int(time) // HOUR
+        seen = self.hours.get(hour)
+        if seen is None:
+            if late:
+                return self.knows(key, time)
+            seen = self.hours[hour] = Distinct()
+        if not late and key not in seen.keys:
+            seen.add(key)
+        return self.knows(key, time)
 
     def knows(self, key: int, time: float) -> bool:
         """Whether a key is known at an event time."""

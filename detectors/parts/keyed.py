@@ -14,6 +14,7 @@ def number(text: str) -> int:
     return int.from_bytes(digest, "big") or 1
 
 
+@lru_cache(maxsize=1 << 16)
 def pair(first: str | None, second: str) -> int:
     """Two texts, of which the first may be missing, as one number."""
     return number(f"-|{second}" if first is None else f"{len(first)}:{first}|{second}")
