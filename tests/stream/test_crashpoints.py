@@ -36,8 +36,9 @@ def test_the_process_leaves_when_the_point_is_reached_for_the_nth_time() -> None
 
 
 def test_an_unknown_point_is_a_clear_error() -> None:
+    left: list[int] = []
     with pytest.raises(ConfigError, match="is not a crash point"):
-        armed("nowhere", [].append)
+        armed("nowhere", left.append)
 
 
 def test_the_list_has_every_point_of_the_code_and_no_other() -> None:
