@@ -31,6 +31,7 @@ def list_(
     state: Annotated[str, typer.Option(help="open, ended, all, or one status.")] = "open",
     severity: Annotated[str | None, typer.Option(help="At least this severe.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
+    entity: Annotated[str | None, typer.Option(help="About this user, client, address, server or object.")] = None,
     since: Annotated[str | None, typer.Option(help="Changed since: 2026-11-20T08:00:00Z, 2026-11-20, 90m.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
     as_json: JsonOption = False,
@@ -39,7 +40,9 @@ def list_(
 ) -> None:
     """Incidents, the most recently changed first."""
     client = _client(config, data)
-    found = client.get("/incidents", state=state, severity=severity, tenant=tenant, since=since, limit=limit)
+    found = client.get(
+        "/incidents", state=state, severity=severity, tenant=tenant, entity=entity, since=since, limit=limit
+    )
     if as_json:
         typer.echo(json.dumps(found))
         return
