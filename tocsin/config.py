@@ -19,8 +19,8 @@ class Section(BaseModel):
 class Secret(Section):
     """A secret by reference: a file or an environment variable that holds it, never the value itself."""
 
-    file: Path | None = None
-    env: str | None = None
+    file: Path | None = Field(None, description="the file that holds it")
+    env: str | None = Field(None, description="the environment variable that holds it")
 
     def read(self) -> str:
         """The secret's value; raises ValueError saying why it cannot be had."""
@@ -41,8 +41,8 @@ class Secret(Section):
 class Tls(Section):
     """Certificate chain and private key, as PEM files."""
 
-    certificate: Path
-    key: Path
+    certificate: Path = Field(description="the certificate chain")
+    key: Path = Field(description="the private key")
 
 
 class Listen(Section):

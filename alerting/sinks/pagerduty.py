@@ -43,12 +43,16 @@ REFUSED: Final = frozenset({400, 405, 413, 414, 415, 422})
 
 
 class PagerDutyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The integration's routing key; `url` for other regions (https://events.eu.pagerduty.com); seconds to wait."""
+    """Which service is paged, and where."""
 
     routing_key: str
+    """The integration key of the service's Events API v2; by reference."""
     url: str = "https://events.pagerduty.com"
+    """The API's address; https://events.eu.pagerduty.com for accounts in the EU."""
     ca: str | None = None
+    """A PEM file with the authorities that the API's certificate is checked against, else the system's."""
     timeout: float = 10.0
+    """Seconds to wait for an answer."""
 
     def __post_init__(self) -> None:
         if not self.url.startswith("https://"):

@@ -27,10 +27,12 @@ STYLES: Final[dict[Severity, str]] = {
 
 
 class TerminalOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which stream is written to, and whether in colour (by default where it is a terminal)."""
+    """Where and how the lines are written."""
 
     stream: Literal["stdout", "stderr"] = "stdout"
+    """Where the lines go."""
     colour: bool | None = None
+    """Whether in colour; without it, where the stream is a terminal."""
 
 
 class Terminal:

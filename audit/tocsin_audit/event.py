@@ -46,65 +46,125 @@ class AuditEvent(msgspec.Struct, gc=False, omit_defaults=True):
     """One thing an MCP server did or refused; `time`, `server`, and `method` or `kind` are what it must say."""
 
     time: Time
+    """When it happened: RFC 3339 with a zone, or seconds, milliseconds, microseconds or nanoseconds since 1970."""
     server: str
+    """The MCP server."""
     v: int = 1
+    """Version of this schema."""
     id: str | None = None
+    """Names this event alone, so that a repeat counts once; without it `producer`, `run` and `seq` do."""
     kind: str = "request"
+    """`request`, `auth` (an attempt without a request), `permission`, `config`, `lifecycle` or `heartbeat`."""
     outcome: str | None = None
+    """How it ended, one of `OUTCOMES`; any other word is `other`."""
     reason: str | None = None
+    """Why it ended so, in the producer's words: `token expired`, `bad signature`."""
     method: str | None = None
+    """The MCP method: `tools/call`, `resources/read`."""
     target: str | None = None
+    """The tool's or prompt's name, or the resource's URI."""
     action: str | None = None
+    """What it does: `read`, `write`, `create`, `update`, `delete`, `publish` or `send`."""
     user: str | None = None
+    """The person: issuer and subject joined by a bar."""
     client: str | None = None
+    """The OAuth client id."""
     agent: str | None = None
+    """The AI system."""
     on_behalf_of: tuple[str, ...] = _NOTHING
+    """The chain of delegation: those who act for the user, as the token names them, who acts now first."""
     tenant: str | None = None
+    """The caller's tenant."""
     resource_tenants: tuple[str, ...] = _NOTHING
+    """The owners of what was asked for and of what was returned; `public` belongs to everybody."""
     data_classes: tuple[str, ...] = _NOTHING
+    """What kind of data it was: `pii`, `payment`."""
     auth: str | None = None
+    """What became of the credentials: `none`, `presented`, `valid`, `invalid` or `insufficient_scope`."""
     identity: str | None = None
+    """Whether the server checked who it is (`verified`), or the caller only says so (`claimed`)."""
     token: str | None = None
+    """Keyed fingerprint of the token (`key id:hex`), never the token."""
     token_ttl_s: float | None = None
+    """The token's lifespan in seconds."""
     token_age_s: float | None = None
+    """The token's age in seconds."""
     scopes: tuple[str, ...] = _NOTHING
+    """The token's scopes."""
     audience: str | tuple[str, ...] | None = None
+    """Whom the token was made for."""
     source_ip: str | None = None
+    """The peer's address, or the one that a trusted proxy names."""
     ip_trust: str | None = None
+    """How far to believe the address: `peer`, `trusted_xff` (a trusted proxy says so), `untrusted_xff` or `unknown`."""
     tls: str | None = None
+    """The TLS version."""
     user_agent: str | None = None
+    """The caller's `User-Agent`."""
     origin: str | None = None
+    """The caller's `Origin`."""
     request_bytes: Count | None = None
+    """Size of the request."""
     response_bytes: Count | None = None
+    """Size of the response."""
     rows: Count | None = None
+    """Rows of the result."""
     bytes_quality: str | None = None
+    """What the sizes are worth: `exact`, `capped` or `absent`."""
     duration_ms: float | None = None
+    """How long it took, in milliseconds."""
     session: str | None = None
+    """The session, hashed; many servers have none."""
     request_id: str | int | None = None
+    """The JSON-RPC id."""
     trace: str | None = None
+    """The trace id."""
     protocol: str | None = None
+    """The MCP protocol version."""
     transport: str | None = None
+    """How it came: `http`, `sse`, `stdio`."""
     server_version: str | None = None
+    """The server's version."""
     client_version: str | None = None
+    """The client's name and version."""
     args_keys: tuple[str, ...] = _NOTHING
+    """The names of the arguments."""
     args_hash: str | None = None
+    """Keyed hash of the arguments."""
     recipients: tuple[str, ...] = _NOTHING
+    """Keyed hashes of whom it was sent to, with the domain."""
     handles_presented: tuple[str, ...] = _NOTHING
+    """Keyed hashes of bearer-like handles (task ids, state tokens) that the caller presented."""
     handles_minted: tuple[str, ...] = _NOTHING
+    """Keyed hashes of such handles that the server gave out."""
     signals: tuple[str, ...] = _NOTHING
+    """What an inspector saw in content that was not kept: `injection:…`, `secret:…`, `pii:…`, `path:…`."""
     approval: str | None = None
+    """Reference of a person's consent."""
     manifest: msgspec.Raw = ABSENT
+    """On results of `tools/list`: `{count, tools: {name: hash of its definition}}`."""
     change: msgspec.Raw = ABSENT
+    """On `permission` and `config`: `{object, action, grantee, before, after}`."""
     error_code: int | str | None = None
+    """The JSON-RPC error code."""
     error: str | None = None
+    """The error's text, bounded."""
     producer: str | None = None
+    """Who sends this."""
     run: str | None = None
+    """Which run of the producer; a restart or a second worker is a new one."""
     seq: Count | None = None
+    """Running number within the run; a gap is proof of loss."""
     sample_rate: float | None = None
+    """The share of events that is sent; below 1 nothing is counted."""
     received: float = 0.0
+    """When Tocsin received it, in seconds since 1970."""
     late: bool = False
+    """Older than the lateness of two minutes when it was received."""
     skewed: bool = False
+    """From more than a minute in the future; its time became the time of receipt."""
     ext: msgspec.Raw = ABSENT
+    """Everything else that is worth keeping, as an object."""
 
     @property
     def actor(self) -> str | None:

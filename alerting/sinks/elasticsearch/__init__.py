@@ -24,17 +24,26 @@ FORBIDDEN: Final = frozenset('\\/*?"<>| ,#:-')
 
 
 class ElasticsearchOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the cluster is and who we are there; `ca` is a PEM file, `timeout` in seconds."""
+    """Where the cluster is and who we are there."""
 
     url: str | tuple[str, ...]
+    """The cluster's address, or a list of them."""
     api_key: str | None = None
+    """The API key, encoded as Elasticsearch gives it; by reference."""
     username: str | None = None
+    """A user, where there is no API key."""
     password: str | None = None
+    """The user's password; by reference."""
     namespace: str = "default"
+    """The last part of the data streams' names, in lower case and without dashes."""
     ca: str | None = None
+    """A PEM file with the authorities that the cluster's certificate is checked against, else the system's."""
     verify: bool = True
+    """Whether the cluster's certificate is checked."""
     timeout: float = 10.0
+    """Seconds to wait for an answer."""
     install_templates: bool = True
+    """Whether Tocsin brings its own index templates; else they must be there."""
 
     def __post_init__(self) -> None:
         if not self.urls or not all(url.startswith(("http://", "https://")) for url in self.urls):
