@@ -56,7 +56,7 @@ class Table:
         self.live: dict[Raw, Live] = {}
         self.buckets: dict[int, Bucket] = {}
         self.count = 0
-        self.touched: list[Live] = []
+        self.touched: dict[int, Live] = {}
         self.changed: set[int] = set()
         self._secret = secret
         self.live_limit = live_limit
@@ -145,7 +145,7 @@ class Table:
         """Note that a live entity differs from its last snapshot."""
         if not live.dirty:
             live.dirty = True
-            self.touched.append(live)
+            self.touched[live.id] = live
 
     def pack(self, live: Live, clock: float) -> bytes:
         """An entity as bytes; a state that equals a fresh one is not written."""
@@ -178,11 +178,10 @@ class Table:
         entries: dict[int, bytes | None] = {}
         for identity in self.changed:
             entries[identity] = self.buckets[identity >> BUCKET_SHIFT].idle.get(identity)
-        for live in self.touched:
-            if live.dirty:
-                live.dirty = False
-                live.stamp = -1
-                entries[live.id] = self.pack(live, clock)
+        for identity, live in self.touched.items():
+            live.dirty = False
+            live.stamp = -1
+            entries[identity] = self.pack(live, clock)
         self.changed.clear()
         self.touched.clear()
         return sorted(entries.items())
@@ -340,7 +339,7 @@ class Table:
         del self.live[live.raw]
         bucket.idle.put(live.id, self.pack(live, clock))
         if live.dirty:
-            live.dirty = False
+            del self.touched[live.id]
             self.changed.add(live.id)
 
 
