@@ -1,23 +1,28 @@
 """Unusual volumes of data: bursts within minutes and hours, and slow collection over days and weeks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from math import ceil, log2, sqrt
+from math import ceil, sqrt
 from typing import Final
 
 from detectors.base import DATA, NOTHING, Cell, Detector, Entity, Kind, Spec, event_id
-from detectors.keys import entity_of, population
-from detectors.parts.baseline import NOTHING as NO_DAY
-from detectors.parts.baseline import PEAKS, STABLE_DAYS, WEEK, ZERO_SHIFT, Baseline
-from detectors.parts.expectation import DAILY, PEERS, Expectation
-from detectors.parts.peer_movement import Group, Norm
-from detectors.parts.quantised import OCTAVE, clip
-from detectors.parts.season import DAY_START, HOUR_START, started, weekday
-from detectors.parts.usage import (
+from detectors.keys import entity_of, group
+from detectors.parts.keyed import number
+from detectors.parts.quantised import OCTAVE
+from detectors.volume_baseline import HORIZONS, NO_DAY, SIGNALS, STEPS, WEEK, Baseline
+from detectors.volume_documentation import DOCUMENTATION, TECHNIQUES
+from detectors.volume_expectation import PEERS, Expectation
+from detectors.volume_findings import Judged, Observed, finding
+from detectors.volume_group import UNMOVED, Group, Moved, Norm
+from detectors.volume_horizon import hour_residuals, hour_signals, judge_hour, judge_long, long_residuals, long_signals
+from detectors.volume_learning import BURST, SLOW, learn_day
+from detectors.volume_parameters import PARAMETERS, Limits
+from detectors.volume_usage import (
     BYTES,
     CALLS,
     EVIDENCE,
     MEASURES,
+    MINUTES,
     NEVER,
     RESOURCES,
     ROWS,
@@ -25,10 +30,8 @@ from detectors.parts.usage import (
     WORDS,
     Hour,
     distinct,
-    place,
     spots_of,
 )
-from detectors.parts.volume_findings import DOCUMENTATION, PARAMETERS, TECHNIQUES, Judged, Observed, finding
 from stream.facts import Facts, group_id
 from stream.finding import Finding, Severity
 from tocsin_audit.event import AuditEvent
@@ -38,8 +41,6 @@ FIVE: Final = 300
 HOUR: Final = 3600
 DAY: Final = 86_400
 MINUTES_HELD: Final = 3 * HOUR
-GUARDED: Final = 7
-"""Active days after which what was flagged is no longer learned; before, nothing would be."""
 HOURS_HELD: Final = 26 * HOUR
 WINDOW: Final = 5
 """Minutes of the short window that a burst is looked for in."""
@@ -47,20 +48,26 @@ LEVEL: Final = 4
 """Each further level of a finding means the bound times this."""
 LARGEST: Final = 1 << 45
 """Bytes or rows that one answer may claim; what claims more counts as this."""
-_BIT_SHIFT: Final = WORDS.bit_length() - 1
+REPEATED: Final = 3
+"""Flagged days in a row after which a slow finding is told as low."""
+SMALL: Final = 0.3
+"""Share of the floors below which a window is not looked at."""
+_LONGS: Final = (8, 24)
+_SPOT_BITS: Final = WORDS.bit_length() - 1
 
 
 class Principal:
-    """One principal: open minutes and hours, today's largest five minutes, and what was learned up to yesterday.
+    """One principal: open minutes and hours, what today reached so far, and what was learned up to yesterday.
 
-    `hot` is the latest minute that alone passed a fifth of its window's bound. `opening` holds the hour after the last
-    day that was learned from, and the gates of that hour as they were before: events on both sides of the learning are
-    judged alike.
+    `hot` is the latest minute that alone passed a fifth of its window's bound. `crests` are today's largest residual of
+    each signal, `tops` today's largest five minutes. `opening` holds the hour after the last day that was learned from
+    and the gates of that hour as they were before: events on both sides of the learning are judged alike.
     """
 
     minutes: dict[int, list[int]]
     hours: dict[int, Hour]
     hot: int
+    crests: list[float]
     tops: list[int]
     opening: list[int]
     closed: Baseline
@@ -69,6 +76,7 @@ class Principal:
         self.minutes = {}
         self.hours = {}
         self.hot = 0
+        self.crests = []
         self.tops = []
         self.opening = []
         self.closed = Baseline()
@@ -93,16 +101,9 @@ class DataVolume(Detector[State]):
         documentation=DOCUMENTATION,
     )
 
-    def __init__(self, parameters: dict[str, float] | None = None) -> None:
+    def __init__(self, parameters: Mapping[str, float] | None = None) -> None:
         super().__init__(parameters)
-        p = self.parameters
-        self._page_floors = (p["page_calls"], p["page_bytes"], p["page_rows"], p["page_resources"])
-        self._hour_floors = (p["hour_calls"], p["hour_bytes"], p["hour_rows"], p["hour_resources"])
-        self._day_floors = tuple(floor * p["day_floor"] for floor in self._hour_floors)
-        self._page_octaves = log2(p["page_factor"])
-        self._hour_octaves = log2(p["hour_factor"])
-        self._day_octaves = log2(p["day_factor"])
-        self._week_octaves = log2(p["week_factor"])
+        self._limits = Limits(self.parameters)
 
     def start(self, kind: Kind) -> State:
         """An empty principal, or an empty group for the kinds that hold peers."""
@@ -110,18 +111,23 @@ class DataVolume(Detector[State]):
 
     def step(self, state: State, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Count one answer; a burst is told as soon as an hour or five minutes pass their frozen bound."""
-        size = event.response_bytes or 0
-        rows = event.rows or 0
-        if not 0 <= size <= LARGEST:
+        size = event.response_bytes
+        sized = size is not None and event.bytes_quality in _EXACT
+        if not size:
+            size = 0
+        elif not 0 < size <= LARGEST:
             size = 0 if size < 0 else LARGEST
-        if not 0 <= rows <= LARGEST:
+        rows = event.rows
+        if not rows:
+            rows = 0
+        elif not 0 < rows <= LARGEST:
             rows = 0 if rows < 0 else LARGEST
         minute = int(event.time) // 60
-        if state.__class__ is Group:
-            if not event.late:
-                state.add(minute // 5, place(event.user or event.client or event.agent or ""), size, rows)
+        if isinstance(state, Group):
+            member = number(event.user or event.client or event.agent or "")
+            if member <= state.ceiling and not event.late:
+                state.add(minute // 5, member, size, rows)
             return NOTHING
-        assert isinstance(state, Principal)
         hour = minute // 60
         cell = state.hours.get(hour)
         if cell is None:
@@ -130,55 +136,52 @@ class DataVolume(Detector[State]):
                 return NOTHING
         elif event.client != cell.client and cell.words:
             _join(cell, event, facts)
-        if event.late:
-            if minute * 60 < facts.clock - MINUTES_HELD:
-                minute = -1
-            late = cell.late or [0, 0, 0]
-            cell.late = [late[0] + 1, late[1] + size, late[2] + rows]
         counts = state.minutes.get(minute)
         if counts is None:
-            counts = [0, 0, 0]
-            if minute > 0:
-                state.minutes[minute] = counts
-        calls = counts[0] = counts[0] + 1
-        sizes = counts[1] = counts[1] + size
-        lines = counts[2] = counts[2] + rows
-        cell.calls = hour_calls = cell.calls + 1
-        cell.size = hour_size = cell.size + size
-        cell.rows = hour_rows = cell.rows + rows
-        quality = event.bytes_quality
-        if (quality is not None and quality != "exact") or event.response_bytes is None:
+            cell.minutes += 1
+        if event.late:
+            late = cell.late or [0, 0, 0]
+            cell.late = [late[0] + 1, late[1] + size, late[2] + rows]
+            if minute * 60 < facts.clock - MINUTES_HELD:
+                counts = [0, 0, 0]
+        if counts is None:
+            counts = state.minutes[minute] = [1, size, rows]
+        else:
+            counts[0] += 1
+            counts[1] += size
+            counts[2] += rows
+        cell.calls = calls = cell.calls + 1
+        cell.size += size
+        cell.rows += rows
+        if not sized:
             cell.unsized += 1
         words = cell.words
         if words:
             target = event.target or ""
-            spot = place(event.args_hash or target)
+            spot = number(event.args_hash or target)
             index = spot & (WORDS - 1)
-            bit = 1 << ((spot >> _BIT_SHIFT) % WORD)
+            bit = 1 << ((spot >> _SPOT_BITS) % WORD)
             if not words[index] & bit:
                 words[index] |= bit
                 cell.spots += 1
-            cell.tools |= 1 << (place(target) % WORD)
+                cell.tools |= 1 << (number(target) % WORD)
         gates = cell.gates
-        if hour_calls > gates[7] or size > gates[8]:
-            ids = cell.ids
-            if len(ids) < EVIDENCE:
-                ids.append(event_id(event))
-        if calls * WINDOW >= gates[4] or sizes * WINDOW >= gates[5] or lines * WINDOW >= gates[6]:
-            if minute > state.hot:
-                state.hot = minute
+        if (calls > gates[8] or size > gates[9]) and len(cell.ids) < EVIDENCE:
+            cell.ids.append(event_id(event))
+        if counts[0] >= gates[10] or counts[1] >= gates[11] or counts[2] >= gates[12]:
+            state.hot = max(state.hot, minute)
         elif (
-            hour_calls < gates[0]
-            and hour_size < gates[1]
-            and hour_rows < gates[2]
-            and cell.spots < gates[3]
-            and state.hot < minute - WINDOW
+            state.hot < minute - WINDOW
+            and calls < gates[0]
+            and cell.size < gates[1]
+            and cell.rows < gates[2]
+            and cell.spots < gates[4]
         ):
             return NOTHING
         return self._burst(state, entity, event, hour, minute, facts)
 
     def settle(self, state: State, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:
-        """Judge the hour that ends with five minutes, the 24 hours that end with an hour, and the week with a day."""
+        """Judge the hour that ends with five minutes, eight and 24 hours with an hour, and the week with a day."""
         if isinstance(state, Group):
             if cell.seconds == FIVE:
                 state.settle_five(cell.start // FIVE)
@@ -193,7 +196,7 @@ class DataVolume(Detector[State]):
             return self._settle_hour(state, entity, cell, facts)
         return self._settle_day(state, entity, cell, facts)
 
-    def summary(self, state: State, entity: Entity, cell: Cell) -> tuple[int, ...] | None:  # noqa: ARG002  # the state says which cell it was
+    def summary(self, state: State, entity: Entity, cell: Cell) -> tuple[int, ...] | None:  # noqa: ARG002  # the state knows which cell closed last
         """How a group's members moved (count and octaves/256 for calls and bytes), or after a day what is usual."""
         return tuple(state.told) if isinstance(state, Group) and state.told else None
 
@@ -212,448 +215,296 @@ class DataVolume(Detector[State]):
                 state.opening = []
                 state.hot = 0
 
-    # Bursts, while the hour is open.
+    # Bursts, while their hour is open.
 
     def _open(self, state: Principal, entity: Entity, event: AuditEvent, hour: int, facts: Facts) -> Hour | None:
         if hour * HOUR < facts.clock - HOURS_HELD:
             return None
         _drop(state, facts.clock)
         opening = state.opening
-        gates = list(opening[1:]) if opening and hour <= opening[0] else self._gates(state, entity, hour, facts)
+        gates = opening[1:] if opening and hour <= opening[0] else self._gates(state, entity, hour, facts)
         cell = state.hours[hour] = Hour(gates)
         _join(cell, event, facts)
         return cell
 
     def _gates(self, state: Principal, entity: Entity, hour: int, facts: Facts) -> list[int]:
-        """Amounts beyond which an hour (4), five minutes (3) are bursts, and from which on evidence is kept (2)."""
-        own = state.closed
-        expected = self._expectation(own, entity, (hour * HOUR - HOUR) // DAY - 1, facts)
-        busy = self.parameters["busy_factor"] if _busy(entity, hour, facts) else 1.0
+        """Amounts that make an hour (5) or five minutes (3) a burst, keep evidence (2), make a minute hot (3)."""
+        own, limits = state.closed, self._limits
+        expected = self._expectation(own, entity, hour, facts)
+        busy = limits.busy if _busy(entity, hour, facts) else 1.0
         gates: list[int] = []
-        for index in range(MEASURES):
-            above = max(self._page_octaves, expected.reach(index, self.parameters["page_spread"]))
-            bound = max(expected.hour_amount(index, hour, above), 2 * 2 ** (own.top[index] / OCTAVE))
-            bound = max(bound, self._page_floors[index]) * busy
-            gates.append(spots_of(bound) if index == RESOURCES else ceil(min(bound, NEVER)))
-        factor = self.parameters["page_factor"]
-        for index in (CALLS, BYTES, ROWS):
-            if own.top[index] and own.days >= 3:
-                short = max(factor * 2 ** (own.top[index] / OCTAVE), self._page_floors[index]) * busy
-                gates.append(ceil(min(short, gates[index])))
-            else:
-                gates.append(gates[index])
+        for measure in range(MEASURES):
+            if measure == MINUTES:
+                gates.append(NEVER)
+                continue
+            signal = CALLS if measure == RESOURCES else measure
+            above = expected.crest[signal] + limits.page_spread * expected.spread[signal]
+            least = limits.bulk_octaves if measure in (BYTES, ROWS) else limits.page_octaves
+            bound = expected.hour_amount(measure, hour, max(least, above))
+            if measure < MINUTES and own.top[measure]:
+                bound = max(bound, 2 * 2 ** (own.top[measure] / OCTAVE))
+            bound = max(bound, limits.page_floors[measure]) * busy
+            gates.append(spots_of(bound) if measure == RESOURCES else ceil(min(bound, NEVER)))
+        for measure in (CALLS, BYTES, ROWS):
+            short = float(gates[measure])
+            if own.top[measure] and own.days >= 3:
+                largest = limits.page_factor * (1 if measure == CALLS else 2) * 2 ** (own.top[measure] / OCTAVE)
+                short = min(short, max(largest, limits.page_floors[measure]) * busy)
+            gates.append(ceil(short))
         gates.append(ceil(2 * 2 ** min(40.0, expected.typical[CALLS])))
         gates.append(ceil(2 ** min(40.0, expected.typical[BYTES])))
-        return gates
+        return gates + [ceil(gate / WINDOW) for gate in gates[MEASURES : MEASURES + 3]]
 
     def _burst(
         self, state: Principal, entity: Entity, event: AuditEvent, hour: int, minute: int, facts: Facts
     ) -> Sequence[Finding]:
         findings: list[Finding] = []
-        windows = [minute] if minute < 0 else range(minute, minute + WINDOW)
-        for at in {hour, *(end // 60 for end in windows if end in state.minutes)}:
+        ends = [end for end in range(minute, minute + WINDOW) if end in state.minutes]
+        for at in sorted({hour, *(end // 60 for end in ends)}):
             cell = state.hours.get(at)
-            if cell is None:
-                continue
-            observed = self._passed(state, cell, at, windows)
-            while observed is not None:
+            while cell is not None and (observed := self._passed(state, cell, at, ends)) is not None:
                 cell.told += 1
-                basis = self._expectation(state.closed, entity, (at * HOUR - HOUR) // DAY - 1, facts)
-                findings.append(self._told(entity, event, cell, at, observed, basis))
-                cell.gates[:4] = [min(NEVER, gate * LEVEL) for gate in cell.gates[:4]]
-                observed = self._passed(state, cell, at, windows)
+                cell.gates = [min(NEVER, gate * LEVEL) for gate in cell.gates[:MEASURES]] + cell.gates[MEASURES:]
+                ids = cell.ids if event_id(event) in cell.ids else [*cell.ids[: EVIDENCE - 1], event_id(event)]
+                expected = self._expectation(state.closed, entity, at, facts)
+                judged = Judged("volume_burst", at, cell.told, "high", observed, expected, 0.0, 0)
+                findings.append(finding(self.spec, entity, judged, cell, time=event.time, ids=ids, late=event.late))
         return findings
 
-    def _passed(self, state: Principal, cell: Hour, hour: int, windows: Sequence[int]) -> Observed | None:
+    def _passed(self, state: Principal, cell: Hour, hour: int, ends: Sequence[int]) -> Observed | None:
+        """The measure of an hour, or of five minutes that end in it, that is beyond the bound of the next level."""
         gates = cell.gates
-        amounts = (cell.calls, cell.size, cell.rows, cell.spots)
-        for index in (ROWS, CALLS, BYTES, RESOURCES):
-            if amounts[index] >= gates[index]:
-                amount = distinct(cell.spots) if index == RESOURCES else amounts[index]
-                bound = distinct(gates[index]) if index == RESOURCES else gates[index]
-                return Observed(index, amount, bound, hour * HOUR, HOUR)
-        for end in windows:
-            if end // 60 != hour or end not in state.minutes:
-                continue
-            for index in (ROWS, CALLS, BYTES):
-                total = sum(
-                    counts[index] for at in range(end - WINDOW + 1, end + 1) if (counts := state.minutes.get(at))
-                )
-                bound = gates[4 + index] * LEVEL**cell.told
-                if total >= bound:
-                    return Observed(index, total, bound, (end - WINDOW + 1) * 60, WINDOW * 60)
+        amounts = (cell.calls, cell.size, cell.rows, 0, cell.spots)
+        for measure in (ROWS, CALLS, BYTES, RESOURCES):
+            if amounts[measure] >= gates[measure]:
+                amount, bound = amounts[measure], gates[measure]
+                if measure == RESOURCES:
+                    amount, bound = distinct(amount), distinct(bound)
+                return Observed(measure, amount, bound, hour * HOUR, HOUR)
+        for end in ends:
+            if end // 60 == hour:
+                window = [counts for at in range(end - WINDOW + 1, end + 1) if (counts := state.minutes.get(at))]
+                for measure in (ROWS, CALLS, BYTES):
+                    total = sum(counts[measure] for counts in window)
+                    bound = gates[MEASURES + measure] * LEVEL**cell.told
+                    if total >= bound:
+                        return Observed(measure, total, bound, (end - WINDOW + 1) * 60, WINDOW * 60)
         return None
 
-    def _told(
-        self, entity: Entity, event: AuditEvent, cell: Hour, hour: int, observed: Observed, basis: Expectation
-    ) -> Finding:
-        ids = cell.ids if event_id(event) in cell.ids else [*cell.ids[: EVIDENCE - 1], event_id(event)]
-        return finding(
-            self.spec,
-            entity,
-            Judged("volume_burst", hour, cell.told, "high", observed, basis, 0.0, 0),
-            time=event.time,
-            ids=ids,
-            count=cell.calls,
-            late=event.late,
-            tools=cell.tools.bit_count(),
-            unsized=cell.unsized,
-        )
-
-    # Closed cells.
+    # What closed cells show.
 
     def _settle_five(self, state: Principal, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:
         last = cell.end // 60 - 1
-        minutes = state.minutes
-        totals = [0, 0, 0]
-        five = [0, 0, 0]
-        for at in range(last - 59, last + 1):
-            counts = minutes.get(at)
-            if counts is not None:
-                totals[0] += counts[0]
-                totals[1] += counts[1]
-                totals[2] += counts[2]
-                if at > last - 5:
-                    five[0] += counts[0]
-                    five[1] += counts[1]
-                    five[2] += counts[2]
         hour = last // 60
-        open_hour = state.hours.get(hour)
-        if open_hour is None:
+        current = state.hours.get(hour)
+        if current is None:
             return NOTHING
-        if not open_hour.told:
+        totals, five, active = _trailing(state.minutes, last)
+        if not current.told:
             state.tops = [max(pair) for pair in zip(state.tops, five, strict=True)] if state.tops else five
-        amounts = (*totals, min(totals[0], distinct(open_hour.spots)))
-        if all(amount < floor for amount, floor in zip(amounts, self._hour_floors, strict=True)):
+        amounts = (*totals, active, min(totals[0], distinct(current.spots)))
+        limits = self._limits
+        if not any(amount >= floor for amount, floor in zip(amounts, limits.hour_floors, strict=True)):
             return NOTHING
-        expected = self._expectation(state.closed, entity, (hour * HOUR - HOUR) // DAY - 1, facts)
+        expected = self._expectation(state.closed, entity, hour, facts)
         moved = self._moved(state.closed, entity, FIVE, cell.start, facts)
         share = (last % 60 + 1) / 60
-        season = max(expected.hour(hour), share * expected.hour(hour) + (1 - share) * expected.hour(hour - 1))
-        busy = _busy(entity, hour, facts)
-        scores: list[tuple[float, float, int]] = []
-        paged: list[tuple[float, float, int]] = []
-        for index in range(MEASURES):
-            typical = 2 ** expected.typical[index]
-            residual = started(amounts[index], typical, HOUR_START) - season - moved.octaves(index)
-            score = (residual - expected.crest[index]) / expected.crest_spread[index]
-            if amounts[index] >= self._hour_floors[index]:
-                scores.append((score, residual, index))
-            if amounts[index] >= self._page_floors[index]:
-                paged.append((score, residual, index))
-        p = self.parameters
-        best = _decide(scores, self._hour_octaves, p["hour_spread"], p["hour_spread_joint"])
-        if best is None or (busy and best[1] < log2(p["busy_factor"]) + self._hour_octaves):
+        season = expected.hour(hour)
+        season = max(season, share * season + (1 - share) * expected.hour(hour - 1))
+        previous = state.hours.get(hour - 1) if share < 1 else None
+        unsized = current.unsized + (previous.unsized if previous is not None else 0)
+        residuals = hour_residuals(amounts, expected, season, moved, not unsized)
+        verdict = judge_hour(amounts, residuals, expected, season, limits)
+        if verdict is None:
             return NOTHING
-        level = 0
-        if not busy and _decide(paged, self._page_octaves, p["page_spread"], p["page_spread"]) is not None:
-            level = 1
-        open_hour.flagged = 1
-        previous = state.hours.get(hour - 1)
-        if previous is not None and share < 1:
-            previous.flagged = 1
-        index = best[2]
-        bound = 2 ** expected.typical[index] * max(
-            0.0,
-            2 ** (season + moved.octaves(index) + max(self._hour_octaves, expected.reach(index, p["hour_spread"])))
-            - HOUR_START,
-        )
-        observed = Observed(index, amounts[index], bound, cell.end - HOUR, HOUR)
-        return (
-            finding(
-                self.spec,
-                entity,
-                Judged(
-                    "volume_burst",
-                    hour,
-                    level,
-                    "high" if level else "medium",
-                    observed,
-                    expected,
-                    moved.octaves(index),
-                    moved.members,
-                ),
-                time=cell.end,
-                ids=open_hour.ids,
-                count=totals[0],
-                tools=open_hour.tools.bit_count(),
-                unsized=open_hour.unsized,
-            ),
-        )
+        busy = _busy(entity, hour, facts)
+        if busy and verdict.octaves < limits.busy_octaves + limits.hour_octaves:
+            return NOTHING
+        for flagged in (current, previous):
+            if flagged is not None:
+                flagged.flagged |= BURST
+        level = 1 if verdict.page and not busy else 0
+        amount = amounts[verdict.measure]
+        observed = Observed(verdict.measure, amount, verdict.bound, cell.end - HOUR, HOUR)
+        judged = Judged(
+            "volume_burst", hour, level, "high" if level else "medium", observed, expected,
+            moved.octaves(verdict.measure), moved.members,
+        )  # fmt: skip
+        return (finding(self.spec, entity, judged, current, time=cell.end, ids=current.ids),)
 
     def _settle_hour(self, state: Principal, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:
         hour = cell.start // HOUR
         closing = state.hours.get(hour)
-        if closing is not None:
-            closing.close()
-        totals = [0, 0, 0, 0]
-        for at in range(hour - 23, hour + 1):
-            known = state.hours.get(at)
-            if known is not None:
-                for index, amount in enumerate(known.amounts()):
-                    totals[index] += amount
-        if all(amount < floor for amount, floor in zip(totals, self._day_floors, strict=True)):
+        if closing is None:
             return NOTHING
-        own = state.closed
-        expected = self._expectation(own, entity, (cell.start - HOUR) // DAY - 1, facts)
-        moved = self._moved(own, entity, HOUR, cell.start, facts)
-        share = expected.trailing_day(hour)
-        scores: list[tuple[float, float, int]] = []
-        for index in range(MEASURES):
-            if totals[index] >= self._day_floors[index]:
-                typical = 2 ** expected.daily[index] * share
-                residual = started(totals[index], typical, DAY_START) - log2(1 + DAY_START) - moved.octaves(index)
-                scores.append((residual / expected.spread_daily[index], residual, index))
-        p = self.parameters
-        best = _decide(scores, self._day_octaves, p["day_spread"], p["day_spread_joint"])
-        if best is None or (_busy(entity, hour, facts) and best[1] < log2(p["busy_factor"])):
-            return NOTHING
-        for at in range(hour - 23, hour + 1):
-            known = state.hours.get(at)
-            if known is not None:
-                known.flagged |= 2
-        index = best[2]
-        above = max(self._day_octaves, p["day_spread"] * expected.spread_daily[index]) + moved.octaves(index)
-        bound = 2 ** (expected.daily[index] + above) * share
-        severity: Severity = "medium" if own.flagged_days < 3 else "low"
-        return (
-            finding(
-                self.spec,
-                entity,
-                Judged(
-                    "volume_slow",
-                    hour // 24,
-                    0,
-                    severity,
-                    Observed(index, totals[index], bound, cell.end - DAY, DAY),
-                    expected,
-                    moved.octaves(index),
-                    moved.members,
-                ),
-                time=cell.end,
-                ids=[],
-                count=totals[0],
-                tools=0,
-                unsized=0,
-            ),
-        )
+        closing.close()
+        own, limits = state.closed, self._limits
+        expected = self._expectation(own, entity, hour, facts)
+        if not (closing.told or closing.flagged & BURST):
+            residuals = hour_residuals(closing.amounts(), expected, expected.hour(hour), UNMOVED, not closing.unsized)
+            _raise(state, 0, hour_signals(residuals))
+        findings: list[Finding] = []
+        moves = self._moves(own, entity, cell.start, facts)
+        shares = expected.shares(hour)
+        for horizon, hours in enumerate(_LONGS, 1):
+            window = [known for at in range(hour - hours + 1, hour + 1) if (known := state.hours.get(at)) is not None]
+            amounts = [sum(column) for column in zip(*(known.amounts() for known in window), strict=True)]
+            sized = not any(known.unsized for known in window)
+            share, moved = shares[horizon - 1], moves[horizon - 1]
+            residuals = long_residuals(amounts, expected, share, moved, sized)
+            verdict = None
+            if any(amount >= floor for amount, floor in zip(amounts, limits.day_floors, strict=True)):
+                verdict = judge_long(horizon, amounts, residuals, expected, share, limits)
+            if verdict is None or (_busy(entity, hour, facts) and verdict.octaves < limits.busy_octaves):
+                _raise(state, sum(HORIZONS[:horizon]), long_signals(residuals))
+                continue
+            for known in window:
+                known.flagged |= SLOW
+            amount = amounts[verdict.measure]
+            observed = Observed(verdict.measure, amount, verdict.bound, cell.end - hours * HOUR, hours * HOUR)
+            judged = Judged(
+                "volume_slow", hour // 24, 0, "low" if own.flagged_days >= REPEATED else "medium", observed, expected,
+                moved.octaves(verdict.measure), moved.members,
+            )  # fmt: skip
+            findings.append(finding(self.spec, entity, judged, closing, time=cell.end, ids=closing.ids))
+        return findings[:1]
 
     def _settle_day(self, state: Principal, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:
         day = cell.start // DAY
         own = state.closed
-        gates = self._gates(state, entity, (day + 1) * 24, facts)
-        state.opening = [(day + 1) * 24, *gates]
-        cells = {hour: known for hour in range(day * 24, day * 24 + 24) if (known := state.hours.get(hour)) is not None}
-        if not cells:
+        state.opening = [(day + 1) * 24, *self._gates(state, entity, (day + 1) * 24, facts)]
+        hours = {at: known for at in range(day * 24, day * 24 + 24) if (known := state.hours.get(at)) is not None}
+        if not hours:
             return NOTHING
-        groups = [known.group for known in cells.values() if known.group]
-        if groups:
-            own.group = min(groups)
-        moved = self._moved(own, entity, HOUR, day * DAY + 23 * HOUR, facts)
-        findings = self._learn(state, entity, day, cells, moved, facts)
+        own.group = min((known.group for known in hours.values() if known.group), default=own.group)
+        expected = self._expectation(own, entity, day * 24 + 23, facts)
+        moved = self._moves(own, entity, cell.end - HOUR, facts)[1]
+        crests = [value if value > _UNSEEN else None for value in state.crests or [_UNSEEN] * SIGNALS]
+        learn_day(own, day, hours, crests, state.tops, expected, moved)
         state.tops = []
-        return findings
-
-    def _learn(
-        self, state: Principal, entity: Entity, day: int, cells: dict[int, Hour], moved: "Moved", facts: Facts
-    ) -> Sequence[Finding]:
-        own = state.closed
-        if not own.first:
-            own.first = day
-        self._idle_days(own, day)
-        expected = self._expectation(own, entity, day - 1, facts)
-        slow = any(known.flagged & 2 for known in cells.values())
-        amounts = {hour: known.learnable() for hour, known in cells.items()}
-        totals = [sum(column) for column in zip(*amounts.values(), strict=True)]
-        guarded = own.days >= GUARDED
-        samples: list[list[float]] = [[] for _ in range(MEASURES)]
-        crests: list[float | None] = [None] * MEASURES
-        shape: list[float | None] = [-1.0] * 24
-        for hour, known in cells.items():
-            logs = [
-                started(amount, 2 ** expected.typical[index], HOUR_START) if amount > 0 else None
-                for index, amount in enumerate(amounts[hour])
-            ]
-            if known.told or known.flagged & 1:
-                self._remember(own, hour, max((value for value in logs if value is not None), default=0.0))
-                if guarded:
-                    shape[hour % 24] = None
-                    continue
-            season = expected.hour(hour)
-            for index, value in enumerate(logs):
-                if value is not None:
-                    samples[index].append(log2(amounts[hour][index]))
-                    crest = crests[index]
-                    crests[index] = value - season if crest is None else max(crest, value - season)
-            both = [value for value in (logs[CALLS], logs[BYTES]) if value is not None]
-            if both:
-                shape[hour % 24] = sum(both) / len(both)
-        slow = slow and guarded
-        day_logs: list[float] = []
-        distances: list[float] = []
-        for index, total in enumerate(totals):
-            if total > 0:
-                value = log2(total)
-                if index in (CALLS, BYTES):
-                    day_logs.append(started(total, 2 ** expected.daily[index], DAY_START))
-                    if own.reference[index]:
-                        distances.append(value - own.reference[index] / OCTAVE - moved.octaves(index))
-                if not slow:
-                    residual = (
-                        started(total, 2 ** expected.daily[index], DAY_START)
-                        - log2(1 + DAY_START)
-                        - moved.octaves(index)
-                        - expected.day(day)
-                    )
-                    own.learn_total(day, index, value - max(-1.0, expected.day(day)), residual)
-        typical_day = sum(day_logs) / len(day_logs) if day_logs and not slow else None
-        if not slow:
-            own.learn_hours(day, samples, crests)
-            for index, top in enumerate(state.tops):
-                if top > 0:
-                    own.learn_top(index, round(log2(top) * OCTAVE))
-            own.hours = min(60_000, own.hours + len(cells))
-        own.season.learn(day, shape, typical_day, own.learned)
-        own.days = min(60_000, own.days + 1)
-        own.learned = min(255, own.learned + 1)
-        own.last = day
-        unsized = sum(known.unsized for known in cells.values()) / max(1, totals[CALLS])
-        own.unsized = round(own.unsized + (min(1.0, unsized) * 255 - own.unsized) / 4)
-        self._shift(own, slow, distances)
-        return self._week(own, entity, day, distances, expected, moved)
-
-    def _idle_days(self, own: Baseline, day: int) -> None:
-        """The days since the last active one: few are a weekend and belong to the season, many an absence."""
-        gap = day - own.last - 1 if own.last else 0
-        for back in range(min(gap, WEEK)):
-            own.week = [*own.week[1:], NO_DAY]
-            if gap <= 3:
-                own.season.learn(day - gap + back, [-1.0] * 24, -2.0, own.learned)
-                own.learned = min(255, own.learned + 1)
-
-    def _remember(self, own: Baseline, hour: int, value: float) -> None:
-        """Remember a flagged hour, of the week and of the day: what recurs is expected, at the lowest that was seen."""
-        height = int(clip(round(value * 16), 0, 255))
-        for slot in (weekday(hour // 24) * 24 + hour % 24, DAILY + hour % 24):
-            peak = next((peak for peak in own.peaks if peak[0] == slot), None)
-            if peak is not None:
-                peak[1] = min(peak[1], height) if peak[2] == 1 else max(peak[1], min(height, peak[1] + 8))
-                peak[2] = min(255, peak[2] + 1)
-                continue
-            if len(own.peaks) >= PEAKS:
-                own.peaks.remove(min(own.peaks, key=lambda peak: (peak[2], peak[1])))
-            own.peaks.append([slot, height, 1])
-
-    def _shift(self, own: Baseline, slow: bool, distances: list[float]) -> None:
-        """Days at a new level: after a fortnight of them that agree, the level is accepted."""
-        if not slow or not distances:
-            own.flagged_days = max(0, own.flagged_days - 1) if not slow else own.flagged_days
-            own.shift_days = max(0, own.shift_days - 2)
-            return
-        own.flagged_days = min(15, own.flagged_days + 1)
-        level = sum(distances) / len(distances)
-        candidate = (own.shift - ZERO_SHIFT) / 16
-        if own.shift_days == 0 or abs(level - candidate) > 1.0:
-            own.shift, own.shift_days = int(clip(ZERO_SHIFT + level * 16, 0, 255)), 1
-            return
-        own.shift_days = min(STABLE_DAYS, own.shift_days + 1)
-        own.shift = int(clip(own.shift + (level - candidate) * 16 / own.shift_days, 0, 255))
-        if own.shift_days >= STABLE_DAYS:
-            own.accept((own.shift - ZERO_SHIFT) / 16)
+        state.crests = []
+        return self._week(own, entity, day, expected, moved, hours[max(hours)])
 
     def _week(
-        self, own: Baseline, entity: Entity, day: int, distances: list[float], expected: Expectation, moved: "Moved"
+        self, own: Baseline, entity: Entity, day: int, expected: Expectation, moved: Moved, last: Hour
     ) -> Sequence[Finding]:
-        distance = sum(distances) / len(distances) - expected.day(day) if distances else None
-        ring = NO_DAY if distance is None else int(clip(round(distance * 16), -120, 120))
-        own.week = [*own.week[1:], ring]
+        """Whether the mean of the last seven days lies far above the slow reference."""
         known = [value / 16 for value in own.week if value != NO_DAY]
-        if own.days < STABLE_DAYS or len(known) < 4:
+        if own.days <= 2 * WEEK or len(known) < 4:
             return NOTHING
         mean = sum(known) / len(known)
-        spread = min(own.spread_daily[CALLS], own.spread_daily[BYTES]) / 32
-        need = max(self._week_octaves, self.parameters["week_spread"] * spread / sqrt(len(known)))
+        spread = own.spread[SIGNALS - 1] / STEPS
+        need = max(self._limits.week_octaves, self._limits.week_spread * spread / sqrt(len(known)))
         if mean < need:
             return NOTHING
-        normal = 2 ** (own.reference[CALLS] / OCTAVE)
-        return (
-            finding(
-                self.spec,
-                entity,
-                Judged(
-                    "volume_slow",
-                    day // WEEK,
-                    1,
-                    "medium" if own.flagged_days < 3 else "low",
-                    Observed(
-                        CALLS, normal * 2**mean * len(known), normal * 2**need * len(known), (day - 6) * DAY, WEEK * DAY
-                    ),
-                    expected,
-                    moved.octaves(CALLS),
-                    moved.members,
-                ),
-                time=(day + 1) * DAY,
-                ids=[],
-                count=len(known),
-                tools=0,
-                unsized=0,
-            ),
-        )
+        normal = 2 ** (own.reference[CALLS] / OCTAVE) * len(known)
+        observed = Observed(CALLS, normal * 2**mean, normal * 2**need, (day + 1 - WEEK) * DAY, WEEK * DAY)
+        severity: Severity = "medium" if own.flagged_days < REPEATED else "low"
+        judged = Judged(
+            "volume_slow", day // WEEK, 1, severity, observed, expected, moved.octaves(CALLS), moved.members
+        )  # fmt: skip
+        return (finding(self.spec, entity, judged, last, time=(day + 1) * DAY, ids=()),)
 
-    # What others say.
+    # What is expected, and what others do.
 
-    def _expectation(self, own: Baseline, entity: Entity, day: int, facts: Facts) -> Expectation:
-        return Expectation(own, *_norm(own, entity, day, facts))
+    def _expectation(self, own: Baseline, entity: Entity, hour: int, facts: Facts) -> Expectation:
+        """What is expected in an hour, by what had closed before it for every order of arrival."""
+        day = (hour - 1) // 24 - 1
+        cached = own.cached
+        if isinstance(cached, tuple) and cached[0] == day:
+            known = cached[1]
+            assert isinstance(known, Expectation)
+            return known
+        expected = Expectation(own, *_norm(own, entity, day, facts))
+        own.cached = (day, expected)
+        return expected
 
-    def _moved(self, own: Baseline, entity: Entity, seconds: int, start: int, facts: Facts) -> "Moved":
-        best = _UNMOVED
-        for group in (own.group, _tenant_group(entity)):
-            summary = facts.peers(NAME, group, seconds, start) if group else None
-            if summary is None or summary.start != start:
-                continue
-            moved = Moved(summary.values)
-            if moved.members >= 5:
-                return moved
-            if moved.members > max(1, best.members):
-                best = moved
-        return best
+    def _moved(self, own: Baseline, entity: Entity, seconds: int, start: int, facts: Facts) -> Moved:
+        return _widest([Moved(values) for values in _told(own, entity, seconds, start, facts)])
+
+    def _moves(self, own: Baseline, entity: Entity, start: int, facts: Facts) -> tuple[Moved, Moved]:
+        told = _told(own, entity, HOUR, start, facts)
+        return _widest([Moved(values[:4]) for values in told]), _widest([Moved(values[4:]) for values in told])
 
 
-class Moved:
-    """How a group moved in the window: members that were looked at, and octaves of calls and bytes."""
-
-    __slots__ = ("_octaves", "members")
-
-    def __init__(self, values: Sequence[int]) -> None:
-        self.members = values[0]
-        calls = values[1] / OCTAVE * values[0] / (values[0] + 1)
-        sizes = values[3] / OCTAVE * values[2] / (values[2] + 1)
-        self._octaves = (calls, sizes, max(calls, sizes), calls)
-
-    def octaves(self, index: int) -> float:
-        """The movement of one measure."""
-        return self._octaves[index]
+_EXACT: Final = frozenset({None, "exact"})
+_UNSEEN: Final = -99.0
 
 
-_UNMOVED: Final = Moved((0, 0, 0, 0))
+def _trailing(minutes: Mapping[int, Sequence[int]], last: int) -> tuple[list[int], list[int], int]:
+    """Calls, bytes and rows of the hour that ends with a minute, and of its last five; how many minutes had any."""
+    active = 0
+    totals = [0, 0, 0]
+    five = [0, 0, 0]
+    for at in range(last - 59, last + 1):
+        counts = minutes.get(at)
+        if counts is not None:
+            active += 1
+            for measure in (CALLS, BYTES, ROWS):
+                totals[measure] += counts[measure]
+                if at > last - 5:
+                    five[measure] += counts[measure]
+    return totals, five, active
 
 
-def _decide(
-    scores: Sequence[tuple[float, float, int]], octaves: float, alone: float, joint: float
-) -> tuple[float, float, int] | None:
-    """The strongest measure, where it is far enough out alone, or where two agree on less."""
-    far = sorted((item for item in scores if item[1] >= octaves), reverse=True)
-    if far and (far[0][0] >= alone or (len(far) > 1 and far[1][0] >= joint)):
-        return far[0]
-    return None
+def _raise(state: Principal, first: int, signals: Sequence[float | None]) -> None:
+    """Keep the largest of the day of each signal, from one place on."""
+    if not state.crests:
+        state.crests = [_UNSEEN] * SIGNALS
+    for signal, value in enumerate(signals, first):
+        if value is not None and value > state.crests[signal]:
+            state.crests[signal] = value
+
+
+def _told(own: Baseline, entity: Entity, seconds: int, start: int, facts: Facts) -> list[tuple[int, ...]]:
+    """What the principal's group and its tenant tell of exactly this cell."""
+    told: list[tuple[int, ...]] = []
+    for peers in (own.group, _tenant_group(entity)):
+        summary = facts.peers(NAME, peers, seconds, start) if peers else None
+        if summary is not None and summary.start == start:
+            told.append(summary.values)
+    return told
+
+
+def _widest(moves: Sequence[Moved]) -> Moved:
+    """The first of which enough members tell, else that of the most."""
+    for moved in moves:
+        if moved.members >= PEERS:
+            return moved
+    return max(moves, key=lambda moved: moved.members, default=UNMOVED)
+
+
+def _norm(own: Baseline, entity: Entity, day: int, facts: Facts) -> tuple[Norm | None, bool]:
+    """The norm of the principal's group, else of its tenant, after a day; whether its members are alike."""
+    for peers, alike in ((own.group, True), (_tenant_group(entity), False)):
+        summary = facts.peers(NAME, peers, DAY, day * DAY) if peers else None
+        if summary is not None:
+            norm = _norm_of(summary.values)
+            if norm.members >= PEERS:
+                return norm, alike
+    return None, False
+
+
+@lru_cache(maxsize=1024)
+def _norm_of(values: tuple[int, ...]) -> Norm:
+    return Norm(values)
+
+
+@lru_cache(maxsize=4096)
+def _tenant_id(tenant: str) -> int:
+    return group_id(entity_of("tenant", tenant, Facts()).key)
+
+
+def _tenant_group(entity: Entity) -> int:
+    return _tenant_id(entity.tenant) if entity.tenant is not None else 0
 
 
 def _join(cell: Hour, event: AuditEvent, facts: Facts) -> None:
     cell.client = event.client or ""
-    raw = population(event, facts)
-    if raw is not None:
-        group = group_id(entity_of("population", raw, facts).key)
-        cell.group = min(cell.group, group) if cell.group else group
+    key = group(event, facts)
+    if key is not None:
+        joined = group_id(key)
+        cell.group = min(cell.group, joined) if cell.group else joined
 
 
 def _drop(state: Principal, clock: float) -> None:
@@ -674,34 +525,6 @@ def _busy(entity: Entity, hour: int, facts: Facts) -> bool:
         and window.until.timestamp() > hour * HOUR
         for window in facts.directory.windows
     )
-
-
-@lru_cache(maxsize=4096)
-def _tenant_id(tenant: str, kind: str) -> int:
-    return group_id(entity_of(kind, tenant, Facts()).key)
-
-
-def _tenant_group(entity: Entity) -> int:
-    return _tenant_id(entity.tenant, "tenant") if entity.tenant is not None else 0
-
-
-@lru_cache(maxsize=1024)
-def _norm_of(values: tuple[int, ...]) -> Norm:
-    return Norm(values)
-
-
-def _norm(own: Baseline, entity: Entity, day: int, facts: Facts) -> tuple[Norm | None, bool]:
-    """The norm of the principal's group, else of its tenant, as of a day that had closed for every order of arrival.
-
-    True goes with the group's: its members are alike, so that their season stands for the principal's too.
-    """
-    for group, alike in ((own.group, True), (_tenant_group(entity), False)):
-        summary = facts.peers(NAME, group, DAY, day * DAY) if group else None
-        if summary is not None:
-            norm = _norm_of(summary.values)
-            if norm.warm >= PEERS:
-                return norm, alike
-    return None, False
 
 
 DETECTOR: Final = DataVolume

@@ -15,6 +15,8 @@ HOUR_START: Final = 0.5
 """What is added to an hour's amount, as a share of the typical active hour."""
 DAY_START: Final = 0.125
 """What is added to a day's amount, as a share of the typical active day."""
+IDLE_DAY: Final = -3.0
+"""The started logarithm of a day on which nothing was done."""
 FACTORS: Final = 24 + 7 + 7
 STEPS: Final = 32
 ZERO: Final = 128
@@ -55,6 +57,19 @@ class Season:
         """What is expected of a day since the epoch, no lower than half a typical active day."""
         return max(_LOWEST_DAY, (self.factors[31 + weekday(day)] - ZERO) / STEPS)
 
+    def trailing(self, hour: int, hours: int) -> float:
+        """What is expected of some hours that end with this one, as a share of a typical day's total."""
+        total = 0.0
+        first = hour - hours + 1
+        for day in range(first // 24, hour // 24 + 1):
+            weights = self._weights()
+            part = sum(weights[max(first - day * 24, 0) : hour - day * 24 + 1])
+            total += part / sum(weights) * max(0.05, 2 ** self.day(day) - DAY_START)
+        return total
+
+    def _weights(self) -> list[float]:
+        return [_WEIGHTS[factor] for factor in self.factors[:24]]
+
     def learn(self, day: int, hours: Sequence[float | None], total: float | None, days: int) -> None:
         """Learn one day: its 24 started logarithms and that of its total, None where not to be learned from.
 
@@ -78,7 +93,7 @@ class Season:
             factors[24 + column] = _byte(nudge(factors[24 + column], shift, gain, STEPS, dither(day, 24)))
         if total is not None:
             deviation = clip(total - (factors[31 + column] - ZERO) / STEPS, -bound, bound)
-            gain = max(1 / (weeks + 1), _WEEKDAY_GAIN)
+            gain = max(1 / (weeks + 1.5), _WEEKDAY_GAIN)
             factors[31 + column] = _byte(nudge(factors[31 + column], deviation, gain, STEPS, dither(day, 31)))
 
     def pack(self) -> bytes:
@@ -91,6 +106,14 @@ class Season:
         if len(value) != FACTORS:
             raise ValueError(f"a season has {FACTORS} factors, not {len(value)}")
         return cls(value)
+
+
+def even() -> Season:
+    """A season without hours: each is as busy as a typical active one."""
+    return Season(bytes([ZERO + round(log2(1 + HOUR_START) * STEPS)]) * 24 + bytes([ZERO]) * 14)
+
+
+_WEIGHTS: Final = tuple(max(0.0, 2 ** ((factor - ZERO) / STEPS) - HOUR_START) + 0.02 for factor in range(256))
 
 
 def _byte(value: int) -> int:

@@ -5,17 +5,17 @@ set bits only grows, in any order of arrival, and adding one costs the same howe
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from hashlib import blake2b
 from math import log
-from typing import Final
+from typing import Any, Final
 
 CALLS: Final = 0
 BYTES: Final = 1
 ROWS: Final = 2
-RESOURCES: Final = 3
-MEASURES: Final = 4
-NAMES: Final = ("calls", "bytes", "rows", "distinct resources")
+MINUTES: Final = 3
+"""Minutes in which there was anything: what long tasks of many calls do not inflate."""
+RESOURCES: Final = 4
+MEASURES: Final = 5
+NAMES: Final = ("calls", "bytes", "rows", "active minutes", "distinct resources")
 
 WORD: Final = 62
 WORDS: Final = 8
@@ -28,8 +28,9 @@ EVIDENCE: Final = 20
 class Hour:
     """One hour of one principal.
 
-    `gates` are the amounts from which `step` looks closer: four of the hour, three of a minute. `late` sums what came
-    after the lateness: it counts, but is never learned. `unsized` calls have a capped or absent size.
+    `gates` are the amounts from which `step` looks closer: four of the hour, three of five minutes, and from which
+    evidence is kept: calls of the hour, bytes of one answer. `late` sums what came after the lateness: it counts, but
+    is never learned. `unsized` calls have a capped or absent size; `group` is the smallest `group_id` that was seen.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Hour:
         "group",
         "ids",
         "late",
+        "minutes",
         "rows",
         "size",
         "spots",
@@ -53,53 +55,50 @@ class Hour:
         self.calls = 0
         self.size = 0
         self.rows = 0
+        self.minutes = 0
         self.spots = 0
         self.unsized = 0
         self.tools = 0
         self.group = 0
         self.told = 0
         self.flagged = 0
+        self.client = ""
         self.gates = gates
         self.late: list[int] = []
         self.words: list[int] = [0] * WORDS
-        self.client = ""
         self.ids: list[str] = []
 
-    def amounts(self) -> tuple[int, int, int, int]:
-        """Calls, bytes, rows and distinct resources."""
-        return self.calls, self.size, self.rows, distinct(self.spots)
+    def amounts(self) -> tuple[int, ...]:
+        """Calls, bytes, rows, active minutes and distinct resources."""
+        return self.calls, self.size, self.rows, self.minutes, distinct(self.spots)
 
-    def learnable(self) -> tuple[int, int, int, int]:
+    def learnable(self) -> tuple[int, ...]:
         """The same without what came late, and without bytes where a size is unknown."""
         if not self.late:
-            return self.calls, 0 if self.unsized else self.size, self.rows, distinct(self.spots)
+            return self.calls, 0 if self.unsized else self.size, self.rows, self.minutes, distinct(self.spots)
         calls, size, rows = self.late
         size = 0 if self.unsized else max(0, self.size - size)
-        return self.calls - calls, size, self.rows - rows, min(distinct(self.spots), self.calls - calls)
+        calls = self.calls - calls
+        return calls, size, self.rows - rows, min(self.minutes, calls), min(distinct(self.spots), calls)
 
     def close(self) -> None:
         """The hour is over: nothing more is told apart in it."""
         self.words = []
         self.client = ""
-        self.ids = self.ids[:EVIDENCE] if self.told or self.flagged else []
+        if not (self.told or self.flagged):
+            self.ids = []
 
-    def pack(self) -> list[object]:
+    def pack(self) -> list[Any]:
         """The fields in order."""
         return [getattr(self, name) for name in self.__slots__]
 
     @classmethod
-    def unpack(cls, value: Sequence[object]) -> "Hour":
-        """An hour from its packed form."""
+    def unpack(cls, value: Sequence[Any]) -> "Hour":
+        """An hour from its packed form; raises ValueError where fields are missing."""
         hour = cls.__new__(cls)
         for name, item in zip(cls.__slots__, value, strict=True):
             setattr(hour, name, item)
         return hour
-
-
-@lru_cache(maxsize=65_536)
-def place(text: str) -> int:
-    """A stable 60-bit digest of a text."""
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 4
 
 
 def distinct(spots: int) -> int:
@@ -111,5 +110,5 @@ def distinct(spots: int) -> int:
 
 def spots_of(count: float) -> int:
     """How many bits that many distinct things set, on average; more than there are when they cannot be told apart."""
-    filled = BITS * (1 - (1 - 1 / BITS) ** count)
+    filled = BITS * (1 - (1 - 1 / BITS) ** min(count, 1e6))
     return NEVER if filled > BITS - 4 else round(filled)

@@ -1,0 +1,83 @@
+"""The knobs of `data_volume`, and the limits that they make."""
+
+from collections.abc import Mapping
+from math import log2
+from typing import Final
+
+from detectors.base import Parameter
+
+PARAMETERS: Final = (
+    Parameter(
+        "page_factor", 8.0, "times", "launch margin: what is below so many times the expected never pages", 2, 1000
+    ),
+    Parameter("page_spread", 5.0, "spreads", "how far beyond a usual day's largest hour a burst lies to page", 1, 20),
+    Parameter("page_calls", 100, "calls", "floor of calls in an hour below which nothing pages", 1),
+    Parameter("bulk_factor", 64.0, "times", "the same for bytes or rows alone, whose tails are heavier", 2, 10_000),
+    Parameter("page_bytes", 256 << 20, "bytes", "floor of bytes in an hour below which nothing pages", 1),
+    Parameter("page_rows", 50_000, "rows", "floor of rows in an hour below which nothing pages", 1),
+    Parameter("page_minutes", 60, "minutes", "active minutes in an hour below which these alone do not page", 1),
+    Parameter("page_resources", 80, "resources", "floor of distinct resources in an hour below which nothing pages", 1),
+    Parameter("hour_factor", 2.5, "times", "least factor over the expected hour that is reported", 1.2, 1000),
+    Parameter(
+        "hour_spread", 2.4, "spreads", "how far beyond a usual day's largest an hour lies to be reported", 0.5, 20
+    ),
+    Parameter("far_spread", 1.2, "spreads", "the same for an hour that passes the launch margin", 0.0, 20),
+    Parameter("hour_calls", 15, "calls", "floor of calls in an hour below which nothing is reported", 1),
+    Parameter("hour_bytes", 256 << 10, "bytes", "floor of bytes in an hour below which nothing is reported", 1),
+    Parameter("hour_rows", 300, "rows", "floor of rows in an hour below which nothing is reported", 1),
+    Parameter("hour_minutes", 12, "minutes", "active minutes in an hour below which nothing is reported", 1),
+    Parameter("hour_resources", 15, "resources", "floor of distinct resources in an hour, likewise", 1),
+    Parameter(
+        "day_factor", 1.5, "times", "least factor over the expected eight or 24 hours that is reported", 1.2, 1000
+    ),
+    Parameter("eight_spread", 2.6, "spreads", "how far eight hours lie beyond a usual day's largest", 0.5, 20),
+    Parameter("day_spread", 4.0, "spreads", "how far 24 hours lie beyond what is usual", 0.5, 20),
+    Parameter("day_floor", 2.0, "times", "floors of eight and 24 hours, as a multiple of those of an hour", 0.1, 24),
+    Parameter("week_factor", 1.6, "times", "least factor of a week's mean over the slow reference", 1.1, 1000),
+    Parameter("week_spread", 3.5, "spreads", "how far out the mean of a week lies", 1, 20),
+    Parameter("busy_factor", 4.0, "times", "how much more is allowed in a busy window of the directory", 1, 1000),
+)
+
+
+_FLOORS: Final = ("calls", "bytes", "rows", "minutes", "resources")
+
+
+class Limits:
+    """The parameters as they are used: factors in octaves, floors by measure."""
+
+    __slots__ = (
+        "bulk_octaves",
+        "busy",
+        "busy_octaves",
+        "day_floors",
+        "day_octaves",
+        "far_spread",
+        "hour_floors",
+        "hour_octaves",
+        "hour_spread",
+        "long_spread",
+        "page_factor",
+        "page_floors",
+        "page_octaves",
+        "page_spread",
+        "week_octaves",
+        "week_spread",
+    )
+
+    def __init__(self, chosen: Mapping[str, float]) -> None:
+        self.page_factor = chosen["page_factor"]
+        self.page_octaves = log2(chosen["page_factor"])
+        self.bulk_octaves = log2(chosen["bulk_factor"])
+        self.page_spread = chosen["page_spread"]
+        self.page_floors = tuple(chosen[f"page_{name}"] for name in _FLOORS)
+        self.hour_octaves = log2(chosen["hour_factor"])
+        self.hour_spread = chosen["hour_spread"]
+        self.far_spread = chosen["far_spread"]
+        self.hour_floors = tuple(chosen[f"hour_{name}"] for name in _FLOORS)
+        self.day_octaves = log2(chosen["day_factor"])
+        self.long_spread = (chosen["eight_spread"], chosen["day_spread"])
+        self.day_floors = tuple(floor * chosen["day_floor"] for floor in self.hour_floors)
+        self.week_octaves = log2(chosen["week_factor"])
+        self.week_spread = chosen["week_spread"]
+        self.busy = chosen["busy_factor"]
+        self.busy_octaves = log2(chosen["busy_factor"])
