@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: setup demo test check bench evaluate lock
+.PHONY: setup demo test check bench evaluate docs lock
 
 setup:
 	@PYTHON=$(PYTHON) scripts/setup.sh
@@ -23,6 +23,9 @@ bench: setup
 
 evaluate: setup
 	@$(BIN)/tocsin evaluate $(ARGS)
+
+docs: setup
+	@$(BIN)/python -m scripts.docs
 
 lock: setup
 	@scripts/lock.sh

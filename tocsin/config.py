@@ -119,7 +119,9 @@ class Config(Section):
     sinks: dict[str, Sink] = Field({}, description="where alerts go, by a name of your choice")
     alerting: Alerting = Alerting()
     logging: Logging = Logging()
-    mode: Literal["observe", "live"] = Field("live", description="observe: decide everything, page nobody")
+    mode: Literal["observe", "live"] = Field(
+        "live", description="live pages people; observe decides everything and pages nobody"
+    )
     snapshot_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         5.0, description="least time between two snapshots of the detectors' state, in seconds"
     )

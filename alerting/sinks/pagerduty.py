@@ -46,7 +46,7 @@ class PagerDutyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which service is paged, and where."""
 
     routing_key: str
-    """The integration key of the service's Events API v2; by reference."""
+    """The integration key of the service's Events API v2."""
     url: str = "https://events.pagerduty.com"
     """The API's address; https://events.eu.pagerduty.com for accounts in the EU."""
     ca: str | None = None

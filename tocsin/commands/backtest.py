@@ -17,7 +17,9 @@ app = typer.Typer()
 
 @app.command(epilog="Example: tocsin backtest events.ndjson.zst --directory directory.yaml --findings found.ndjson")
 def backtest(
-    files: Annotated[list[Path], typer.Argument(help="Files of events, plain, .gz or .zst; merged by time.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Files of events, plain, .gz or .zst; merged by time.")
+    ],
     form: Annotated[str, typer.Option("--format", help="The format of the lines.")] = "native",
     config: ConfigOption = None,
     directory: Annotated[Path | None, typer.Option(help="Who is who, instead of the configured one.")] = None,

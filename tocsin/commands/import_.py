@@ -14,7 +14,9 @@ app = typer.Typer()
 
 @app.command("import", epilog="Example: tocsin import last-month.ndjson.zst --data tocsin-data")
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="Files of events, plain, .gz or .zst; merged by time.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Files of events, plain, .gz or .zst; merged by time.")
+    ],
     form: Annotated[str, typer.Option("--format", help="The format of the lines.")] = "native",
     config: ConfigOption = None,
     data: DataOption = None,

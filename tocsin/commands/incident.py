@@ -16,7 +16,7 @@ from tocsin.incident_view import STYLES, render
 app = typer.Typer(help="List, show, acknowledge and close incidents.", no_args_is_help=True)
 
 
-Id = Annotated[str, typer.Argument(help="The incident's id, or the first digits of it.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The incident's id, or the first digits of it.")]
 Note = Annotated[str | None, typer.Option("--note", "-m", help="What others should know.")]
 
 

@@ -26,7 +26,7 @@ def _file(config: Path | None, data: Path | None) -> Path:
 
 @app.command(epilog="Example: tocsin keys create billing --tenant acme --server billing")
 def create(
-    note: Annotated[str, typer.Argument(help="What the key is for.")],
+    note: Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")],
     tenant: Annotated[list[str] | None, typer.Option(help="Events of this tenant only; may be said again.")] = None,
     default: Annotated[str | None, typer.Option(help="The tenant of events that name none.")] = None,
     server: Annotated[list[str] | None, typer.Option(help="Events of this MCP server only; may be said again.")] = None,
@@ -82,7 +82,9 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None, data: DataOp
 
 @app.command(epilog="Example: tocsin keys revoke 0123456789")
 def revoke(
-    id_: Annotated[str, typer.Argument(help="The key's id.")], config: ConfigOption = None, data: DataOption = None
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The key's id.")],
+    config: ConfigOption = None,
+    data: DataOption = None,
 ) -> None:
     """Revoke a key: from the next request on it is refused."""
     from collector.keys import revoke_key

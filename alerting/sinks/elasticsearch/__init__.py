@@ -29,11 +29,11 @@ class ElasticsearchOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     url: str | tuple[str, ...]
     """The cluster's address, or a list of them."""
     api_key: str | None = None
-    """The API key, encoded as Elasticsearch gives it; by reference."""
+    """The API key, encoded as Elasticsearch gives it."""
     username: str | None = None
     """A user, where there is no API key."""
     password: str | None = None
-    """The user's password; by reference."""
+    """The user's password."""
     namespace: str = "default"
     """The last part of the data streams' names, in lower case and without dashes."""
     ca: str | None = None
