@@ -5,5 +5,4 @@ cd "$(dirname "$0")/.."
 .venv/bin/ruff format --check --quiet . || { echo "hint: .venv/bin/ruff format ." >&2; exit 1; }
 .venv/bin/ruff check --quiet .
 .venv/bin/mypy --no-error-summary
-.venv/bin/lint-imports --no-cache >/tmp/tocsin-imports.$$ 2>&1 || { cat /tmp/tocsin-imports.$$; rm -f /tmp/tocsin-imports.$$; exit 1; }
-rm -f /tmp/tocsin-imports.$$
+imports=$(.venv/bin/lint-imports --no-cache 2>&1) || { echo "$imports" >&2; exit 1; }
