@@ -279,7 +279,7 @@ class ClaimView:
             return []
         thing, tenant, field, name, server, target, extent = use
         owner = claim.at(extent.last)
-        if owner is None or owner in (tenant, MANY, PUBLIC) or claim.uses < self._least:
+        if owner is None or owner in (tenant, MANY, PUBLIC) or claim.uses < self._least or claim.days < 2:
             return []
         event = AuditEvent(time=extent.last, server=server, tenant=tenant, **{field: name})
         if facts.grant(event, owner) is not None:

@@ -1,15 +1,17 @@
 """What failed within one cell of time: guesses by place, and how many different accounts they were aimed at."""
 
-from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
 from detectors.failed_auth_reasons import Attempt
 from detectors.parts.distinct import EXACT, Distinct
 from detectors.parts.extent import Extent
 from detectors.parts.habit import Habit
+from detectors.parts.moments import Sightings
 from detectors.parts.ring import Ring
 from tocsin_audit.event import AuditEvent
 
+SETTLED: Final = 4
+"""Minutes after which a success can no longer be preceded by one that arrives later."""
 NOBODY: Final = 0
 """The key of what is not known; it is never one of the different."""
 
@@ -151,6 +153,36 @@ class SlowBouts(Ring[Bout]):
     __slots__ = ()
 
 
+class Regular:
+    """Who is in good standing with an entity at a moment: by habit, or by a success some minutes before.
+
+    A success counts once it is four minutes old: no order of arrival within the lateness can still bring an older one.
+    """
+
+    __slots__ = ("_before", "_habit", "_time", "_wins")
+
+    def __init__(self, habit: Habit, wins: Sightings, time: float) -> None:
+        self._habit = habit
+        self._wins = wins
+        self._time = time
+        self._before = int(time) // 60 - SETTLED
+
+    def knows(self, key: int) -> bool:
+        """Whether a key is in good standing."""
+        won = self._wins.keys.get(key)
+        if won is not None and won.base <= self._before:
+            return True
+        return self._habit.knows(key, self._time)
+
+    def known(self) -> Distinct:
+        """All keys in good standing."""
+        whole = self._habit.known(self._time)
+        for key, won in self._wins.keys.items():
+            if won.base <= self._before:
+                whole.add(key)
+        return whole
+
+
 class Sum:
     """What several cells come to, told apart by whether the key is one that the entity is used to.
 
@@ -160,23 +192,22 @@ class Sum:
 
     __slots__ = ("familiar", "guesses", "inner", "keys", "nobody", "weak", "who")
 
-    def __init__(self, cells: Iterable[Bout], habit: Habit, time: float) -> None:
-        cells = list(cells)
+    def __init__(self, cells: list[Bout], regular: Regular) -> None:
         self.guesses = self.weak = self.nobody = self.familiar = 0
         many = [cell.many for cell in cells if cell.many]
         for key, tries in _by_key(cells).items():
             if key == NOBODY:
                 self.nobody += tries.guesses
                 self.weak += tries.weak
-            elif habit.knows(key, time):
+            elif regular.knows(key):
                 self.familiar += len(tries.tokens)
             else:
                 self.guesses += tries.guesses
                 self.weak += tries.weak
-        self.who = {key for cell in cells for key in cell.tries if key != NOBODY and not habit.knows(key, time)}
+        self.who = {key for cell in cells for key in cell.tries if key != NOBODY and not regular.knows(key)}
         self.keys = len(self.who)
         if many:
-            known = habit.known(time)
+            known = regular.known()
             crowd = Distinct()
             for one in many:
                 crowd.update(one)

@@ -44,7 +44,7 @@ class CrowdView:
             return NOTHING
         place = number(source)
         if event.outcome == "ok" or passed(event):
-            state.habit.meet(place, event.time, event.late)
+            state.welcome(place, event)
             return NOTHING
         if not failed(event):
             return NOTHING

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import NamedTuple
 
-from detectors.failed_auth_bout import Bout, Bouts, SlowBouts, Sum
+from detectors.failed_auth_bout import Bout, Bouts, Regular, SlowBouts, Sum
 from detectors.failed_auth_reasons import Attempt
 from detectors.parts.distinct import Distinct
 from detectors.parts.extent import Evidence
@@ -46,6 +46,10 @@ class Guessing:
             return False
         return self.wins.add(key, int(time) // MINUTE)
 
+    def regular(self, time: float) -> Regular:
+        """Who is in good standing at a moment."""
+        return Regular(self.habit, self.wins, time)
+
     def fold(self, other: "Guessing") -> tuple[list[int], list[int]]:
         """Fold what another counted; the numbers of the minutes and of the hours that changed."""
         self.habit.update(other.habit)
@@ -58,7 +62,7 @@ class Guessing:
         count = 0
         barred = None
         if cell is not None:
-            count = Sum([cell], self.habit, end - HOUR).guesses
+            count = Sum([cell], self.regular(end - HOUR)).guesses
             barred = Distinct(key for key, tries in cell.tries.items() if tries.guesses >= BARRED)
         self.usual.settle(end, count, count >= floor)
         self.habit.settle(end, barred)
@@ -169,7 +173,7 @@ def judge(
         return None
     time = float(end * ring.seconds)
     bar = raised(floor, state, time, ceiling, crowd)
-    total = Sum(cells, state.habit, time)
+    total = Sum(cells, state.regular(time))
     height = min(level(total, bar), top)
     untold = last.told + 1
     last.told = max(last.told, height)

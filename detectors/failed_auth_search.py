@@ -1,6 +1,7 @@
 """Searching: many different targets that were denied, or that are not there, within half an hour."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, Final
 
 from detectors.base import NOTHING, Detector, Entity
@@ -8,12 +9,17 @@ from detectors.parts.distinct import union
 from detectors.parts.extent import Evidence
 from detectors.parts.keyed import pair
 from detectors.parts.targets import TargetRing
-from detectors.telling import level_of, tell
+from detectors.telling import level_of, minutes, tell
 from stream.facts import Facts
 from stream.finding import Class, Finding, Severity
 from tocsin_audit.event import AuditEvent
 
 WINDOW: Final = 1_800
+SLOW: Final = 10_800
+SLOWER: Final = 1.25
+"""How many times more targets it takes over three hours."""
+SLOW_LEVEL: Final = 10
+"""Added to the level of a search over three hours."""
 MINUTE: Final = 60
 
 
@@ -93,6 +99,8 @@ class SearchView:
     def step(self, state: Search, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event that was neither answered nor rejected for its credentials."""
         name = _OUTCOMES.get(event.outcome)
+        if name == "malformed" and event.method == "resources/read":
+            name = "missing"  # servers of 2026 answer so for a resource that is not there
         if name is None and event.auth == "insufficient_scope":
             name = "denied"
         if name is None or event.target is None:
@@ -122,9 +130,15 @@ class SearchView:
                 ring.forget(clock)
 
     def _search(self, ring: TargetRing, name: str, entity: Entity, cell: int) -> list[Finding]:
-        bar = self._bars[name]
+        found = self._within(ring, name, entity, cell, WINDOW, self._bars[name], 0)
+        slow = ceil(SLOWER * self._bars[name])
+        return found + self._within(ring, name, entity, cell, SLOW, slow, SLOW_LEVEL)
+
+    def _within(
+        self, ring: TargetRing, name: str, entity: Entity, cell: int, window: int, bar: int, shift: int
+    ) -> list[Finding]:
         kind = _KINDS[name]
-        width = WINDOW // MINUTE
+        width = window // MINUTE
         found: list[Finding] = []
         for end in ring.ends(cell, width):
             cells = ring.window(end, width)
@@ -134,6 +148,7 @@ class SearchView:
             if count < bar:
                 continue
             shown = Evidence(one.extent for one in cells)
+            levels = range(1) if shift else range(level_of(count, bar) + 1)
             found += [
                 tell(
                     self._detector,
@@ -142,15 +157,16 @@ class SearchView:
                     tenant=entity.tenant,
                     severity=kind.severity,
                     at=end * MINUTE,
-                    window=WINDOW,
-                    level=level + kind.shift,
+                    window=window,
+                    level=level + kind.shift + shift,
                     title=kind.title,
-                    observed=f"{count} different targets {kind.done} in {shown.count} requests within 30 minutes",
+                    observed=f"{count} different targets {kind.done} in {shown.count} requests within "
+                    f"{minutes(window)}",
                     expected=f"fewer than {bar * 4**level}",
                     why=kind.why,
                     shown=shown,
                     confidence=0.7,
                 )
-                for level in range(level_of(count, bar) + 1)
+                for level in levels
             ]
         return found

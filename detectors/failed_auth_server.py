@@ -42,7 +42,7 @@ class ServerView:
         if event.outcome == "ok" or passed(event):
             source = event.source_ip
             if source is not None:
-                state.habit.meet(number(source), event.time, event.late)
+                state.welcome(number(source), event)
             cell = int(event.time) // CELL
             state.passed[cell] = state.passed.get(cell, 0) + 1
             if event.auth == "valid":

@@ -36,11 +36,12 @@ def successes(
     A success in the minute in which the burst's window ends counts: within a minute the order is not known.
     """
     last = one.end + burst.after // MINUTE
+    regular = state.regular(float(one.end * MINUTE))
     buckets: set[int] = set()
     when = 0
     for key, seen in state.wins.keys.items():
         span = seen.span(one.end, last)
-        if span is None or not intruder(key) or (key > 0 and state.habit.knows(key, span[0] * MINUTE)):
+        if span is None or not intruder(key) or regular.knows(key) or state.habit.knows(key, span[0] * MINUTE):
             continue
         buckets.update((span[0] * MINUTE // burst.after, span[1] * MINUTE // burst.after))
         when = max(when, span[1])

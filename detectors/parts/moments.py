@@ -98,9 +98,9 @@ CROWD: Final = -1
 
 
 class Sightings:
-    """For each of up to 64 keys the minutes in which it was seen; with more, the minutes of all under `CROWD`."""
+    """For each of up to 256 keys the minutes in which it was seen; with more, the minutes of all under `CROWD`."""
 
-    LIMIT: ClassVar[int] = 64
+    LIMIT: ClassVar[int] = 256
 
     __slots__ = ("keys",)
 
