@@ -13,7 +13,7 @@ PAUSE = (3.0, 8.0)
 
 async def run(world: World) -> None:
     """Every worker makes a few calls with pauses between."""
-    await asyncio.gather(*(work(world, BY_NAME[name], random.Random(name)) for name in WORKERS))  # noqa: S311  # play
+    await asyncio.gather(*(work(world, BY_NAME[name], random.Random(name)) for name in WORKERS))  # noqa: S311  # not secrets
 
 
 async def work(world: World, person: Person, chance: random.Random) -> None:
