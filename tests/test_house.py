@@ -21,7 +21,7 @@ USUAL = 120
 
 WAIVER = re.compile(r"#\s*(?:noqa|type:\s*ignore)\b")
 REASONED = re.compile(
-    r"#\s*(?:noqa:\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*|type:\s*ignore\[[\w-]+(?:,\s*[\w-]+)*\])\s+(?:#|-)\s*\w+\s\S.*"
+    r"#\s*(?:noqa:\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*|type:\s*ignore\[[\w-]+(?:,\s*[\w-]+)*\])\s+(?:#|-)\s*\w\S*\s+\S.*"
 )
 PINNED = re.compile(r"[a-z0-9][a-z0-9._-]*==\S+( ; [^\\]+)? \\")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
