@@ -37,7 +37,7 @@ NOT_FOUND: Final = 16
 DATA: Final = 32
 """A successful tools/call, resources/read, prompts/get or task result: something may have been handed out."""
 OWNED: Final = 64
-"""The owner of something asked for or returned is known."""
+"""An owner of something asked for or returned is known who is not just the caller's own tenant."""
 HANDLES: Final = 128
 """Carries handles minted or presented."""
 SIGNALS: Final = 256
@@ -49,7 +49,7 @@ MANIFEST: Final = 1024
 HEARTBEAT: Final = 2048
 """A producer's sign of life."""
 TARGETED: Final = 4096
-"""A `resources/read` or a request whose target is a URI: an object that somebody owns."""
+"""A `resources/read`, a request whose target is a URI, or one for a canary: an object that somebody owns."""
 TENANTLESS: Final = 8192
 """A request whose caller's tenant is not known."""
 ANY: Final = (1 << 14) - 1
@@ -116,6 +116,8 @@ class Spec:
     `step` to be called (all events where a kind is not named). `cells` are the lengths in seconds of the cells whose
     closing calls `settle`, for entities with an event in the cell that this detector was stepped with. `warm_up` names
     the classes whose findings are `shadow` until the engine's evidence suffices: `facts` (never), `volume`, `learned`.
+    `once` names for each kind the marks of an `ok` after which another one of the same principal, source and token in
+    the same minute changes nothing, so that the engine passes over it.
     `sampled` says that it states facts, not counts, and is stepped with the events of sampled sources too.
     `major` changes when a finding's id must (CONTRACTS §3); `state_version` when packed state is no longer readable.
     """
@@ -128,6 +130,7 @@ class Spec:
     wants: Mapping[Kind, int] = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     techniques: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    once: Mapping[Kind, int] = field(default_factory=dict)
     warm_up: Mapping[str, str] = field(default_factory=dict)
     documentation: Documentation | None = None
     major: int = 1

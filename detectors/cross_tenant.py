@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from detectors.base import (
-    DATA,
     HANDLES,
     NOTHING,
     OWNED,
@@ -89,7 +88,7 @@ class CrossTenant(Detector[Any]):
         cells=(CELL, HOUR, DAY),
         classes=CLASSES,
         wants={
-            "principal": OWNED | SIGNALS | TARGETED | DATA,
+            "principal": OWNED | SIGNALS | TARGETED,
             "server": OWNED | SIGNALS | TARGETED | TENANTLESS,
             "handle": HANDLES,
             "object": TARGETED,

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from detectors import keys
+from detectors.answers import Answers
 from detectors.base import AnyDetector, Kind
 from detectors.flood import Flood
 from detectors.journal import Journal
@@ -19,7 +20,7 @@ from detectors.live import Live
 from detectors.marks import marks_of, own_denial
 from detectors.meta import Meta
 from detectors.outlet import Outlet
-from detectors.plan import HANDLE, SAMPLED, Plan, plan_for, raw_keys, with_handles
+from detectors.plan import HANDLE, PRINCIPAL, SAMPLED, SOURCE, TOKEN, Plan, plan_for, raw_keys, with_handles
 from detectors.settling import Settling
 from detectors.table import BUCKETS, Table
 from detectors.warmup import Warmup
@@ -87,6 +88,7 @@ class Engine:
         self._learned = any("learned" in detector.spec.warm_up.values() for detector in self.detectors)
         self._shortest = min((length for table in self._tables for length in table.lengths), default=60)
         self._plans: dict[int, Plan] = {}
+        self._answers = Answers()
 
     @property
     def backlog(self) -> int:
@@ -117,6 +119,7 @@ class Engine:
             events = [event for index, event in enumerate(events) if index not in again]
         facts = self.facts
         plans = self._plans
+        answers = self._answers.of
         touch = self._settling.touch
         shortest = self._shortest
         minute = int(self.clock) // 60
@@ -136,8 +139,15 @@ class Engine:
             plan = plans.get(marks)
             if plan is None:
                 plan = plans[marks] = plan_for(marks, self._tables)
-            needs, entries = plan
+            needs, entries, repeats = plan
             raws = raw_keys(event, needs, source, facts)
+            if repeats is not None and event.outcome == "ok" and not event.late:
+                answered = answers(int(event.time) // 60)
+                answer = (raws[PRINCIPAL], raws[SOURCE], raws[TOKEN])
+                if answer in answered:
+                    entries = repeats
+                else:
+                    answered.add(answer)
             if needs & HANDLE:
                 raws, entries = with_handles(raws, entries, event)
             stamp = int(event.time) // shortest << 32 | minute

@@ -84,6 +84,7 @@ class FailedAuth(Detector[Any]):
             "client": AUTH_FAILED,
             "token": AUTH_FAILED | SUCCEEDED,
         },
+        once={"principal": SUCCEEDED, "source": SUCCEEDED, "tenant": SUCCEEDED, "token": SUCCEEDED},
         parameters=PARAMETERS,
         techniques=TECHNIQUES,
         documentation=PAGE,

@@ -65,11 +65,16 @@ def marks_of(event: AuditEvent, facts: Facts) -> int:
             marks |= TARGETED
         if event.tenant is None:
             marks |= TENANTLESS
-        if event.resource_tenants or (target is not None and facts.directory.ownership and facts.owners(event)):
+        owners = event.resource_tenants
+        if not owners and target is not None and facts.directory.ownership:
+            owners = facts.owners(event)
+        if owners and (owners[0] != event.tenant or len(owners) > 1):
             marks |= OWNED
+        if facts.directory.canaries and facts.canary(event.server, target):
+            marks |= TARGETED
     else:
         marks = _OUTCOMES.get(outcome, 0) if kind == "auth" else _KINDS.get(kind, 0)
-        if event.resource_tenants:
+        if event.resource_tenants and event.resource_tenants != (event.tenant,):
             marks |= OWNED
     if event.handles_presented or event.handles_minted:
         marks |= HANDLES

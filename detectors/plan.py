@@ -14,6 +14,9 @@ from tocsin_audit.event import AuditEvent
 SAMPLED: Final = 1 << 14
 """Beside an event's marks: it comes from a sampled source, which never feeds counts."""
 HANDLE: Final = 1 << RANKS["handle"]
+PRINCIPAL: Final = RANKS["principal"]
+SOURCE: Final = RANKS["source"]
+TOKEN: Final = RANKS["token"]
 
 _PRODUCER: Final = 1 << RANKS["producer"]
 _POPULATION: Final = 1 << RANKS["population"]
@@ -23,8 +26,8 @@ _CLIENT: Final = 1 << RANKS["client"]
 Entry = tuple[int, Callable[[Raw], Live | None], int, tuple[tuple[int, Any], ...], Table]
 """Of one kind: its rank, the place of its raw key; the look-up; the detectors as bits; their indexes and steps."""
 Entries = tuple[Entry, ...]
-Plan = tuple[int, Entries]
-"""The kinds that are needed, as bits by rank, and an entry for each."""
+Plan = tuple[int, Entries, Entries | None]
+"""The kinds that are needed, as bits by rank, an entry for each, and those that a repeated answer needs, if fewer."""
 Raws = tuple[Raw | None, ...]
 """The raw keys of an event, by the rank of their kind."""
 
@@ -32,17 +35,24 @@ Raws = tuple[Raw | None, ...]
 def plan_for(marks: int, tables: Sequence[Table]) -> Plan:
     """Who wants to see an event with these marks."""
     entries: list[Entry] = []
+    repeats: list[Entry] = []
     for table in tables:
+        kind = table.kind
         steps = tuple(
             (index, detector.step)
             for index, detector in enumerate(table.detectors)
             if (detector.spec.sampled or not marks & SAMPLED)
-            and (table.kind not in detector.spec.wants or detector.spec.wants[table.kind] & marks)
+            and (kind not in detector.spec.wants or detector.spec.wants[kind] & marks)
         )
-        if steps:
-            bits = sum(1 << index for index, _ in steps)
-            entries.append((table.rank, table.live.get, bits, steps, table))
-    return sum(1 << entry[0] for entry in entries), tuple(entries)
+        again = tuple(
+            (index, step) for index, step in steps if not table.detectors[index].spec.once.get(kind, 0) & marks
+        )
+        for chosen, into in ((steps, entries), (again, repeats)):
+            if chosen:
+                bits = sum(1 << index for index, _ in chosen)
+                into.append((table.rank, table.live.get, bits, chosen, table))
+    needs = sum(1 << entry[0] for entry in entries)
+    return needs, tuple(entries), tuple(repeats) if repeats != entries else None
 
 
 def raw_keys(event: AuditEvent, needs: int, source: str, facts: Facts) -> Raws:
