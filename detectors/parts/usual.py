@@ -40,7 +40,7 @@ class Usual:
         hour = int(end) // HOUR
         if hour <= self.hour:
             return
-        missed = min(hour - self.hour - 1, 4 * MEMORY) if self.hour else 0
+        missed = min(hour - self.hour - 1, 8 * MEMORY) if self.hour else 0
         self.hour = hour
         self.hours = min(self.hours + missed + 1, MEMORY)
         keep = 1.0 - 1.0 / self.hours

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from detectors.cross_tenant import CrossTenant
+from stream.directory import EMPTY
 from stream.finding import Finding
 from tests.detectors.streams import DAY, HOUR, MINUTE, classes, event, frames, read, run, told
 from tocsin_audit.event import AuditEvent
@@ -17,12 +18,8 @@ GRANT = {
 }
 
 
-def found(events: Iterable[AuditEvent], facts: dict[str, Any] | None = None, **options: Any) -> list[Finding]:
-    return run(
-        [CrossTenant()],
-        frames(sorted(events, key=lambda one: one.time), **options),
-        **({"facts": facts} if facts else {}),
-    )
+def found(events: Iterable[AuditEvent], facts: dict[str, Any] | None = None) -> list[Finding]:
+    return run([CrossTenant()], frames(sorted(events, key=lambda one: one.time)), facts=facts or EMPTY)
 
 
 def severities(findings: Iterable[Finding]) -> set[tuple[str, str]]:
