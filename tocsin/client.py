@@ -79,10 +79,10 @@ def connect(config: Path | None, data: Path | None) -> Client:
     return Client(url, token)
 
 
-def base_url(loaded: Loaded) -> str:
-    """Where the Tocsin of a configuration listens."""
+def base_url(loaded: Loaded, port: int | None = None) -> str:
+    """Where the Tocsin of a configuration listens; with a port, the one that it really got."""
     listen = loaded.config.listen
     host = f"[{listen.host}]" if ":" in listen.host else listen.host
     if host in ("0.0.0.0", "[::]"):  # noqa: S104  # compared with, not bound to
         host = "127.0.0.1"
-    return f"{'https' if listen.tls else 'http'}://{host}:{listen.port}"
+    return f"{'https' if listen.tls else 'http'}://{host}:{port or listen.port}"

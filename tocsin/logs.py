@@ -60,3 +60,5 @@ def set_up(level: str, form: Literal["json", "text"]) -> None:
     for own in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(own).handlers[:] = []
         logging.getLogger(own).propagate = True
+    # What it says of its starting and ending, Tocsin says itself.
+    logging.getLogger("uvicorn.error").setLevel(max(root.level, logging.WARNING))

@@ -14,6 +14,7 @@ from collector.keys import Keys
 from collector.limits import MIB, Limits
 from collector.listener import Listener
 from tocsin.api import Api
+from tocsin.client import base_url
 from tocsin.runtime import Runtime
 
 logger = logging.getLogger("tocsin")
@@ -23,11 +24,19 @@ GRACE: Final = 10
 
 
 class Server(uvicorn.Server):
-    """Ends with a stage that failed, and lets waiting producers go when it is told to end."""
+    """Says where it listens once it does, and lets waiting producers go when it is told to end."""
 
-    def __init__(self, config: uvicorn.Config, listener: Listener) -> None:
+    def __init__(self, config: uvicorn.Config, listener: Listener, runtime: Runtime) -> None:
         super().__init__(config)
         self._listener = listener
+        self._runtime = runtime
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # the sockets are passed on untouched
+        """Start as uvicorn does, and tell the address: only now is it known where any port would do."""
+        await super().startup(sockets)  # type: ignore[arg-type]  # as above
+        port = self.servers[0].sockets[0].getsockname()[1]
+        ready = self._runtime.ready_made
+        logger.info("listening", extra={"url": base_url(ready.loaded, port), "data": str(ready.data)})
 
     async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # the sockets are passed on untouched
         """Answer long polls, then stop as uvicorn does."""
@@ -73,16 +82,19 @@ def serve(runtime: Runtime) -> int:
         timeout_keep_alive=75,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    server = Server(config, listener)
+    server = Server(config, listener, runtime)
+
+    def end(*_: object) -> None:
+        server.should_exit = True
 
     def fail() -> None:
         runtime.failed.set()
-        server.should_exit = True
+        end()
 
     runtime.on_failure = fail
-    # uvicorn takes the signals over while it serves, and raises them again afterwards: here they have done their work.
+    # uvicorn takes the signals over while it serves, and raises them again afterwards; one that comes before counts too.
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, signal.SIG_IGN)
+        signal.signal(name, end)
     try:
         server.run()
     finally:

@@ -20,7 +20,6 @@ def run(config: ConfigOption = None, data: DataOption = None) -> None:
     import logging
     import sys
 
-    from tocsin.client import base_url
     from tocsin.first_start import first_key
     from tocsin.logs import set_up
     from tocsin.runtime import Runtime
@@ -34,7 +33,6 @@ def run(config: ConfigOption = None, data: DataOption = None) -> None:
     made = first_key(ready.data, runtime.clock())
     if made is not None:
         logger.info("first start: a collector key for all tenants lies in %s", made)
-    logger.info("listening", extra={"url": base_url(ready.loaded), "data": str(ready.data)})
     # What is here now stays: the collector of cycles need not look at it again and again.
     gc.collect()
     gc.freeze()
