@@ -1,1 +1,1 @@
-"""A small world with a real MCP server, the people and agents who use it, and those who attack it: one file a scenario."""
+"""A small world with a real MCP server, who works with it, and who attacks it: one file a scenario."""

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tocsin.scenarios.company import ATTACKER, PEOPLE, WEAK_PASSWORD, BY_NAME
+from tocsin.scenarios.company import ATTACKER, BY_NAME, PEOPLE, WEAK_PASSWORD
 from tocsin.scenarios.scenario import Scenario, World
 
 GUESSES = ("Summer2026!", "Welcome1!", WEAK_PASSWORD)

@@ -1,4 +1,4 @@
-"""A bug in the server: a report is cached by month alone, so the second customer to ask is shown the first one's rows."""
+"""A bug in the server: a report is cached by month alone, so who asks second is shown another customer's rows."""
 
 import asyncio
 
