@@ -113,9 +113,10 @@ class Spec:
     """What the engine must know of a detector.
 
     `by` names the kinds it keeps state for, and `wants` for each kind the marks of which an event must carry one for
-    `step` to be called (all events where a kind is not named). `cells` are the lengths in seconds of the cells whose
-    closing calls `settle`, for entities with an event in the cell that this detector was stepped with. `warm_up` names
-    the classes whose findings are `shadow` until the engine's evidence suffices: `facts` (never), `volume`, `learned`.
+    `step` to be called (all events where a kind is not named). `cells` are the lengths in seconds, whole minutes each,
+    of the cells whose closing calls `settle`, for entities with an event in the cell that this detector was stepped
+    with. `warm_up` names the classes whose findings are `shadow` until the engine's evidence suffices: `facts` (never),
+    `volume`, `learned`.
     `once` names for each kind the marks of an `ok` after which another one of the same principal, source and token in
     the same minute changes nothing, so that the engine passes over it.
     `sampled` says that it states facts, not counts, and is stepped with the events of sampled sources too.
@@ -178,7 +179,10 @@ class Detector(Generic[S]):
         return None
 
     def rest(self, state: S, clock: float) -> None:
-        """Drop open cells that are no longer held at this clock, called before a quiet state is packed."""
+        """Drop open cells that are no longer held at this clock, before a state is packed; called at any time.
+
+        It may make no difference to what any later event finds: when a state is packed is no part of what happened.
+        """
 
     def merge(self, state: S, partial: S, entity: Entity, facts: Facts) -> Sequence[Finding]:
         """Fold a partial state, made by `step` from some of the entity's events, as `step` would have folded them."""

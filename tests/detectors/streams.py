@@ -13,16 +13,15 @@ import msgspec
 
 from detectors.base import AnyDetector
 from detectors.engine import Engine
+from stream.clock import judge
 from stream.control import ENCODER, Control, DirectoryVersion
 from stream.directory import EMPTY, Directory, from_builtins
 from stream.finding import Finding
-from stream.frame import LIMIT, Frame, Header, Record, bitmap, pack
+from stream.frame import LIMIT, Frame, Header, Record, pack
 from tocsin_audit.event import AuditEvent, to_wire
 
 START: Final = 1_793_577_600.0
 """2026-11-02T00:00:00Z."""
-LATENESS: Final = 120.0
-AHEAD: Final = 60.0
 MINUTE: Final = 60.0
 HOUR: Final = 3_600.0
 DAY: Final = 86_400.0
@@ -153,23 +152,17 @@ def classes(findings: Iterable[Finding]) -> set[str]:
     return {finding.class_ for finding in findings}
 
 
-def _frame(events: list[AuditEvent], received: float, source: str, imported: bool) -> Frame:
-    late = [one.time < received - LATENESS for one in events]
-    skewed = [one.time > received + AHEAD for one in events]
-    times = [received if ahead else one.time for one, ahead in zip(events, skewed, strict=True)]
-    header = Header(
-        received=received,
-        count=len(events),
-        first=min(times),
-        last=max(times),
-        source=source,
-        late=bitmap(late),
-        skewed=bitmap(skewed),
-        imported=imported,
-    )
-    return pack(header, b"\n".join(to_wire(one) for one in events))
-
-
 def clone(one: AuditEvent, **fields: Any) -> AuditEvent:
     """The same event with other fields."""
     return msgspec.structs.replace(one, **fields)
+
+
+def _frame(events: list[AuditEvent], received: float, source: str, imported: bool) -> Frame:
+    header = Header(
+        received=received,
+        count=len(events),
+        source=source,
+        imported=imported,
+        **judge([one.time for one in events], received)._asdict(),
+    )
+    return pack(header, b"\n".join(to_wire(one) for one in events))
