@@ -18,6 +18,7 @@ from fastmcp import Client
 from tests.docs.blocks import blocks, spans
 from tests.docs.shell import Shell
 from tests.house import ROOT
+from tocsin.cli import COMMANDS
 
 README = ROOT / "README.md"
 AUDIT_README = ROOT / "audit" / "README.md"
@@ -78,6 +79,11 @@ def test_a_newcomer_sees_his_own_server_and_its_incidents(shell: Shell, tmp_path
     assert seen.count("list_invoices") >= 2
     assert incident["id"][:12] in seen
     assert "first fifteen minutes" in seen.lower()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_introduced(name: str) -> None:
+    assert any(re.match(rf"(?:tocsin |make )?{name}\b", span) for span in (*spans(README), *blocks(README, "sh")))
 
 
 @pytest.mark.parametrize("block", [block for block in blocks(README, "sh") if block.startswith("make ")])
