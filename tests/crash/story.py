@@ -1,0 +1,187 @@
+"""What happens in the crash tests: three batches of a producer, a directory, and what is left afterwards."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from stream.crashpoints import STATUS
+from stream.finding import DECODER
+from tests.services.certificates import loopback_certificates
+from tests.services.front import Front
+from tests.services.pagerduty import SmallPagerDuty
+from tests.tocsin.program import DiedError, Program, until
+from tocsin_audit.event import rfc3339
+
+ROUTING_KEY = "R" * 32
+DIRECTORY = """
+tenants: {acme: {}, globex: {}}
+servers: [{name: crm, shared: true}]
+ownership: [{server: crm, uri: "crm://{tenant}/**"}]
+"""
+
+Event = dict[str, Any]
+Batches = Sequence[Sequence[Event]]
+
+
+def batches(begin: float) -> Batches:
+    """Ordinary work, a brute force with a success, two callers who read other tenants' data, ordinary work.
+
+    `begin` is in seconds since the epoch. All of it lies so far back that it counts as late whichever run posts it,
+    so that no run can differ in that.
+    """
+    numbers = iter(range(1_000_000))
+
+    def event(at: float, **said: Any) -> Event:
+        number = next(numbers)
+        plain = {
+            "time": rfc3339(begin + at),
+            "server": "crm",
+            "method": "tools/call",
+            "target": "find_customer",
+            "outcome": "ok",
+            "auth": "valid",
+            "identity": "verified",
+            "tenant": "acme",
+            "user": f"user{number % 7}",
+            "source_ip": f"192.0.2.{number % 7 + 1}",
+            "rows": 3,
+            "response_bytes": 700,
+            "producer": "crm",
+            "run": "first",
+            "seq": number,
+        }
+        return {**plain, **said}
+
+    def work(at: float) -> list[Event]:
+        return [event(at + offset) for offset in range(40)]
+
+    attacker = {"user": "victim", "source_ip": "203.0.113.9"}
+    failed = {"outcome": "auth_invalid", "auth": "invalid", "reason": "bad password", "rows": None}
+    guesses = [event(100 + offset, **attacker, **failed) for offset in range(40)]
+    leaks = [
+        event(200, user="user1", resource_tenants=["globex"]),
+        event(201, user="user2", tenant="globex", resource_tenants=["acme"]),
+    ]
+    return [
+        work(0),
+        [*guesses[:25], *work(125)],
+        [*guesses[25:], event(141, **attacker), *work(150)],
+        [*leaks, *work(202)],
+    ]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What must be the same with and without a crash."""
+
+    findings: list[tuple[str, str, str, str]]
+    """Incident, finding, class, severity."""
+    incidents: list[tuple[str, str, str, int]]
+    """Id, tenant, family, severity."""
+    decided: list[tuple[str, str]]
+    """Finding and incident of each decision."""
+    events: set[tuple[str, int]]
+    """Run and number of each event that a search finds."""
+    paged: dict[str, int]
+    """How often each key has opened an incident in PagerDuty."""
+    told: dict[str, str]
+    """How severe the terminal showed each incident at last."""
+
+
+class Scene:
+    """A folder with a data directory and two sinks: the terminal, and PagerDuty over real HTTPS."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.pager = SmallPagerDuty(ROUTING_KEY)
+        certificates = loopback_certificates(folder)
+        self._front = Front(self.pager, certificates.server)
+        (folder / "directory.yaml").write_text(DIRECTORY)
+        self.settings: dict[str, Any] = {
+            "directory": "directory.yaml",
+            "snapshot_seconds": 0.2,
+            "sinks": {
+                "screen": {"type": "terminal"},
+                "pager": {
+                    "type": "pagerduty",
+                    "routing_key": {"file": "routing-key"},
+                    "url": self._front.url,
+                    "ca": str(certificates.authority),
+                },
+            },
+        }
+        (folder / "routing-key").write_text(ROUTING_KEY)
+        self.events: set[tuple[str, int]] = set()
+
+    def __enter__(self) -> Self:
+        self._front.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._front.__exit__()
+
+    def run(self, *, crash_at: str | None = None) -> Program:
+        """Start Tocsin over what the folder holds."""
+        return Program(self.folder, self.settings, crash_at=crash_at)
+
+    def play(self, story: Batches, *, crash_at: str | None = None) -> Outcome:
+        """Post a story as a producer with a spool does: what got no answer is sent again. What came of it.
+
+        Afterwards everything has been decided and delivered, and Tocsin has ended in good order.
+        """
+        waiting = list(story)
+        if crash_at is not None:
+            with self.run(crash_at=crash_at) as doomed:
+                try:
+                    while waiting:
+                        doomed.post(waiting[0])
+                        del waiting[0]
+                    until(lambda: doomed.died is not None, f"the program dies at {crash_at}")
+                except DiedError:
+                    pass
+                assert doomed.died == STATUS, doomed.said()
+        with self.run() as program:
+            program.ready()
+            for batch in waiting:
+                program.post(batch)
+            program.settled()
+            until(lambda: not self._rows("SELECT 1 FROM outbox WHERE state <> 'done'"), "everything is delivered")
+            found = program.get("/events", limit=1000)["events"]
+            self.events = {(event["run"], event["seq"]) for event in found}
+            assert program.stop() == 0, program.said()
+        return self.outcome()
+
+    def outcome(self) -> Outcome:
+        """What came of it all, as the databases, the sinks and the last answers to operators have it."""
+        members = self._rows("SELECT incident, body FROM incident_findings")
+        findings = [(incident, DECODER.decode(body)) for incident, body in members]
+        return Outcome(
+            findings=sorted((incident, one.id, one.class_, one.severity) for incident, one in findings),
+            incidents=sorted(self._rows("SELECT id, tenant, family, severity FROM incidents")),
+            decided=sorted(self._rows("SELECT finding, incident FROM decisions")),
+            events=self.events,
+            paged={incident.key: len(self.pager.opened(incident.key)) for incident in self.pager.incidents},
+            told={incident: lines[-1][0] for incident, lines in self.shown().items()},
+        )
+
+    def shown(self) -> dict[str, list[list[str]]]:
+        """The words of the terminal's lines about each incident, in order: severity, perhaps PAGE, what changed."""
+        shown: dict[str, list[list[str]]] = {}
+        for line in (self.folder / "stdout").read_text().splitlines():
+            _, *words, incident = line.partition(": ")[0].split()
+            shown.setdefault(incident, []).append(words)
+        return shown
+
+    def told(self) -> list[dict[str, Any]]:
+        """Everything that the runs over the folder said of themselves."""
+        lines = (self.folder / "stderr").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def _rows(self, query: str) -> list[Any]:
+        with closing(sqlite3.connect(self.folder / "data" / "alerts.sqlite", timeout=30)) as connection:
+            return connection.execute(query).fetchall()
