@@ -151,7 +151,7 @@ def test_a_state_packs_to_the_same_bytes_after_unpacking(name: str) -> None:
 @every
 def test_the_cost_of_an_event_and_the_size_of_a_state_do_not_grow_under_a_hot_key(name: str) -> None:
     engine = Engine([make(name)])
-    records = frames([barrage(i, "hot") for i in range(6_000)])
+    records = frames([barrage(i, "hot") for i in range(3_000)])
     third = len(records) // 3
     for record in records[:third]:
         engine.fold(record)
