@@ -72,7 +72,14 @@ PARAMETERS: Final = (
     Parameter(
         "learned_days", 14, "days", "that learned ownership must be known before it is more than a notice", 1, 90
     ),
-    Parameter("learned_uses", 4, "uses", "by one tenant alone after which an object counts as its own", 2, 10_000),
+    Parameter(
+        "learned_uses",
+        10,
+        "uses",
+        "by one tenant alone, on half as many days, after which an object counts as its own",
+        2,
+        10_000,
+    ),
     Parameter("branch_uses", 20, "uses", "by one tenant alone after which a branch counts as its own", 2, 100_000),
     Parameter("gap_events", 1, "events", "a day without a tenant on one server that are reported", 1, 1_000_000),
 )

@@ -53,7 +53,9 @@ class BranchView:
     """The decision about an object by the branch it lies on."""
 
     def __init__(self, detector: Detector[Any], parameters: Mapping[str, float]) -> None:
-        self._judge = ClaimView(detector, parameters, BRANCH, int(parameters["branch_uses"]))
+        self._judge = ClaimView(
+            detector, parameters, BRANCH, least=int(parameters["branch_uses"]), days=2, severity="high"
+        )
 
     def step(self, state: Branches, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event."""

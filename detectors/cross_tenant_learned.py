@@ -10,7 +10,7 @@ from detectors.parts.frozen import AHEAD
 from detectors.parts.keyed import number
 from detectors.telling import plural, tell
 from stream.facts import PUBLIC, Facts
-from stream.finding import Finding
+from stream.finding import Finding, Severity
 from tocsin_audit.event import AuditEvent
 
 MANY: Final = "*"
@@ -216,7 +216,15 @@ class ObjectView:
     """The decision about one object whose owner nobody named."""
 
     def __init__(self, detector: Detector[Any], parameters: Mapping[str, float]) -> None:
-        self._judge = ClaimView(detector, parameters, OBJECT, int(parameters["learned_uses"]))
+        # Among many objects some were used by one tenant alone by chance: an object by itself wakes nobody.
+        self._judge = ClaimView(
+            detector,
+            parameters,
+            OBJECT,
+            least=int(parameters["learned_uses"]),
+            days=int(parameters["learned_uses"]) // 2,
+            severity="medium",
+        )
 
     def step(self, state: Owned, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event."""
@@ -267,11 +275,22 @@ class ObjectView:
 class ClaimView:
     """The decision whether a use by a stranger is told, and how much it is trusted."""
 
-    def __init__(self, detector: Detector[Any], parameters: Mapping[str, float], shift: int, least: int) -> None:
+    def __init__(
+        self,
+        detector: Detector[Any],
+        parameters: Mapping[str, float],
+        shift: int,
+        *,
+        least: int,
+        days: int,
+        severity: Severity,
+    ) -> None:
         self._detector = detector
         self._age = int(parameters["learned_days"])
         self._least = least
         self._shift = shift
+        self._days = days
+        self._severity: Severity = severity
 
     def __call__(self, claim: Claim, use: list[Any] | None, facts: Facts) -> list[Finding]:
         """The finding that a caller was given what by its use belongs to another tenant."""
@@ -279,7 +298,7 @@ class ClaimView:
             return []
         thing, tenant, field, name, server, target, extent = use
         owner = claim.at(extent.last)
-        if owner is None or owner in (tenant, MANY, PUBLIC) or claim.uses < self._least or claim.days < 2:
+        if owner is None or owner in (tenant, MANY, PUBLIC) or claim.uses < self._least or claim.days < self._days:
             return []
         event = AuditEvent(time=extent.last, server=server, tenant=tenant, **{field: name})
         if facts.grant(event, owner) is not None:
@@ -292,7 +311,7 @@ class ClaimView:
                 "cross_tenant_read",
                 {field: name, "resource_tenants": owner},
                 tenant=tenant,
-                severity="high" if trusted else "notice",
+                severity=self._severity if trusted else "notice",
                 at=extent.last,
                 window=DAY,
                 level=self._shift + (TRUSTED if trusted else 0),

@@ -35,7 +35,6 @@ class CrowdView:
         self._slow = Bar(self._bar.guesses * slow, self._bar.keys * slow, DAY)
         self._slow_accounts = self._accounts * slow
         self._ceiling = parameters["ceiling"]
-        self._crowd = parameters["crowd_share"]
 
     def step(self, state: Guessing, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event."""
@@ -76,9 +75,7 @@ class CrowdView:
         floor = self._slow if slow else self._bar
         height = self._slow_height if slow else self._height
         found: list[Finding] = []
-        for one in reached(
-            ring, state, cell, floor, height, self._ceiling, self._crowd, top=0 if slow else 12, anew=anew
-        ):
+        for one in reached(ring, state, cell, floor, height, self._ceiling, 0.0, top=0 if slow else 12, anew=anew):
             levels = range(0 if anew else one.untold, one.level + 1)
             found += [self._tell(state, entity, one, level, ring.seconds) for level in levels]
         return found

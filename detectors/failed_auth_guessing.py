@@ -89,15 +89,15 @@ class Bar(NamedTuple):
 def raised(bar: Bar, state: Guessing, time: float, ceiling: float, crowd: float) -> Bar:
     """The bar for an entity that is used to more than the floor, up to `ceiling` times it.
 
-    What is usual is the learned hourly quantile, spread over the window, and one key in `crowd` of those it is used to:
-    a company behind one address mistypes more often than a person does.
+    What is usual is the learned hourly quantile, spread over the window; one more key may fail for every `crowd` that
+    are in good standing: a company behind one address mistypes more often than a person does.
     """
     factor = 1.0
     usual = state.usual.at(time)
     if usual:
         factor = usual * min(bar.window, HOUR) / HOUR / bar.guesses
-    if crowd and state.habit.terms:
-        factor = max(factor, len(state.habit.known(time)) / crowd / bar.keys)
+    if crowd and bar.keys:
+        factor = max(factor, 1.0 + len(state.regular(time).known()) / crowd / bar.keys)
     factor = min(factor, ceiling)
     if factor <= 1.0:
         return bar
@@ -172,9 +172,12 @@ def judge(
         last.skip = floor.guesses - events - 1
         return None
     time = float(end * ring.seconds)
-    bar = raised(floor, state, time, ceiling, crowd)
     total = Sum(cells, state.regular(time))
+    bar = floor
     height = min(level(total, bar), top)
+    if height >= 0:
+        bar = raised(floor, state, time, ceiling, crowd)
+        height = min(level(total, bar), top)
     untold = last.told + 1
     last.told = max(last.told, height)
     last.skip = _slack(total, bar, last.told + 1) if last.told < top else 1 << 30

@@ -66,10 +66,10 @@ PARAMETERS: Final = (
     ),
     Parameter(
         "crowd_share",
-        50,
-        "keys",
-        "known at a source, tenant or account for each key that may fail without notice there",
         5,
+        "accounts",
+        "in good standing at a source for each further account that may fail there without notice",
+        1,
         10_000,
     ),
     Parameter("ceiling", 8, "times", "the floors above that a learned threshold never exceeds", 1, 100),

@@ -9,6 +9,7 @@ from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, judge
 from detectors.failed_auth_lapse import Refusals, retries
 from detectors.failed_auth_reasons import LAPSED, attempt_of, failed, passed
 from detectors.failed_auth_search import Search, SearchView
+from detectors.failed_auth_sharing import Hands, shared
 from detectors.failed_auth_success import Burst, successes
 from detectors.parts.habit import HOUR
 from detectors.parts.keyed import number
@@ -26,11 +27,13 @@ FAMILIAR: Final = 4
 class Account(Guessing):
     """What is kept of one account: guessing by source, refusals for expiry, and what was denied or not found."""
 
+    hands: Hands
     lapsed: Refusals
     search: Search
 
     def __init__(self) -> None:
         super().__init__()
+        self.hands = Hands()
         self.lapsed = Refusals()
         self.search = Search()
 
@@ -52,9 +55,10 @@ class AccountView:
         source = event.source_ip
         place = number(source) if source is not None else NOBODY
         if event.outcome == "ok" or passed(event):
-            if not state.welcome(place, event) or not state.minutes.cells:
-                return NOTHING
-            return self._after_success(state, entity, event)
+            if place and state.habit.meet(place, event.time, event.late):
+                key = state.hands.use(event, strange=False)
+                return shared(self._detector, state.hands, entity, key, int(event.time) // MINUTE) if key else NOTHING
+            return self._stranger(state, entity, event, place)
         if failed(event):
             return self._failure(state, entity, event, place, facts.clock)
         return self._search.step(state.search, entity, event, facts)
@@ -79,9 +83,19 @@ class AccountView:
     def settle(self, state: Account, end: float, clock: float) -> None:
         """Learn from an hour, forget what is no longer held."""
         state.learn(end, clock, self._bar.guesses)
+        state.hands.forget(clock)
         if state.lapsed.cells:
             state.lapsed.forget(clock)
         self._search.settle(state.search, clock)
+
+    def _stranger(self, state: Account, entity: Entity, event: AuditEvent, place: int) -> Sequence[Finding]:
+        minute = int(event.time) // MINUTE
+        found: list[Finding] = []
+        if key := state.hands.use(event, strange=True):
+            found += shared(self._detector, state.hands, entity, key, minute)
+        if state.wins.add(place, minute) and state.minutes.cells:
+            found += self._after_success(state, entity, event)
+        return found
 
     def _failure(
         self, state: Account, entity: Entity, event: AuditEvent, place: int, clock: float

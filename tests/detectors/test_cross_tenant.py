@@ -259,7 +259,7 @@ def intrusion(t: float, target: str = "crm://globex/c/3") -> AuditEvent:
 @pytest.mark.positive("cross_tenant_read")
 def test_what_one_tenant_alone_has_used_for_a_fortnight_belongs_to_it() -> None:
     findings = found([*customers(18), intrusion(17.5 * DAY)])
-    assert severities(findings) == {("cross_tenant_read", "high")}
+    assert severities(findings) == {("cross_tenant_read", "high"), ("cross_tenant_read", "medium")}
     assert {one.entity["resource_tenants"] for one in findings} == {"globex"}
     assert all(0.5 < one.confidence < 1.0 for one in findings)
 
@@ -268,6 +268,18 @@ def test_what_one_tenant_alone_has_used_for_a_fortnight_belongs_to_it() -> None:
 def test_a_new_object_on_a_branch_of_another_tenant_is_seen() -> None:
     findings = found([*customers(18), intrusion(17.5 * DAY, "crm://globex/c/99999")])
     assert severities(findings) == {("cross_tenant_read", "high")}
+
+
+@pytest.mark.negative("cross_tenant_read")
+def test_an_object_that_one_tenant_used_by_chance_wakes_nobody() -> None:
+    events = [
+        read(day * DAY + n * HOUR, tenant=f"t{(day + n) % 4}", user="u", target=f"shop://products/{(day + n) % 97}")
+        for day in range(20)
+        for n in range(20)
+    ]
+    events += [read(day * DAY + 60, tenant="t0", user="u", target="shop://products/rare") for day in range(18)]
+    events.append(read(19 * DAY, tenant="t1", user="u", target="shop://products/rare"))
+    assert not {one.severity for one in found(events)} & {"high", "critical"}
 
 
 @pytest.mark.negative("cross_tenant_read")

@@ -187,6 +187,16 @@ def test_a_company_behind_one_address_may_mistype_after_a_change_of_passwords() 
     assert severe(found(events)) == set()
 
 
+@pytest.mark.negative("spray", "success_after")
+def test_a_company_behind_one_address_may_mistype_though_nothing_is_known_of_it_yet() -> None:
+    events = company(0, HOUR)
+    for person in range(40):
+        at = 600 + person * 75.0
+        events += [guess(at + i * 9.0, user=f"n{person}", source_ip=HOME) for i in range(person % 3 + 1)]
+        events.append(event(at + 30.0, user=f"n{person}", source_ip=HOME))
+    assert not {one.severity for one in found(events)} & {"high", "critical"}
+
+
 @pytest.mark.negative("spray")
 def test_hundreds_of_first_contacts_without_credentials_are_discovery() -> None:
     events = [
@@ -322,6 +332,20 @@ def test_one_token_refused_from_many_places_is_replayed() -> None:
 def test_one_token_accepted_from_many_new_places_is_replayed() -> None:
     events = [event(i * 60.0, user="ann", token="k:1", source_ip=f"203.0.113.{i}") for i in range(8)]
     assert "token_replay" in classes(found(events))
+
+
+@pytest.mark.positive("token_replay")
+def test_a_token_used_at_home_and_in_turn_elsewhere_is_in_two_hands() -> None:
+    events = work(0, 6 * HOUR)
+    events += [event(4 * HOUR + 130 + i * 300, user="ann", token="k:ann", source_ip=STRANGER) for i in range(6)]
+    findings = [one for one in found(events) if one.class_ == "token_replay"]
+    assert {(one.severity, tuple(one.entity.items())) for one in findings} == {("medium", (("user", "ann"),))}
+
+
+@pytest.mark.negative("token_replay")
+def test_a_traveller_who_goes_and_comes_back_is_no_replay() -> None:
+    events = work(0, 4 * HOUR) + work(4 * HOUR, 4.5 * HOUR, MINUTE, source_ip=STRANGER) + work(4.5 * HOUR, 6 * HOUR)
+    assert "token_replay" not in classes(found(events))
 
 
 @pytest.mark.negative("token_replay")
