@@ -83,6 +83,7 @@ def measure(principals: int, events: int, names: Sequence[str]) -> dict[str, flo
             findings += len(found)
         folded += FRAME
         clock += FRAME / RATE
+    held = resident() - before
     begin = time.perf_counter()
     engine.snapshot()
     first = time.perf_counter() - begin
@@ -100,7 +101,7 @@ def measure(principals: int, events: int, names: Sequence[str]) -> dict[str, flo
         "slowest_frame_ms": most * 1e3,
         "findings": findings,
         "packed_bytes_per_principal": sizes["principal"][1] / max(sizes["principal"][0], 1),
-        "resident_mb": resident() - before,
+        "resident_mb": held,
         "first_snapshot_s": first,
         "next_snapshot_s": again,
         "next_snapshot_mb": (len(meta) + sum(len(row) for row in rows.values() if row is not None)) / 1e6,
