@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -14,7 +16,6 @@ import httpx
 
 from stream.crashpoints import VARIABLE
 
-ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0
 """Seconds that a condition may take on a busy machine; a good run takes far less."""
 
@@ -34,6 +35,49 @@ def until(look: Callable[[], Found | None], what: str, *, seconds: float = DEADL
     return found
 
 
+class Nursery:
+    """The process that starts others; see `nursery.py`."""
+
+    def __init__(self) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("nursery.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+        self._lock = threading.Lock()
+
+    def start(self, argv: list[str], cwd: Path, stdout: Path, stderr: Path, environment: dict[str, str]) -> int:
+        """Start `tocsin` with arguments; the process's id."""
+        order = {"argv": argv, "cwd": str(cwd), "stdout": str(stdout), "stderr": str(stderr)}
+        pid = self._ask({"run": {**order, "environment": environment}})
+        assert isinstance(pid, int)
+        return pid
+
+    def poll(self, pid: int) -> int | None:
+        """The exit status of a process, None while it runs."""
+        status = self._ask({"poll": pid})
+        assert status is None or isinstance(status, int)
+        return status
+
+    def _ask(self, question: object) -> object:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._lock:
+            self._process.stdin.write(json.dumps(question) + "\n")
+            self._process.stdin.flush()
+            answer: object = json.loads(self._process.stdout.readline())
+        return answer
+
+
+@cache
+def nursery() -> Nursery:
+    """The one nursery of this test process; it ends with it, since its input ends."""
+    return Nursery()
+
+
 class Program:
     """One `tocsin run` over a folder: what it prints goes to files there, one after the other over restarts."""
 
@@ -49,17 +93,11 @@ class Program:
         self._log.touch()
         self._from = self._log.stat().st_size
         self._http: httpx.Client | None = None
-        environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
-        if crash_at is not None:
-            environment[VARIABLE] = crash_at
-        with self.screen.open("a") as out, self._log.open("a") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tocsin", "run", "--config", str(self.config), "--data", str(self.data)],
-                cwd=folder,
-                env=environment,
-                stdout=out,
-                stderr=errors,
-            )
+        self._nursery = nursery()
+        self._status: int | None = None
+        argv = ["run", "--config", str(self.config), "--data", str(self.data)]
+        environment = {VARIABLE: crash_at or ""}
+        self.pid = self._nursery.start(argv, folder, self.screen, self._log, environment)
 
     def configure(self, settings: dict[str, Any]) -> None:
         """Write the configuration; any port will do, and a nearly full disk is no obstacle."""
@@ -72,13 +110,15 @@ class Program:
     def __exit__(self, *_: object) -> None:
         if self._http is not None:
             self._http.close()
-        if self.process.poll() is None:
+        if self.died is None:
             self.kill()
 
     @property
     def died(self) -> int | None:
         """The exit status, None while it runs."""
-        return self.process.poll()
+        if self._status is None:
+            self._status = self._nursery.poll(self.pid)
+        return self._status
 
     def told(self) -> list[dict[str, Any]]:
         """Its own log so far."""
@@ -146,13 +186,18 @@ class Program:
 
     def stop(self) -> int:
         """End it as an operator does; its exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(DEADLINE)
+        return self.end(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it as a power failure does."""
-        self.process.kill()
-        self.process.wait(DEADLINE)
+        self.end(signal.SIGKILL)
+
+    def end(self, how: signal.Signals) -> int:
+        """Send it a signal and wait for its exit status."""
+        os.kill(self.pid, how)
+        until(lambda: self.died is not None, f"the program ends after {how.name}")
+        assert self._status is not None
+        return self._status
 
     def _request(self, method: str, path: str, headers: dict[str, str], **said: Any) -> httpx.Response:
         try:
