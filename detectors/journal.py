@@ -60,9 +60,10 @@ class Journal:
                     table.load(entries)
             stale = self._stale.setdefault(table.kind, set())
             for at in range(oldest, number + 1):
-                if (row := rows.get(_name(at))) is None:
+                journal = rows.get(_name(at))
+                if journal is None:
                     continue
-                changed = _JOURNAL.decode(row).get(table.kind, ())
+                changed = _JOURNAL.decode(journal).get(table.kind, ())
                 newer = [entry for entry in changed if written.get(entry[0] >> BUCKET_SHIFT, 0) < at]
                 stale.update(identity >> BUCKET_SHIFT for identity, _ in newer)
                 table.load(newer)
