@@ -92,7 +92,7 @@ def serve(runtime: Runtime) -> int:
         end()
 
     runtime.on_failure = fail
-    # uvicorn takes the signals over while it serves, and raises them again afterwards; one that comes before counts too.
+    # uvicorn takes the signals over while it serves and raises them again afterwards; one before that counts too.
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, end)
     try:
