@@ -123,7 +123,7 @@ class Config(Section):
         "live", description="live pages people; observe decides everything and pages nobody"
     )
     snapshot_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
-        5.0, description="least time between two snapshots of the detectors' state, in seconds"
+        20.0, description="least time between two snapshots of the detectors' state, in seconds"
     )
 
     @field_validator("data", "directory", mode="after")

@@ -34,6 +34,8 @@ from tocsin_audit.event import rfc3339
 
 logger = logging.getLogger("tocsin")
 
+SECRET_FILE: Final = "entity-key"  # noqa: S105  # the name of the file, not the key
+"""Keys the ids under which detectors keep state, so that nobody can choose names that collide."""
 WAIT: Final = 0.5
 """Seconds that a stage waits for work before it looks whether it should end."""
 TICK: Final = 1.0
@@ -58,12 +60,13 @@ class Runtime:
         self._ending = threading.Event()
         with ExitStack() as resources:
             self.log = resources.enter_context(open_log(ready.data, clock=clock, reserve_bytes=reserve(ready)))
-            self.token = _token(ready.data)
+            self.token = _kept(ready.data / TOKEN_FILE)
             self.store = Store(ready.database)
             resources.callback(self.store.close)
             self.observers = Observers(self.metrics)
             self.runbooks = Runbooks()
-            self.engine = Engine(ready.detectors, Facts(ready.directory))
+            secret = _kept(ready.data / SECRET_FILE).encode()
+            self.engine = Engine(ready.detectors, Facts(ready.directory), secret=secret)
             self.detect = DetectTask(self.log, self.engine, observer=self.metrics)
             self.deliveries = [
                 Delivery(self.store, plan.name, plan.make(), pager=plan.pager, clock=clock, observer=self.observers)
@@ -197,9 +200,8 @@ class Runtime:
         logger.info("drained", extra={"events": self.detect.position, "findings": self.log.end(FINDINGS)})
 
 
-def _token(data: Path) -> str:
-    """The operator's token of a data directory, made at the first start and readable by its owner alone."""
-    path = data / TOKEN_FILE
+def _kept(path: Path) -> str:
+    """The random secret in a file, made at the first start and readable by its owner alone."""
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(32) + "\n", encoding="utf-8")

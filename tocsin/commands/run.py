@@ -9,6 +9,9 @@ app = typer.Typer()
 SWITCH = 0.0005
 """Seconds after which a busy thread lets others run: at Python's 5 ms an append beside a busy detector takes 5 ms."""
 
+COLLECT = 200_000
+"""New objects after which the collector of cycles looks: state makes many objects and no cycles."""
+
 
 @app.command(epilog="Example: tocsin run --config tocsin.yaml")
 def run(config: ConfigOption = None, data: DataOption = None) -> None:
@@ -36,5 +39,6 @@ def run(config: ConfigOption = None, data: DataOption = None) -> None:
     # What is here now stays: the collector of cycles need not look at it again and again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(COLLECT)
     sys.setswitchinterval(SWITCH)
     raise typer.Exit(serve(runtime))
