@@ -1,13 +1,15 @@
 """Killed at every numbered point from receipt to recorded delivery, the same comes out as without a crash."""
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from stream.crashpoints import POINTS
-from tests.crash.story import Batches, Outcome, Scene, batches
+from tests.crash.story import Batches, Death, Outcome, Scene, batches
 
 pytestmark = [pytest.mark.crash]
 
@@ -50,8 +52,28 @@ def test_without_a_crash_everything_is_found_and_told(story: Batches, undisturbe
     assert set(undisturbed.told) == {id_ for id_, *_ in undisturbed.incidents}
 
 
-@pytest.mark.parametrize("point", [p for point in POINTS for p in (point, *(f"{point}:{n}" for n in LATER.get(point, ())))])
+def points() -> list[str]:
+    return [f"{point}:{times}" for point in POINTS for times in (1, *LATER.get(point, ()))]
+
+
+@pytest.mark.parametrize("point", points())
 def test_killed_at_a_point_the_same_comes_out(point: str, scene: Scene, story: Batches, undisturbed: Outcome) -> None:
-    assert scene.play(story, crash_at=point) == undisturbed
+    assert scene.play(story, Death(at=point)) == undisturbed
     for lines in scene.shown().values():
         assert "opened" in lines[0], "what opens an incident is told first"
+
+
+@pytest.fixture(scope="module")
+def long_story(story: Batches) -> Batches:
+    """The same in small bodies, so that a process can end between any two of them, or in one."""
+    events = [event for batch in story for event in batch]
+    return [events[at : at + 3] for at in range(0, len(events), 3)]
+
+
+@pytest.mark.parametrize(("seed", "how"), [(1, signal.SIGKILL), (2, signal.SIGKILL), (3, signal.SIGTERM)])
+def test_ended_at_any_moment_under_load_the_same_comes_out(
+    seed: int, how: signal.Signals, scene: Scene, long_story: Batches, undisturbed: Outcome
+) -> None:
+    moments = Random(seed)
+    deaths = [Death(after=moments.uniform(0, 0.4), by=how) for _ in range(3)]
+    assert scene.play(long_story, *deaths) == undisturbed
