@@ -44,8 +44,10 @@ class Hands:
             return 0
         key = number(token)
         if strange:
+            if not self.strange.add(key, minute):
+                return 0
             self.shown.add(event)
-            return key if self.strange.add(key, minute) and key in self.familiar.keys else 0
+            return key if key in self.familiar.keys else 0
         self.token, self.minute = token, minute
         return key if self.familiar.add(key, minute) and key in self.strange.keys else 0
 

@@ -120,7 +120,7 @@ class TokenEndpoint:
                 client=client or None,
                 tenant=tenant,
                 source_ip=forwarded.split(",")[-1].strip() or None,
-                ip_trust="trusted_proxy",
+                ip_trust="trusted_xff",
             )
         )
         if not good or tenant is None:

@@ -46,7 +46,7 @@ def _call(person: Person, moment: float, chance: random.Random) -> AuditEvent:
         token=f"past:{blake2b(f'{person.name}{int(moment) // 900}'.encode(), digest_size=8).hexdigest()}",
         audience=AUDIENCE,
         source_ip=person.address,
-        ip_trust="trusted_proxy",
+        ip_trust="trusted_xff",
         rows=rows,
         response_bytes=rows * ROW_BYTES + 120,
         request_bytes=140,
