@@ -137,15 +137,17 @@ class DataVolume(Detector[State]):
         elif event.client != cell.client and cell.words:
             _join(cell, event, facts)
         counts = state.minutes.get(minute)
-        if counts is None:
-            cell.minutes += 1
         if event.late:
             late = cell.late or [0, 0, 0]
             cell.late = [late[0] + 1, late[1] + size, late[2] + rows]
-            if minute * 60 < facts.clock - MINUTES_HELD:
-                counts = [0, 0, 0]
+            if minute < int(facts.clock - MINUTES_HELD) // 60:
+                cell.calls += 1
+                cell.size += size
+                cell.rows += rows
+                return NOTHING
         if counts is None:
             counts = state.minutes[minute] = [1, size, rows]
+            cell.minutes += 1
         else:
             counts[0] += 1
             counts[1] += size
@@ -262,7 +264,7 @@ class DataVolume(Detector[State]):
         ends = [end for end in range(minute, minute + WINDOW) if end in state.minutes]
         for at in sorted({hour, *(end // 60 for end in ends)}):
             cell = state.hours.get(at)
-            while cell is not None and (observed := self._passed(state, cell, at, ends)) is not None:
+            while cell is not None and cell.gates and (observed := self._passed(state, cell, at, ends)) is not None:
                 cell.told += 1
                 cell.gates = [min(NEVER, gate * LEVEL) for gate in cell.gates[:MEASURES]] + cell.gates[MEASURES:]
                 ids = cell.ids if event_id(event) in cell.ids else [*cell.ids[: EVIDENCE - 1], event_id(event)]
@@ -337,8 +339,8 @@ class DataVolume(Detector[State]):
         closing = state.hours.get(hour)
         if closing is None:
             return NOTHING
-        closing.close()
         own, limits = state.closed, self._limits
+        closing.close(own.group)
         expected = self._expectation(own, entity, hour, facts)
         if not (closing.told or closing.flagged & BURST):
             residuals = hour_residuals(closing.amounts(), expected, expected.hour(hour), UNMOVED, not closing.unsized)
@@ -376,7 +378,7 @@ class DataVolume(Detector[State]):
         hours = {at: known for at in range(day * 24, day * 24 + 24) if (known := state.hours.get(at)) is not None}
         if not hours:
             return NOTHING
-        own.group = min((known.group for known in hours.values() if known.group), default=own.group)
+        own.group = min((known.group or own.group for known in hours.values()), default=own.group)
         expected = self._expectation(own, entity, day * 24 + 23, facts)
         moved = self._moves(own, entity, cell.end - HOUR, facts)[1]
         crests = [value if value > _UNSEEN else None for value in state.crests or [_UNSEEN] * SIGNALS]
@@ -511,6 +513,9 @@ def _drop(state: Principal, clock: float) -> None:
     oldest = int(clock - MINUTES_HELD) // 60
     for minute in [minute for minute in state.minutes if minute < oldest]:
         del state.minutes[minute]
+    for hour, cell in state.hours.items():
+        if hour * 60 + 60 <= oldest:
+            cell.shrink()
     oldest = int(clock - HOURS_HELD) // HOUR
     for hour in [hour for hour in state.hours if hour < oldest]:
         del state.hours[hour]

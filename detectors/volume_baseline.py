@@ -39,6 +39,9 @@ _REFERENCE_STEP: Final = OCTAVE // 64
 _FIRST: Final = (1.5, 2.0, 2.3, 1.3, 1.7, 1.0, 0.9, 1.1, 0.4, 0.3, 0.5)
 """Octaves that a day's largest hour, eight hours and day are taken to lie above their season before more is known."""
 _FIRST_SPREAD: Final = 0.4
+_LEAST_SPREAD: Final = 5
+_ABOVE: Final = 2.5
+"""What makes the mean square of what lies above an expectile, zeros included, that of what lies above when it does."""
 
 
 class Baseline:
@@ -127,14 +130,14 @@ class Baseline:
         """
         seen = min(self.days - 3, _DAYS_MEMORY)
         spread = self.spread[signal] / STEPS
-        deviation = clip(value - self.crest[signal] / STEPS, -_WINSOR, _WINSOR * spread)
+        deviation = clip(value - self.crest[signal] / STEPS, -_WINSOR, 4 * spread)
         salt = dither(day, signal + 16)
         gain = 2 / (seen + 3) if deviation > 0 else 1 / (seen + 3)
         self.crest[signal] = _byte(nudge(self.crest[signal], deviation, gain, STEPS, salt))
-        if deviation > 0:
-            weight = seen / 3 + 3
-            fresh = ((spread * spread * weight + deviation * deviation) / (weight + 1)) ** 0.5
-            self.spread[signal] = max(3, _byte(nudge(self.spread[signal], fresh - spread, 1.0, STEPS, -salt)))
+        weight = seen + 3
+        square = _ABOVE * max(0.0, deviation) ** 2
+        fresh = ((spread * spread * weight + square) / (weight + 1)) ** 0.5
+        self.spread[signal] = max(_LEAST_SPREAD, _byte(nudge(self.spread[signal], fresh - spread, 1.0, STEPS, -salt)))
 
     def learn_top(self, index: int, level: int) -> None:
         """Learn the largest five minutes of a day: at once upwards, an eighth of an octave a week downwards."""

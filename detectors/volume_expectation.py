@@ -56,7 +56,7 @@ class Expectation:
         widen = 1 + _WIDER / (own.days + 1)
         self.crest = [value / STEPS for value in own.crest]
         self.spread = [
-            widen * sqrt((own.spread[signal] / STEPS) ** 2 + (doubt if signal < HORIZONS[0] else doubt_daily))
+            sqrt((widen * own.spread[signal] / STEPS) ** 2 + (doubt if signal < HORIZONS[0] else doubt_daily))
             for signal in range(SIGNALS)
         ]
         mature = own.days >= MATURE

@@ -27,7 +27,7 @@ FEWEST: Final = 3
 _SETTLED: Final = 8
 """Active hours after which a member's own usual is good enough to say how far it moved."""
 _MOST: Final = 8.0
-_CHANCE: Final = 1.0
+_CHANCE: Final = 1.5
 _LONGS: Final = (8, 24)
 
 Counts = dict[int, list[int]]
@@ -273,20 +273,24 @@ class Norm:
 class Moved:
     """How a group moved in one window: how many members tell, and by how many octaves a measure went up.
 
-    What chance alone makes of the median of so few members is left out: an octave by the root of their number.
+    What chance alone may make of the median of so few members does not count as movement.
     """
 
     __slots__ = ("_octaves", "members")
 
     def __init__(self, values: Sequence[int]) -> None:
         self.members = values[0]
-        calls = max(0.0, values[1] / OCTAVE - _CHANCE / sqrt(values[0] or 1))
-        sizes = max(0.0, values[3] / OCTAVE - 1.5 * _CHANCE / sqrt(values[2] or 1))
+        calls = _certain(values[1] / OCTAVE, values[0], _CHANCE)
+        sizes = _certain(values[3] / OCTAVE, values[2], 1.5 * _CHANCE)
         self._octaves = (calls, sizes, max(calls, sizes), calls, calls)
 
     def octaves(self, measure: int) -> float:
         """The movement of one measure."""
         return self._octaves[measure]
+
+
+def _certain(moved: float, members: int, chance: float) -> float:
+    return moved if members and moved >= chance / sqrt(members) else 0.0
 
 
 UNMOVED: Final = Moved((0, 0, 0, 0))

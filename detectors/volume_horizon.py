@@ -20,9 +20,9 @@ WHOLE: Final = 3
 """Calls, bytes and rows: of what the mean is taken."""
 
 
-_WEIGHTS: Final = (1.25, 2.0, 2.0, 1.0, 1.3)
+_WEIGHTS: Final = (1.6, 2.8, 2.8, 1.0, 1.7)
 """How many times as far out as active minutes a signal of an hour must lie: their tails are that much heavier."""
-_LONG_WEIGHTS: Final = (1.2, 1.0, 1.5)
+_LONG_WEIGHTS: Final = (1.2, 1.0, 1.6)
 
 
 class Verdict(NamedTuple):
@@ -85,15 +85,22 @@ def judge_hour(
 ) -> Verdict | None:
     """Whether an hour is out of the ordinary."""
     found = page = False
-    for signal, value in enumerate(hour_signals(residuals)):
+    signals = hour_signals(residuals)
+    beyond = [
+        -9.0 if value is None else (value - expected.crest[signal]) / expected.spread[signal]
+        for signal, value in enumerate(signals)
+    ]
+    for signal, value in enumerate(signals):
         if value is None or value < limits.hour_octaves:
             continue
-        if signal < ROWS + 1 and amounts[signal] < limits.hour_floors[signal]:
+        measure = signal if signal <= ROWS else CALLS
+        if amounts[measure] < limits.hour_floors[measure]:
             continue
-        beyond = (value - expected.crest[signal]) / expected.spread[signal]
-        far = value >= limits.page_octaves and signal not in (BYTES, ROWS)
-        found = found or beyond >= limits.hour_spread * _WEIGHTS[signal] or (far and beyond >= limits.far_spread)
-        if signal <= ROWS and amounts[signal] >= limits.page_floors[signal] and beyond >= limits.page_spread:
+        found = found or beyond[signal] >= limits.hour_spread * _WEIGHTS[signal]
+        if value >= limits.page_octaves and signal not in (BYTES, ROWS):
+            more = max(beyond[CALLS], beyond[MINUTES]) >= limits.far_spread_calls
+            found = found or (beyond[signal] >= limits.far_spread and more)
+        if signal <= ROWS and amounts[signal] >= limits.page_floors[signal] and beyond[signal] >= limits.page_spread:
             page = page or value >= (limits.page_octaves if signal == CALLS else limits.bulk_octaves)
     if not found:
         return None

@@ -10,18 +10,21 @@ PARAMETERS: Final = (
     Parameter(
         "page_factor", 8.0, "times", "launch margin: what is below so many times the expected never pages", 2, 1000
     ),
-    Parameter("page_spread", 5.0, "spreads", "how far beyond a usual day's largest hour a burst lies to page", 1, 20),
+    Parameter("page_spread", 7.0, "spreads", "how far beyond a usual day's largest hour a burst lies to page", 1, 20),
     Parameter("page_calls", 100, "calls", "floor of calls in an hour below which nothing pages", 1),
     Parameter("bulk_factor", 64.0, "times", "the same for bytes or rows alone, whose tails are heavier", 2, 10_000),
     Parameter("page_bytes", 256 << 20, "bytes", "floor of bytes in an hour below which nothing pages", 1),
     Parameter("page_rows", 50_000, "rows", "floor of rows in an hour below which nothing pages", 1),
     Parameter("page_minutes", 60, "minutes", "active minutes in an hour below which these alone do not page", 1),
-    Parameter("page_resources", 80, "resources", "floor of distinct resources in an hour below which nothing pages", 1),
+    Parameter(
+        "page_resources", 100, "resources", "floor of distinct resources in an hour below which nothing pages", 1
+    ),
     Parameter("hour_factor", 2.5, "times", "least factor over the expected hour that is reported", 1.2, 1000),
     Parameter(
-        "hour_spread", 2.4, "spreads", "how far beyond a usual day's largest an hour lies to be reported", 0.5, 20
+        "hour_spread", 2.1, "spreads", "how far beyond a usual day's largest an hour lies to be reported", 0.5, 20
     ),
-    Parameter("far_spread", 1.2, "spreads", "the same for an hour that passes the launch margin", 0.0, 20),
+    Parameter("far_spread", 2.2, "spreads", "the same for an hour that passes the launch margin", 0.0, 20),
+    Parameter("far_spread_calls", 0.9, "spreads", "how far calls or minutes lie out at least when it does", -20, 20),
     Parameter("hour_calls", 15, "calls", "floor of calls in an hour below which nothing is reported", 1),
     Parameter("hour_bytes", 256 << 10, "bytes", "floor of bytes in an hour below which nothing is reported", 1),
     Parameter("hour_rows", 300, "rows", "floor of rows in an hour below which nothing is reported", 1),
@@ -30,8 +33,8 @@ PARAMETERS: Final = (
     Parameter(
         "day_factor", 1.5, "times", "least factor over the expected eight or 24 hours that is reported", 1.2, 1000
     ),
-    Parameter("eight_spread", 2.6, "spreads", "how far eight hours lie beyond a usual day's largest", 0.5, 20),
-    Parameter("day_spread", 4.0, "spreads", "how far 24 hours lie beyond what is usual", 0.5, 20),
+    Parameter("eight_spread", 3.2, "spreads", "how far eight hours lie beyond a usual day's largest", 0.5, 20),
+    Parameter("day_spread", 5.0, "spreads", "how far 24 hours lie beyond what is usual", 0.5, 20),
     Parameter("day_floor", 2.0, "times", "floors of eight and 24 hours, as a multiple of those of an hour", 0.1, 24),
     Parameter("week_factor", 1.6, "times", "least factor of a week's mean over the slow reference", 1.1, 1000),
     Parameter("week_spread", 3.5, "spreads", "how far out the mean of a week lies", 1, 20),
@@ -52,6 +55,7 @@ class Limits:
         "day_floors",
         "day_octaves",
         "far_spread",
+        "far_spread_calls",
         "hour_floors",
         "hour_octaves",
         "hour_spread",
@@ -73,6 +77,7 @@ class Limits:
         self.hour_octaves = log2(chosen["hour_factor"])
         self.hour_spread = chosen["hour_spread"]
         self.far_spread = chosen["far_spread"]
+        self.far_spread_calls = chosen["far_spread_calls"]
         self.hour_floors = tuple(chosen[f"hour_{name}"] for name in _FLOORS)
         self.day_octaves = log2(chosen["day_factor"])
         self.long_spread = (chosen["eight_spread"], chosen["day_spread"])

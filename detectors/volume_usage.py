@@ -33,21 +33,21 @@ class Hour:
     is never learned. `unsized` calls have a capped or absent size; `group` is the smallest `group_id` that was seen.
     """
 
-    __slots__ = (
+    __slots__ = (  # noqa: RUF023  # what a closed hour still holds stands first, so that its packed form is short
         "calls",
-        "client",
-        "flagged",
-        "gates",
-        "group",
-        "ids",
-        "late",
-        "minutes",
-        "rows",
         "size",
+        "rows",
+        "minutes",
         "spots",
-        "told",
-        "tools",
         "unsized",
+        "flagged",
+        "told",
+        "group",
+        "late",
+        "tools",
+        "ids",
+        "client",
+        "gates",
         "words",
     )
 
@@ -81,22 +81,36 @@ class Hour:
         calls = self.calls - calls
         return calls, size, self.rows - rows, min(self.minutes, calls), min(distinct(self.spots), calls)
 
-    def close(self) -> None:
-        """The hour is over: nothing more is told apart in it."""
+    def close(self, group: int) -> None:
+        """The hour is over: nothing more is told apart in it; a group that is known anyway need not be kept."""
         self.words = []
         self.client = ""
+        if self.group == group:
+            self.group = 0
         if not (self.told or self.flagged):
             self.ids = []
 
+    def shrink(self) -> None:
+        """Late events count in the hour but tell nothing any more: what only `step` and texts need goes."""
+        self.gates = []
+        self.tools = 0
+        self.ids = []
+
     def pack(self) -> list[Any]:
-        """The fields in order."""
-        return [getattr(self, name) for name in self.__slots__]
+        """The fields in order, without those at the end that hold nothing."""
+        values = [getattr(self, name) for name in self.__slots__]
+        while values and not values[-1]:
+            values.pop()
+        return values
 
     @classmethod
     def unpack(cls, value: Sequence[Any]) -> "Hour":
-        """An hour from its packed form; raises ValueError where fields are missing."""
-        hour = cls.__new__(cls)
-        for name, item in zip(cls.__slots__, value, strict=True):
+        """An hour from its packed form; raises ValueError for more fields than there are."""
+        if len(value) > len(cls.__slots__):
+            raise ValueError(f"an hour has {len(cls.__slots__)} fields, not {len(value)}")
+        hour = cls([])
+        hour.words = []
+        for name, item in zip(cls.__slots__, value, strict=False):
             setattr(hour, name, item)
         return hour
 
