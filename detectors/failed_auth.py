@@ -122,17 +122,20 @@ class FailedAuth(Detector[Any]):
             return self._server.settle(state, entity, cell.seconds, cell.start, facts.clock)
         if cell.seconds != HOUR:
             return NOTHING
+        end = float(cell.end)
         if kind == "principal":
-            self._account.settle(state, float(cell.end), facts.clock)
-        elif kind == "source":
-            self._source.settle(state, float(cell.end), facts.clock)
-        elif kind == "tenant":
-            self._crowd.settle(state, float(cell.end), facts.clock)
-        elif kind == "token":
-            self._token.settle(state, float(cell.end), facts.clock)
-        else:
-            self._client.settle(state, facts.clock)
+            return self._account.settle(state, entity, end, facts.clock)
+        if kind == "source":
+            return self._source.settle(state, entity, end, facts.clock)
+        if kind == "tenant":
+            return self._crowd.settle(state, entity, end, facts.clock)
+        if kind == "token":
+            self._token.settle(state, end, facts.clock)
         return NOTHING
+
+    def rest(self, state: Any, clock: float) -> None:
+        """Drop what is no longer held."""
+        state.rest(clock)
 
     def merge(
         self,

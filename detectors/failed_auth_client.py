@@ -21,6 +21,11 @@ class Client:
     def __init__(self) -> None:
         self.lapsed = TargetRing()
 
+    def rest(self, clock: float) -> None:
+        """Drop what is no longer held."""
+        if self.lapsed.cells:
+            self.lapsed.forget(clock)
+
 
 class ClientView:
     """The decision about one client."""
@@ -47,8 +52,3 @@ class ClientView:
         for cell in state.lapsed.update(partial.lapsed):
             found += lapses(self._detector, state.lapsed, entity, cell, self._bar)
         return found
-
-    def settle(self, state: Client, clock: float) -> None:
-        """Forget what is no longer held."""
-        if state.lapsed.cells:
-            state.lapsed.forget(clock)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from detectors.base import NOTHING, Detector, Entity
 from detectors.failed_auth_bout import NOBODY, Sum
-from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, reached
+from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, reached, slowly
 from detectors.failed_auth_reasons import attempt_of, failed, passed
 from detectors.failed_auth_source import account
 from detectors.parts.habit import HOUR
@@ -53,31 +53,27 @@ class CrowdView:
         who = account(event)
         if not state.count(place, who if who != NOBODY else attempt.token, attempt, event, facts.clock):
             return NOTHING
-        found = self._stuffing(state, entity, int(event.time) // MINUTE, slow=False)
-        return found + self._stuffing(state, entity, int(event.time) // HOUR, slow=True)
+        return self._stuffing(state, entity, int(event.time) // MINUTE)
 
     def merge(self, state: Guessing, partial: Guessing, entity: Entity) -> list[Finding]:
         """Fold a partial state."""
-        cells, hours = state.fold(partial)
         found: list[Finding] = []
-        for cell in cells:
-            found += self._stuffing(state, entity, cell, slow=False, anew=True)
-        for hour in hours:
-            found += self._stuffing(state, entity, hour, slow=True, anew=True)
+        for cell in state.fold(partial):
+            found += self._stuffing(state, entity, cell, anew=True)
         return found
 
-    def settle(self, state: Guessing, end: float, clock: float) -> None:
-        """Learn from an hour, forget what is no longer held."""
+    def settle(self, state: Guessing, entity: Entity, end: float, clock: float) -> list[Finding]:
+        """Judge the day that ends with an hour; learn from it, forget what is no longer held."""
+        slow = slowly(state, end, self._slow, self._slow_height, self._ceiling, 0.0)
+        found = [self._tell(state, entity, slow, 0, HOUR)] if slow is not None else []
         state.learn(end, clock, self._bar.guesses)
+        return found
 
-    def _stuffing(self, state: Guessing, entity: Entity, cell: int, *, slow: bool, anew: bool = False) -> list[Finding]:
-        ring = state.hours if slow else state.minutes
-        floor = self._slow if slow else self._bar
-        height = self._slow_height if slow else self._height
+    def _stuffing(self, state: Guessing, entity: Entity, cell: int, *, anew: bool = False) -> list[Finding]:
         found: list[Finding] = []
-        for one in reached(ring, state, cell, floor, height, self._ceiling, 0.0, top=0 if slow else 12, anew=anew):
+        for one in reached(state.minutes, state, cell, self._bar, self._height, self._ceiling, 0.0, anew=anew):
             levels = range(0 if anew else one.untold, one.level + 1)
-            found += [self._tell(state, entity, one, level, ring.seconds) for level in levels]
+            found += [self._tell(state, entity, one, level, MINUTE) for level in levels]
         return found
 
     def _height(self, total: Sum, bar: Bar) -> int:

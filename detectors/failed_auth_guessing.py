@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import NamedTuple
 
-from detectors.failed_auth_bout import Bout, Bouts, Regular, SlowBouts, Sum
+from detectors.failed_auth_bout import SETTLED, Bout, Bouts, Regular, SlowBouts, Sum
 from detectors.failed_auth_reasons import Attempt
 from detectors.parts.distinct import Distinct
 from detectors.parts.extent import Evidence
@@ -50,11 +50,21 @@ class Guessing:
         """Who is in good standing at a moment."""
         return Regular(self.habit, self.wins, time)
 
-    def fold(self, other: "Guessing") -> tuple[list[int], list[int]]:
-        """Fold what another counted; the numbers of the minutes and of the hours that changed."""
+    def rest(self, clock: float) -> None:
+        """Drop what is no longer held."""
+        if self.minutes.cells:
+            self.minutes.forget(clock)
+        if self.hours.cells:
+            self.hours.forget(clock)
+        if self.wins:
+            self.wins.forget(int(clock) // MINUTE - HELD)
+
+    def fold(self, other: "Guessing") -> list[int]:
+        """Fold what another counted; the numbers of the minutes that changed."""
         self.habit.update(other.habit)
         self.wins.update(other.wins)
-        return self.minutes.update(other.minutes), self.hours.update(other.hours)
+        self.hours.update(other.hours)
+        return self.minutes.update(other.minutes)
 
     def learn(self, end: float, clock: float, floor: float) -> None:
         """Learn from the hour that ends here, unless it was out of the ordinary, and forget what is no longer held."""
@@ -66,12 +76,7 @@ class Guessing:
             barred = Distinct(key for key, tries in cell.tries.items() if tries.guesses >= BARRED)
         self.usual.settle(end, count, count >= floor)
         self.habit.settle(end, barred)
-        if self.minutes.cells:
-            self.minutes.forget(clock)
-        if self.hours.cells:
-            self.hours.forget(clock)
-        if self.wins:
-            self.wins.forget(int(clock) // MINUTE - HELD)
+        self.rest(clock)
 
 
 BARRED = 3
@@ -125,7 +130,7 @@ Level = Callable[[Sum, Bar], int]
 
 
 def reached(
-    ring: Bouts | SlowBouts,
+    ring: Bouts,
     state: Guessing,
     number: int,
     floor: Bar,
@@ -133,7 +138,6 @@ def reached(
     ceiling: float,
     crowd: float,
     *,
-    top: int = 12,
     anew: bool = False,
 ) -> list[Reached]:
     """The trailing windows containing a cell that reach their bar, where that was not told; with `anew` all of them.
@@ -147,22 +151,38 @@ def reached(
         if last.skip > 0 and not anew:
             last.skip -= 1
             continue
-        result = judge(ring, state, end, floor, level, ceiling, crowd, top=top)
+        result = judge(ring, state, end, floor, level, ceiling, crowd)
         if result is not None and (anew or result.untold <= result.level):
             found.append(result)
     return found
 
 
+def slowly(state: Guessing, end: float, floor: Bar, level: Level, ceiling: float, crowd: float) -> Reached | None:
+    """The 24 hours that end with the hour that closed at `end`, if they reach their bar; at the first level at most.
+
+    Judged at the close of the hour, when it is known who of those that failed got in.
+    """
+    number = int(end) // HOUR - 1
+    if number not in state.hours.cells:
+        return None
+    cells = state.hours.window(number, floor.window // HOUR)
+    if sum(cell.extent.count for cell in cells) < floor.guesses:
+        return None
+    total = Sum(cells, state.regular(end + SETTLED * MINUTE))
+    if level(total, floor) < 0:
+        return None
+    bar = raised(floor, state, end, ceiling, crowd)
+    return Reached(number, 0, 0, total, bar, cells) if level(total, bar) >= 0 else None
+
+
 def judge(
-    ring: Bouts | SlowBouts,
+    ring: Bouts,
     state: Guessing,
     end: int,
     floor: Bar,
     level: Level,
     ceiling: float,
     crowd: float,
-    *,
-    top: int = 12,
 ) -> Reached | None:
     """The trailing window that ends with a cell, if it reaches its bar."""
     last = ring.cells[end]
@@ -174,13 +194,13 @@ def judge(
     time = float(end * ring.seconds)
     total = Sum(cells, state.regular(time))
     bar = floor
-    height = min(level(total, bar), top)
+    height = level(total, bar)
     if height >= 0:
         bar = raised(floor, state, time, ceiling, crowd)
-        height = min(level(total, bar), top)
+        height = level(total, bar)
     untold = last.told + 1
     last.told = max(last.told, height)
-    last.skip = _slack(total, bar, last.told + 1) if last.told < top else 1 << 30
+    last.skip = _slack(total, bar, last.told + 1)
     return Reached(end, height, untold, total, bar, cells) if height >= 0 else None
 
 

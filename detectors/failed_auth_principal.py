@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from detectors.base import NOTHING, Detector, Entity
 from detectors.failed_auth_bout import NOBODY, Sum
-from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, judge, reached
+from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, judge, reached, slowly
 from detectors.failed_auth_lapse import Refusals, retries
 from detectors.failed_auth_reasons import LAPSED, attempt_of, failed, passed
 from detectors.failed_auth_search import Search, SearchView
@@ -37,6 +37,14 @@ class Account(Guessing):
         self.lapsed = Refusals()
         self.search = Search()
 
+    def rest(self, clock: float) -> None:
+        """Drop what is no longer held."""
+        super().rest(clock)
+        self.hands.forget(clock)
+        if self.lapsed.cells:
+            self.lapsed.forget(clock)
+        self.search.rest(clock)
+
 
 class AccountView:
     """The decisions about one account."""
@@ -65,12 +73,9 @@ class AccountView:
 
     def merge(self, state: Account, partial: Account, entity: Entity) -> Sequence[Finding]:
         """Fold a partial state."""
-        cells, hours = state.fold(partial)
         found: list[Finding] = []
-        for cell in cells:
+        for cell in state.fold(partial):
             found += self._bursts(state, entity, cell, anew=True)
-        for hour in hours:
-            found += self._slow_bursts(state, entity, hour, anew=True)
         if partial.wins:
             for cell in sorted(state.minutes.cells):
                 found += self._success(state, entity, cell)
@@ -80,13 +85,15 @@ class AccountView:
             )
         return found + self._search.merge(state.search, partial.search, entity)
 
-    def settle(self, state: Account, end: float, clock: float) -> None:
-        """Learn from an hour, forget what is no longer held."""
+    def settle(self, state: Account, entity: Entity, end: float, clock: float) -> Sequence[Finding]:
+        """Judge the day that ends with an hour; learn from it, forget what is no longer held."""
+        found: list[Finding] = []
+        slow = slowly(state, end, self._slow, _height, self._ceiling, 0.0)
+        if slow is not None:
+            found += self._brute(entity, slow, HOUR, 0)
         state.learn(end, clock, self._bar.guesses)
-        state.hands.forget(clock)
-        if state.lapsed.cells:
-            state.lapsed.forget(clock)
-        self._search.settle(state.search, clock)
+        state.rest(clock)
+        return found
 
     def _stranger(self, state: Account, entity: Entity, event: AuditEvent, place: int) -> Sequence[Finding]:
         minute = int(event.time) // MINUTE
@@ -110,8 +117,7 @@ class AccountView:
             return [*retries(self._detector, state.lapsed, entity, cell, self._retries, what="a lapsed credential")]
         if not state.count(place, NOBODY, attempt, event, clock):
             return NOTHING
-        found = self._bursts(state, entity, cell, anew=place in state.wins.keys)
-        return found + self._slow_bursts(state, entity, int(event.time) // HOUR)
+        return self._bursts(state, entity, cell, anew=place in state.wins.keys)
 
     def _bursts(self, state: Account, entity: Entity, cell: int, *, anew: bool = False) -> list[Finding]:
         found: list[Finding] = []
@@ -119,12 +125,6 @@ class AccountView:
             found += self._brute(entity, one, MINUTE, 0 if anew else one.untold)
             if state.wins:
                 found += self._success(state, entity, one.end, one)
-        return found
-
-    def _slow_bursts(self, state: Account, entity: Entity, hour: int, *, anew: bool = False) -> list[Finding]:
-        found: list[Finding] = []
-        for one in reached(state.hours, state, hour, self._slow, _height, self._ceiling, 0.0, top=0, anew=anew):
-            found += self._brute(entity, one, HOUR, 0)
         return found
 
     def _brute(self, entity: Entity, one: Reached, seconds: int, first: int) -> list[Finding]:

@@ -35,6 +35,12 @@ class Search:
         self.missing = TargetRing()
         self.malformed = TargetRing()
 
+    def rest(self, clock: float) -> None:
+        """Drop what is no longer held."""
+        for _, ring in self.rings():
+            if ring.cells:
+                ring.forget(clock)
+
     def rings(self) -> tuple[tuple[str, TargetRing], ...]:
         """Each ring with its name."""
         return (("denied", self.denied), ("missing", self.missing), ("malformed", self.malformed))
@@ -122,12 +128,6 @@ class SearchView:
             for cell in ring.update(other):
                 found += self._search(ring, name, entity, cell)
         return found
-
-    def settle(self, state: Search, clock: float) -> None:
-        """Forget what is no longer held."""
-        for _, ring in state.rings():
-            if ring.cells:
-                ring.forget(clock)
 
     def _search(self, ring: TargetRing, name: str, entity: Entity, cell: int) -> list[Finding]:
         found = self._within(ring, name, entity, cell, WINDOW, self._bars[name], 0)

@@ -28,6 +28,17 @@ class Service(Crowd):
         self.passed = {}
         self.guard = Guard()
 
+    def rest(self, clock: float) -> None:
+        """Drop what is no longer held."""
+        super().rest(clock)
+        if self.refused.cells:
+            self.refused.forget(clock)
+        oldest = int(clock) // CELL - self.refused.held
+        for cell in [one for one in self.passed if one <= oldest]:
+            del self.passed[cell]
+        if self.guard.calls.cells:
+            self.guard.calls.forget(clock)
+
 
 class ServerView:
     """The decisions about one server. Stuffing is told by the tenant's view where a tenant is named."""
@@ -72,12 +83,10 @@ class ServerView:
         if seconds == CELL:
             number_ = start // CELL
             answered = state.passed.get(number_, 0) + state.passed.get(number_ - 1, 0)
-            for old in [one for one in state.passed if one < number_ - 36]:
-                del state.passed[old]
             return self._outage.settle(state.refused, answered, state.habit, entity, start)
         if seconds == HOUR:
-            self._crowd.settle(state, float(start + HOUR), clock)
+            found = self._crowd.settle(state, entity, float(start + HOUR), clock)
             self._guard.settle(state.guard, float(start + HOUR), clock)
-            if state.refused.cells:
-                state.refused.forget(clock)
+            state.rest(clock)
+            return found
         return NOTHING

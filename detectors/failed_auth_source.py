@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from detectors.base import NOTHING, Detector, Entity
 from detectors.failed_auth_bout import NOBODY, Bouts, Sum
-from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, judge, reached
+from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, judge, reached, slowly
 from detectors.failed_auth_reasons import attempt_of, failed, passed
 from detectors.failed_auth_search import Search, SearchView
 from detectors.failed_auth_success import Burst, successes
@@ -32,6 +32,13 @@ class Source(Guessing):
         super().__init__()
         self.nameless = Bouts()
         self.search = Search()
+
+    def rest(self, clock: float) -> None:
+        """Drop what is no longer held."""
+        super().rest(clock)
+        if self.nameless.cells:
+            self.nameless.forget(clock)
+        self.search.rest(clock)
 
 
 def account(event: AuditEvent) -> int:
@@ -65,7 +72,7 @@ class SourceView:
             attempt = attempt_of(event)
             if not attempt.weight:
                 return NOTHING
-            cell, hour = int(event.time) // MINUTE, int(event.time) // HOUR
+            cell = int(event.time) // MINUTE
             if who == NOBODY:
                 ring = state.nameless
                 if not ring.holds(event.time, facts.clock):
@@ -74,30 +81,29 @@ class SourceView:
                 return self._guesses(state, entity, cell) if changed else NOTHING
             if not state.count(who, NOBODY, attempt, event, facts.clock):
                 return NOTHING
-            found = self._bursts(state, entity, cell, anew=who in state.wins.keys)
-            return found + self._slow_bursts(state, entity, hour)
+            return self._bursts(state, entity, cell, anew=who in state.wins.keys)
         return self._search.step(state.search, entity, event, facts) if who == NOBODY else NOTHING
 
     def merge(self, state: Source, partial: Source, entity: Entity) -> Sequence[Finding]:
         """Fold a partial state."""
-        cells, hours = state.fold(partial)
         found: list[Finding] = []
-        for cell in cells:
+        for cell in state.fold(partial):
             found += self._bursts(state, entity, cell, anew=True)
-        for hour in hours:
-            found += self._slow_bursts(state, entity, hour, anew=True)
         for cell in state.nameless.update(partial.nameless):
             found += self._guesses(state, entity, cell, anew=True)
         if partial.wins:
             found += self._after_success(state, entity, None)
         return found + self._search.merge(state.search, partial.search, entity)
 
-    def settle(self, state: Source, end: float, clock: float) -> None:
-        """Learn from an hour, forget what is no longer held."""
+    def settle(self, state: Source, entity: Entity, end: float, clock: float) -> Sequence[Finding]:
+        """Judge the day that ends with an hour; learn from it, forget what is no longer held."""
+        found: list[Finding] = []
+        slow = slowly(state, end, self._slow, _spray_height, self._ceiling, self._crowd)
+        if slow is not None:
+            found += self._spray(entity, slow, HOUR, 0)
         state.learn(end, clock, self._bar.guesses)
-        if state.nameless.cells:
-            state.nameless.forget(clock)
-        self._search.settle(state.search, clock)
+        state.rest(clock)
+        return found
 
     def _bursts(self, state: Source, entity: Entity, cell: int, *, anew: bool = False) -> list[Finding]:
         found: list[Finding] = []
@@ -111,14 +117,6 @@ class SourceView:
         for one in reached(state.nameless, state, cell, self._nameless, _nameless_height, 1.0, 0.0, anew=anew):
             found += self._brute(entity, one, 0 if anew else one.untold)
             found += self._success(state, entity, one)
-        return found
-
-    def _slow_bursts(self, state: Source, entity: Entity, hour: int, *, anew: bool = False) -> list[Finding]:
-        found: list[Finding] = []
-        for one in reached(
-            state.hours, state, hour, self._slow, _spray_height, self._ceiling, self._crowd, top=0, anew=anew
-        ):
-            found += self._spray(entity, one, HOUR, 0)
         return found
 
     def _spray(self, entity: Entity, one: Reached, seconds: int, first: int) -> list[Finding]:

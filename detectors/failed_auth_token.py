@@ -36,6 +36,16 @@ class Token:
         self.habit = Habit()
         self.shown = Extent()
 
+    def rest(self, clock: float) -> None:
+        """Drop what is no longer held."""
+        before = int(clock) // MINUTE - HELD
+        self.accepted.forget(before)
+        self.refused.forget(before)
+        if self.refusals.cells:
+            self.refusals.forget(clock)
+        if not self.accepted:
+            self.shown = Extent()
+
 
 class TokenView:
     """The decisions about one token."""
@@ -89,13 +99,7 @@ class TokenView:
             for place in state.accepted.within(hour - HOUR // MINUTE, hour - 1):
                 state.habit.see(place, end - 1)
             state.habit.settle(end)
-        before = int(clock) // MINUTE - HELD
-        state.accepted.forget(before)
-        state.refused.forget(before)
-        if state.refusals.cells:
-            state.refusals.forget(clock)
-        if not state.accepted:
-            state.shown = Extent()
+        state.rest(clock)
 
     def _replays(self, state: Token, entity: Entity, minute: int, *, accepted: bool) -> list[Finding]:
         """The hours, each ending with a minute, in which the token came from so many places."""

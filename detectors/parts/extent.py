@@ -64,13 +64,17 @@ class Extent:
                 _keep(mine, name)
 
     def pack(self) -> Any:
-        """The attributes in a fixed order."""
+        """Nothing where nothing was counted, else the attributes in a fixed order."""
+        if not self.count:
+            return None
         return [self.count, self.first, self.last, self.late, self.ids, self.sources, self.servers, self.actors]
 
     @classmethod
     def unpack(cls, packed: Any) -> "Extent":
         """The part that `pack` wrote."""
         made = cls()
+        if packed is None:
+            return made
         made.count, made.first, made.last, made.late = packed[:4]
         made.ids, made.sources, made.servers, made.actors = (list(names) for names in packed[4:])
         return made
