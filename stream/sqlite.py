@@ -69,12 +69,12 @@ class SqliteLog:
         """The last snapshot of a task; see `Log.load`."""
         return self._state.load(task)
 
-    def within(self, stream: Stream, since: float, until: float) -> Iterator[Record]:
-        """Durable frames with event times in `[since, until)`, in order: for searches, which need not read the rest.
+    def within(self, stream: Stream, since: float, until: float, *, newest_first: bool = False) -> Iterator[Record]:
+        """Durable frames with event times in `[since, until)`, in order or against it, without reading the others.
 
         Raises DamagedError as `read` does.
         """
-        return self._stream(stream).within(since, until)
+        return self._stream(stream).within(since, until, newest_first=newest_first)
 
     def end(self, stream: Stream) -> int:
         """The offset that the next durable frame of a stream will have."""

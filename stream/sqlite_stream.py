@@ -112,18 +112,18 @@ class SqliteStream:
             found = self._tail.since(position, limit)
         return found if found is not None else self._read_files(position, until, limit)
 
-    def within(self, since: float, until: float) -> Iterator[Record]:
-        """Durable frames with event times in `[since, until)`, in order; others are not read from the disk."""
+    def within(self, since: float, until: float, *, newest_first: bool) -> Iterator[Record]:
+        """Durable frames with event times in `[since, until)`, in order or against it; others stay on the disk."""
+        step = -1 if newest_first else 1
         with self._grown:
             paths = list(self._paths)
             head = self._head
-        for path in paths:
+        for path in paths[::step]:
             try:
-                for begin, end in sqlite_frames.touching(path, since, until):
-                    position, end = begin, min(end, head)
-                    while position < end and (part := sqlite_frames.read(path, position, end, FRAMES_AT_ONCE)):
-                        yield from part
-                        position = part[-1].offset + 1
+                for begin, end in sqlite_frames.touching(path, since, until)[::step]:
+                    for at in range(begin, min(end, head), FRAMES_AT_ONCE)[::step]:
+                        part = sqlite_frames.read(path, at, min(at + FRAMES_AT_ONCE, end, head), FRAMES_AT_ONCE)
+                        yield from part[::step]
             except FileNotFoundError:
                 continue
 

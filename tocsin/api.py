@@ -18,7 +18,7 @@ from alerting.task import act_frame
 from stream.control import IncidentChange
 from stream.errors import RejectedError, TocsinError, UnavailableError
 from stream.finding import SEVERITIES
-from stream.log import EVENTS, FINDINGS
+from stream.log import FINDINGS
 from tocsin.moments import moment
 from tocsin.runtime import Runtime
 from tocsin.search import Query, search
@@ -153,8 +153,7 @@ class Api:
             limit=_number(asked.get("limit"), 100, 1000),
             **{key: asked[key] for key in ("tenant", "principal", "server", "outcome", "id") if key in asked},
         )
-        log = self._runtime.log
-        answer = await run_in_threadpool(lambda: search(log, query, end=log.end(EVENTS)))
+        answer = await run_in_threadpool(search, self._runtime.log, query)
         return Response(msgspec.json.encode(answer), media_type="application/json")
 
     async def _refused(self, _: Request) -> Response:

@@ -1,17 +1,19 @@
 """Search: events of the log by time, tenant, principal, server and outcome."""
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
 from stream.decode import decode
-from stream.frame import Record, unpack
-from stream.log import EVENTS, Log
+from stream.frame import unpack
+from stream.log import EVENTS
+from stream.sqlite import SqliteLog
 from tocsin_audit.event import AuditEvent, items, rfc3339
 
 LIMIT: Final = 1_000
 """Events that one answer holds at most."""
+FRAMES: Final = 10_000
+"""Frames that one search looks at, up to five million events: some seconds."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,34 +33,37 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The first events that fit, in the order of the log; `more` says that the limit cut them off."""
+    """The newest events that fit, in the order of the log.
+
+    `frames` were looked at. `more` says that a limit ended the search before everything was; then `back_to` is the
+    receipt of the oldest frame that was looked at.
+    """
 
     events: list[dict[str, Any]]
     frames: int
     more: bool
+    back_to: str | None = None
 
 
-def search(log: Log, query: Query, *, end: int) -> Answer:
-    """Look through the log up to an offset; raises DamagedError where a frame cannot be read."""
+def search(log: SqliteLog, query: Query, *, frames: int = FRAMES) -> Answer:
+    """Look through the log from its end, at most so many frames; raises DamagedError where one cannot be read."""
     found: list[dict[str, Any]] = []
-    frames = 0
     limit = min(query.limit, LIMIT)
-    for record in _records(log, end):
-        header = record.frame.header
-        if header.content != "events" or header.last < query.since or header.first >= query.until:
-            continue
-        frames += 1
+    looked, oldest = 0, ""
+    for record in log.within(EVENTS, query.since, query.until, newest_first=True):
+        if looked == frames:
+            return Answer(found[::-1], looked, True, oldest)
+        looked, oldest = looked + 1, rfc3339(record.frame.header.received)
         events = decode(record.frame)
-        lines: list[bytes] | None = None
-        for index, event in enumerate(events):
-            if not matches(event, query):
-                continue
+        fitting = [index for index, event in enumerate(events) if matches(event, query)]
+        if not fitting:
+            continue
+        lines = unpack(record.frame).split(b"\n")
+        for index in reversed(fitting):
             if len(found) == limit:
-                return Answer(found, frames, more=True)
-            if lines is None:
-                lines = unpack(record.frame).split(b"\n")
-            found.append(shown(event, lines[index]))
-    return Answer(found, frames, more=False)
+                return Answer(found[::-1], looked, True, oldest)
+            found.append(shown(events[index], lines[index]))
+    return Answer(found[::-1], looked, False)
 
 
 def matches(event: AuditEvent, query: Query) -> bool:
@@ -83,13 +88,3 @@ def shown(event: AuditEvent, line: bytes) -> dict[str, Any]:
     stored = msgspec.json.decode(line)
     extra = {key: value for key, value in stored.items() if key not in AuditEvent.__struct_fields__}
     return {**record, **({"unknown": extra} if extra else {})}
-
-
-def _records(log: Log, end: int) -> Iterator[Record]:
-    position = 0
-    while position < end and (records := log.read(EVENTS, position)):
-        for record in records:
-            if record.offset >= end:
-                return
-            yield record
-        position = records[-1].offset + 1

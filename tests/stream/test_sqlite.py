@@ -114,7 +114,9 @@ def test_a_search_by_time_finds_the_frames_that_touch_it_over_days(tmp_path: Pat
             log.append(EVENTS, Frame(Header(received=NOON + 3_600 * number, content="tick", codec="none"), b""))
 
         def between(since: float, until: float) -> list[int]:
-            found = log.within(EVENTS, NOON + 3_600 * since, NOON + 3_600 * until)
+            span = NOON + 3_600 * since, NOON + 3_600 * until
+            found = list(log.within(EVENTS, *span))
+            assert list(log.within(EVENTS, *span, newest_first=True)) == found[::-1]
             return [int(record.frame.header.digest, 16) for record in found]
 
         assert between(5, 8) == [5, 6, 7]

@@ -1,7 +1,7 @@
 """`tocsin search`: find events of a running Tocsin."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -28,7 +28,7 @@ def search(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Events that fit all that is given, in the order in which they were received."""
+    """The newest events that fit all that is given, in the order in which they were received."""
     from tocsin.client import connect
 
     answer = connect(config, data).get(
@@ -47,7 +47,7 @@ def search(
         return
     console = Console()
     if not answer["events"]:
-        console.print(f"nothing fits ({answer['frames']} frames looked through)")
+        console.print(Text(f"nothing fits{_reach(answer)}"))
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("time", "server", "what", "who", "tenant", "outcome", "rows", "from"):
@@ -66,4 +66,11 @@ def search(
         )
     console.print(table)
     if answer["more"]:
-        console.print(Text(f"there are more than {limit}: narrow the time, or raise --limit", "dim"))
+        console.print(Text(f"there may be older ones{_reach(answer)}", "dim"))
+
+
+def _reach(answer: dict[str, Any]) -> str:
+    """How far a search went that did not go through everything."""
+    if not answer["more"]:
+        return ""
+    return f"; it went back to what was received at {answer['back_to'][:19]}Z: go on with --until, or raise --limit"
