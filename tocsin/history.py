@@ -126,7 +126,7 @@ def _items(index: int, path: Path, form: Format, reading: Reading, progress: Pro
 
 def _blocks(path: Path, reading: Reading, progress: Progress | None) -> Iterator[tuple[int, list[bytes]]]:
     number = 1
-    rest = b""
+    rest, overlong = b"", False
     with ExitStack() as stack:
         try:
             raw = stack.enter_context(path.open("rb"))
@@ -138,9 +138,16 @@ def _blocks(path: Path, reading: Reading, progress: Progress | None) -> Iterator
                     told = raw.tell()
                 lines = (rest + block).split(b"\n")
                 rest = lines.pop()
-                if len(rest) > LINE_LIMIT:
-                    reading.refuse(path.name, number + len(lines), "longer than a line may be")
+                if overlong and lines:
+                    # The end of a line that was refused when it grew too long.
+                    lines = lines[1:]
+                    number += 1
+                    overlong = False
+                if overlong:
                     rest = b""
+                elif len(rest) > LINE_LIMIT:
+                    reading.refuse(path.name, number + len(lines), "longer than a line may be")
+                    rest, overlong = b"", True
                 if lines:
                     yield number, lines
                     number += len(lines)
@@ -148,7 +155,7 @@ def _blocks(path: Path, reading: Reading, progress: Progress | None) -> Iterator
             raise RejectedError(
                 f"cannot be read ({error})", where=str(path), hint="is it whole, and named .gz or .zst if compressed?"
             ) from error
-    if rest.strip():
+    if rest.strip() and not overlong:
         yield number, [rest]
 
 
