@@ -5,7 +5,18 @@ from typing import Any, Final
 
 from detectors.base import NOTHING, Detector
 from detectors.cross_tenant_foreign import DAY
-from detectors.cross_tenant_learned import BRANCH, MANY, Claim, ClaimView, Uses, learnable, note, use_of
+from detectors.cross_tenant_learned import (
+    BRANCH,
+    MANY,
+    Claim,
+    ClaimView,
+    Uses,
+    by_leave,
+    learnable,
+    note,
+    use_of,
+    visiting,
+)
 from detectors.parts.frozen import AHEAD
 from detectors.parts.keyed import number
 from stream.facts import Facts
@@ -34,15 +45,41 @@ def parent(branch: str) -> str:
     return branch[: cut + 1]
 
 
+GUEST_DAYS: Final = 3
+"""Days on which a tenant must use one object of another before that is known and told no more."""
+GUEST_TERM: Final = 30
+"""Days after which a guest that did not come is forgotten."""
+
+
+class Guest:
+    """On how many days a tenant used an object of another, on which last, and from when on it is known to."""
+
+    days: int
+    last: int
+    since: float
+
+    def __init__(self, day: int) -> None:
+        self.days = 1
+        self.last = day
+        self.since = float("inf")
+
+
 class Branches:
-    """What is kept of a server's branches: claims, which of them divide tenants since when, and the open days."""
+    """What is kept of a server's branches: claims, which of them divide tenants since when, and the open days.
+
+    `guests` are the tenants known to use single objects of others, and `visits` the uses of such on open days.
+    """
 
     claims: dict[str, Claim]
     divided: dict[str, float]
     days: dict[int, dict[str, dict[str, int]]]
     uses: dict[int, Uses]
+    guests: dict[int, Guest]
+    visits: dict[int, set[int]]
 
     def __init__(self) -> None:
+        self.guests = {}
+        self.visits = {}
         self.claims = {}
         self.divided = {}
         self.days = {}
@@ -71,15 +108,17 @@ class BranchView:
             held = state.days[day] = {}
         found: list[Finding] = []
         for branch in listed:
-            _note(held, branch, tenant, 1)
             claim = state.claims.get(branch)
+            owner = claim.at(event.time) if claim is not None else None
+            if not visiting(owner, event, facts):
+                _note(held, branch, tenant, 1)
             if claim is None:
                 uses = state.uses.get(day)
                 if uses is None:
                     uses = state.uses[day] = Uses()
                 uses.add(branch, event)
-            elif claim.at(event.time) not in (None, tenant, MANY):
-                found += self._told(state, claim, use_of(event, branch), facts)
+            elif owner not in (None, tenant, MANY):
+                found += self._visited(state, claim, use_of(event, branch), facts)
         return found
 
     def merge(self, state: Branches, partial: Branches, facts: Facts) -> list[Finding]:
@@ -98,7 +137,9 @@ class BranchView:
             for _, use in sorted(other.uses.items()):
                 claim = state.claims.get(use[0])
                 if claim is not None:
-                    found += self._told(state, claim, use, facts)
+                    found += self._visited(state, claim, use, facts)
+        for day, visits in partial.visits.items():
+            state.visits.setdefault(day, set()).update(visits)
         return found
 
     def settle(self, state: Branches, end: int) -> None:
@@ -113,7 +154,23 @@ class BranchView:
                     claim = state.claims[branch] = Claim()
                 claim.settle(closed, tenants)
             state.uses.pop(day, None)
+            self._welcome(state, day, closed)
             self._divide(state, closed)
+
+    def _welcome(self, state: Branches, day: int, end: int) -> None:
+        """Get to know the guests of a day, forget those who stayed away."""
+        for key in sorted(state.visits.pop(day, ())):
+            guest = state.guests.get(key)
+            if guest is None:
+                if len(state.guests) < LIMIT:
+                    state.guests[key] = Guest(day)
+                continue
+            guest.days += 1
+            guest.last = day
+            if guest.days == GUEST_DAYS:
+                guest.since = end + AHEAD
+        for key in [key for key, guest in state.guests.items() if guest.last < day - GUEST_TERM]:
+            del state.guests[key]
 
     def _divide(self, state: Branches, end: int) -> None:
         owners: dict[str, set[str]] = {}
@@ -133,9 +190,20 @@ class BranchView:
             else:
                 state.divided.pop(above, None)
 
-    def _told(self, state: Branches, claim: Claim, use: list[Any] | None, facts: Facts) -> list[Finding]:
+    def _visited(self, state: Branches, claim: Claim, use: list[Any] | None, facts: Facts) -> list[Finding]:
         """Only where siblings belong to different tenants does a branch say whose its objects are."""
-        if use is None or use[6].last < state.divided.get(parent(use[0]), float("inf")):
+        if use is None:
+            return []
+        last = use[6].last
+        owner = claim.at(last)
+        if owner is None or owner in (use[1], MANY) or by_leave(use, owner, facts):
+            return []
+        key = number(f"{use[1]}|{use[5]}")
+        visits = state.visits.setdefault(int(last) // DAY, set())
+        if len(visits) < LIMIT:
+            visits.add(key)
+        guest = state.guests.get(key)
+        if last < state.divided.get(parent(use[0]), float("inf")) or (guest is not None and last >= guest.since):
             return []
         return self._judge(claim, use, facts)
 

@@ -54,40 +54,41 @@ class Claim:
         day = end // DAY - 1
         if not tenants or day <= self.last:
             return
-        if self.owner is None:
-            self._change(next(iter(tenants)) if len(tenants) == 1 else MANY, end)
-            self.first = day
         self.last = day
-        mine = tenants.get(self.owner or "", 0)
-        others = sorted(tenant for tenant in tenants if tenant != self.owner)
-        if mine or self.owner == MANY:
-            self.days += 1
-            self.uses += mine
+        main = _main(tenants)
+        if self.owner is None:
+            self._change(main or MANY, end)
+            self.first = day
         if self.owner == MANY:
-            self._quieten(others, end, day, tenants)
+            self._alone(main, end, day, tenants)
             return
-        if not others:
+        mine = tenants.get(self.owner or "", 0)
+        self.uses += mine
+        self.days += mine > 0
+        if main == self.owner:
             return
-        if len(others) > 1 or self.days < RIVAL_DAYS:
-            # The first to touch a thing must not own it against all who come in its first days.
-            self._change(MANY, end)
-            return
-        rival = others[0]
-        self.rival_days = self.rival_days + 1 if rival == self.rival else 1
-        self.rival = rival
-        if self.rival_days >= RIVAL_DAYS:
-            self._change(MANY if mine else rival, end)
-            self.first, self.days, self.uses = day, 1, tenants[rival]
+        # The first to touch a thing must not own it against all who come in its first days.
+        self._rival(main, end, day, tenants, least=1 if self.days < RIVAL_DAYS else RIVAL_DAYS)
 
-    def _quieten(self, others: list[str], end: int, day: int, tenants: Mapping[str, int]) -> None:
-        """A shared thing that one tenant alone has used on a week of days belongs to it after all."""
-        if len(others) > 1 or others[0] != self.rival:
-            self.rival = others[0] if len(others) == 1 else None
-            self.rival_days = 0
-        self.rival_days += 1
-        if self.rival is not None and self.rival_days >= ALONE_DAYS:
-            self._change(self.rival, end)
-            self.first, self.days, self.uses = day, 1, tenants[others[0]]
+    def _rival(self, main: str | None, end: int, day: int, tenants: Mapping[str, int], *, least: int) -> None:
+        """Others used it as much: after some such days it has changed hands, or nobody owns it."""
+        self.rival_days = self.rival_days + 1 if (main or MANY) == self.rival else 1
+        self.rival = main or MANY
+        if self.rival_days < least:
+            return
+        if main is None or least == 1:
+            self._change(MANY, end)
+        else:
+            self._change(main, end)
+            self.first, self.days, self.uses = day, 1, tenants[main]
+
+    def _alone(self, main: str | None, end: int, day: int, tenants: Mapping[str, int]) -> None:
+        """A shared thing that one tenant has had to itself on a week of days belongs to it after all."""
+        self.rival_days = self.rival_days + 1 if main is not None and main == self.rival else 1
+        self.rival = main
+        if main is not None and self.rival_days >= ALONE_DAYS:
+            self._change(main, end)
+            self.first, self.days, self.uses = day, 1, tenants[main]
 
     def _change(self, owner: str, end: int) -> None:
         self.before = self.owner
@@ -127,12 +128,20 @@ class Claim:
         return made
 
 
-TENANTS: Final = 3
-"""Tenants of one day that are told apart; two are enough to know that a thing is shared."""
+TENANTS: Final = 8
+"""Tenants of one day that are told apart."""
+SHARE: Final = 0.8
+"""The share of a day's uses that makes a thing one tenant's: what others do now and then is what is looked for."""
+
+
+def _main(tenants: Mapping[str, int]) -> str | None:
+    """The tenant that used a thing nearly alone, None where several did."""
+    most = min(tenants, key=lambda tenant: (-tenants[tenant], tenant))
+    return most if tenants[most] >= SHARE * sum(tenants.values()) else None
 
 
 def note(day: dict[str, int], tenant: str, uses: int = 1) -> None:
-    """Count a use of a day: up to three tenants, those with the smallest names."""
+    """Count a use of a day: up to eight tenants, those with the smallest names."""
     day[tenant] = day.get(tenant, 0) + uses
     while len(day) > TENANTS:
         del day[max(day)]
@@ -141,6 +150,18 @@ def note(day: dict[str, int], tenant: str, uses: int = 1) -> None:
 def learnable(event: AuditEvent, facts: Facts) -> bool:
     """Whether an event says something about an owner that nobody named."""
     return event.tenant is not None and event.kind == "request" and handed_out(event) and not facts.owners(event)
+
+
+def visiting(owner: str | None, event: AuditEvent, facts: Facts) -> bool:
+    """Whether a use is by one with leave to touch other tenants' things, so that it teaches nothing of their owners."""
+    return owner != event.tenant and facts.visitor(event)
+
+
+def by_leave(use: list[Any], owner: str, facts: Facts) -> bool:
+    """Whether a grant covered a use."""
+    _, tenant, field, name, server, _, extent = use
+    event = AuditEvent(time=extent.last, server=server, tenant=tenant, **{field: name})
+    return facts.grant(event, owner) is not None
 
 
 class Uses:
@@ -162,7 +183,7 @@ class Uses:
         if names is None:
             return
         ((field, name),) = names.items()
-        key = number(f"{thing}|{event.tenant}|{field}|{name}")
+        key = number(f"{thing}|{event.tenant}|{field}|{name}|{event.target}")
         use = self.uses.get(key)
         if use is None:
             if len(self.uses) >= self.LIMIT:
@@ -231,19 +252,21 @@ class ObjectView:
         tenant = event.tenant
         if tenant is None or not learnable(event, facts):
             return NOTHING
-        day = int(event.time) // DAY
-        held = state.days.get(day)
-        if held is None:
-            held = state.days[day] = {}
-        note(held, tenant)
         claim = state.claim
+        owner = claim.at(event.time)
+        day = int(event.time) // DAY
+        if not visiting(owner, event, facts):
+            held = state.days.get(day)
+            if held is None:
+                held = state.days[day] = {}
+            note(held, tenant)
         if claim.owner is None:
             uses = state.uses.get(day)
             if uses is None:
                 uses = state.uses[day] = Uses()
             uses.add(entity.names["target"], event)
             return NOTHING
-        if claim.at(event.time) in (None, tenant, MANY):
+        if owner in (None, tenant, MANY):
             return NOTHING
         return self._judge(claim, use_of(event, entity.names["target"]), facts)
 
@@ -300,8 +323,7 @@ class ClaimView:
         owner = claim.at(extent.last)
         if owner is None or owner in (tenant, MANY, PUBLIC) or claim.uses < self._least or claim.days < self._days:
             return []
-        event = AuditEvent(time=extent.last, server=server, tenant=tenant, **{field: name})
-        if facts.grant(event, owner) is not None:
+        if by_leave(use, owner, facts):
             return []
         known = int(extent.last) // DAY - claim.first
         trusted = known >= self._age

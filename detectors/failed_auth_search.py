@@ -5,7 +5,7 @@ from math import ceil
 from typing import Any, Final
 
 from detectors.base import NOTHING, Detector, Entity
-from detectors.parts.distinct import union
+from detectors.parts.distinct import EXACT, union
 from detectors.parts.extent import Evidence
 from detectors.parts.keyed import pair
 from detectors.parts.targets import TargetRing
@@ -119,36 +119,43 @@ class SearchView:
         wanted = event.target if name == "denied" or event.args_hash is None else f"{event.target}|{event.args_hash}"
         if not cell.targets.add(pair(event.server, wanted)):
             return NOTHING
-        return self._search(ring, name, entity, int(event.time) // MINUTE)
+        return self._search(ring, name, entity, int(event.time) // MINUTE, anew=False)
 
     def merge(self, state: Search, partial: Search, entity: Entity) -> list[Finding]:
         """Fold a partial state."""
         found: list[Finding] = []
         for (name, ring), (_, other) in zip(state.rings(), partial.rings(), strict=True):
             for cell in ring.update(other):
-                found += self._search(ring, name, entity, cell)
+                found += self._search(ring, name, entity, cell, anew=True)
         return found
 
-    def _search(self, ring: TargetRing, name: str, entity: Entity, cell: int) -> list[Finding]:
-        found = self._within(ring, name, entity, cell, WINDOW, self._bars[name], 0)
+    def _search(self, ring: TargetRing, name: str, entity: Entity, cell: int, *, anew: bool) -> list[Finding]:
+        found = self._within(ring, name, entity, cell, WINDOW, self._bars[name], 0, anew=anew)
         slow = ceil(SLOWER * self._bars[name])
-        return found + self._within(ring, name, entity, cell, SLOW, slow, SLOW_LEVEL)
+        return found + self._within(ring, name, entity, cell, SLOW, slow, SLOW_LEVEL, anew=anew)
 
     def _within(
-        self, ring: TargetRing, name: str, entity: Entity, cell: int, window: int, bar: int, shift: int
+        self, ring: TargetRing, name: str, entity: Entity, cell: int, window: int, bar: int, shift: int, *, anew: bool
     ) -> list[Finding]:
         kind = _KINDS[name]
         width = window // MINUTE
         found: list[Finding] = []
         for end in ring.ends(cell, width):
-            cells = ring.window(end, width)
-            if sum(one.extent.count for one in cells) < bar:
+            last = ring.cells[end]
+            told, skip = last.told.get(width, (-1, 0))
+            if skip > 0 and not anew:
+                last.told[width] = (told, skip - 1)
                 continue
+            cells = ring.window(end, width)
             count = len(union(one.targets for one in cells))
-            if count < bar:
+            level = min(level_of(count, bar), 0) if shift else level_of(count, bar)
+            # One event adds one target; beyond 64 their number is an estimate that may grow faster.
+            missing = bar * (1 << 2 * (level + 1)) - count
+            last.told[width] = (max(told, level), missing - 1 if count < EXACT else missing // 4)
+            levels = range(0 if anew else told + 1, level + 1)
+            if not levels:
                 continue
             shown = Evidence(one.extent for one in cells)
-            levels = range(1) if shift else range(level_of(count, bar) + 1)
             found += [
                 tell(
                     self._detector,

@@ -117,8 +117,12 @@ class Facts:
         return next((grant for grant in self._grants_of(event, owner) if _live(grant, event.time)), None)
 
     def expired_grant(self, event: AuditEvent, owner: str) -> Grant | None:
-        """A grant that once covered the caller for this owner but does not at the event's time."""
-        return next((grant for grant in self._grants_of(event, owner) if not _live(grant, event.time)), None)
+        """A grant that once covered the caller for this owner but has ended by the event's time."""
+        return next((grant for grant in self._grants_of(event, owner) if _ended(grant, event.time)), None)
+
+    def visitor(self, event: AuditEvent) -> bool:
+        """Whether the caller has leave to touch any other tenant's data, so that its uses say little of owners."""
+        return any(_live(grant, event.time) for grant in self._grants_of(event, None))
 
     def canary(self, server: str, target: str | None) -> bool:
         """Whether a target is an object that nobody should ever read."""
@@ -138,7 +142,7 @@ class Facts:
                 return window
         return None
 
-    def _grants_of(self, event: AuditEvent, owner: str) -> list[Grant]:
+    def _grants_of(self, event: AuditEvent, owner: str | None) -> list[Grant]:
         if not self._grants:
             return []
         found: list[Grant] = []
@@ -149,7 +153,11 @@ class Facts:
             ("role", self.role(event)),
         ):
             if name is not None:
-                found += [grant for grant in self._grants.get((field, name), ()) if grant.tenant in ("*", owner)]
+                found += [
+                    grant
+                    for grant in self._grants.get((field, name), ())
+                    if owner is None or grant.tenant in ("*", owner)
+                ]
         return found
 
     def _owner_of_target(self, server: str, target: str) -> str | None:
@@ -157,6 +165,10 @@ class Facts:
             if only in (None, server) and (match := pattern.match(target)) is not None:
                 return match.group("tenant")
         return None
+
+
+def _ended(grant: Grant, at: float) -> bool:
+    return grant.until is not None and grant.until.timestamp() <= at
 
 
 def _live(grant: Grant, at: float) -> bool:

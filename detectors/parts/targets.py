@@ -8,13 +8,18 @@ from detectors.parts.ring import Ring
 
 
 class Targets:
-    """How many different targets one cell saw, and how often, from when to when."""
+    """How many different targets one cell saw, and how often, from when to when.
 
-    __slots__ = ("extent", "targets")
+    `told` holds for windows that end here, by their width, the level they were told at and how many more targets cannot
+    raise it: it only saves work, and is worked out anew after a restart.
+    """
+
+    __slots__ = ("extent", "targets", "told")
 
     def __init__(self) -> None:
         self.extent = Extent()
         self.targets = Distinct()
+        self.told: dict[int, tuple[int, int]] = {}
 
     def update(self, other: "Targets") -> None:
         """Count all that another counted."""

@@ -283,6 +283,30 @@ def test_an_object_that_one_tenant_used_by_chance_wakes_nobody() -> None:
 
 
 @pytest.mark.negative("cross_tenant_read")
+def test_a_page_that_a_partner_reads_every_week_day_is_known_to_be_shared() -> None:
+    events = customers(18)
+    events += [
+        read(day * DAY + 5000, tenant="initech", user="i", target="crm://globex/c/shared") for day in range(4, 18)
+    ]
+    findings = found(events)
+    assert not {one.severity for one in findings} & {"medium", "high"}
+    assert len(findings) <= 4
+
+
+@pytest.mark.negative("cross_tenant_read")
+def test_what_is_used_under_a_grant_does_not_take_a_branch_from_its_owner() -> None:
+    facts = {"grants": [{"user": "i", "tenant": "globex"}]}
+    events = customers(18)
+    events += [
+        read(day * DAY + n * 60, tenant="initech", user="i", target=f"crm://globex/c/{n}")
+        for day in range(18)
+        for n in range(40)
+    ]
+    assert found(events, facts) == []
+    assert severities(found([*events, intrusion(17.5 * DAY)], facts)) >= {("cross_tenant_read", "high")}
+
+
+@pytest.mark.negative("cross_tenant_read")
 def test_learned_ownership_wakes_nobody_in_the_first_fortnight() -> None:
     assert severities(found([*customers(9), intrusion(8.5 * DAY)])) == {("cross_tenant_read", "notice")}
 
