@@ -200,6 +200,7 @@ class Engine:
             parameters=self._parameters,
             summaries=self.facts.summaries(),
             faults=self._outlet.faults,
+            history=self._outlet.history,
         )
         return _ENCODE(meta), rows
 
@@ -226,7 +227,7 @@ class Engine:
         self.clock = known.clock
         self._minute, self._untidy, self._bucket = known.minute, known.untidy, known.bucket
         self._warmup.unpack(known.warmup)
-        self._outlet.faults = known.faults
+        self._outlet.faults, self._outlet.history = known.faults, known.history
         self._tune(known.parameters)
         self.facts = self._written = Facts(directory, known.clock, known.summaries)
         for table in self._tables:

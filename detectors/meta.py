@@ -23,3 +23,4 @@ class Meta(msgspec.Struct, array_like=True):
     parameters: dict[str, dict[str, Any]]
     summaries: list[PeerSummary]
     faults: dict[str, int]
+    history: float = 0.0

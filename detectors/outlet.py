@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from detectors.base import Spec
+from detectors.base import Cell, Spec
 from detectors.emitted import first_time, memory
 from detectors.live import Live
 from detectors.warmup import Warmup
@@ -14,11 +14,16 @@ ENGINE: Final = "engine"
 
 
 class Outlet:
-    """Collects the findings of one frame; `faults` has the day on which each detector last failed."""
+    """Collects the findings of one frame.
+
+    `faults` has the day on which each detector last failed, `history` the clock where imported history ended: what a
+    cell of it shows is observed only, though it closes later.
+    """
 
     def __init__(self, warmup: Warmup) -> None:
         self.found: list[Finding] = []
         self.faults: dict[str, int] = {}
+        self.history = 0.0
         self._warmup = warmup
         self._clock = 0.0
         self._imported = False
@@ -28,13 +33,16 @@ class Outlet:
         self.found = []
         self._clock = clock
         self._imported = imported
+        if imported:
+            self.history = clock
 
-    def emit(self, spec: Spec, live: Live, raised: Iterable[Finding]) -> None:
-        """Let through what a detector raised about an entity, unless it was told before."""
+    def emit(self, spec: Spec, live: Live, raised: Iterable[Finding], cell: Cell | None = None) -> None:
+        """Let through what a detector raised about an entity, or about a closed cell of it, unless told before."""
         for finding in raised:
+            imported = self._imported or (cell is not None and _decided(finding, cell) <= self.history)
             finding.detector = spec.name
             finding.version = spec.version
-            finding.mode = self._warmup.mode(spec, finding, live, self._clock, imported=self._imported)
+            finding.mode = self._warmup.mode(spec, finding, live, self._clock, imported=imported)
             if first_time(live, finding, self._clock, memory(spec)):
                 self.found.append(finding)
 
@@ -63,3 +71,8 @@ class Outlet:
                 runbook="audit_gap",
             )
         )
+
+
+def _decided(finding: Finding, cell: Cell) -> float:
+    """When what a closed cell shows was decided: by one event of it, or by all of it from its start on."""
+    return finding.time if finding.time < cell.end else cell.start

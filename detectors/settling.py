@@ -123,6 +123,6 @@ class Settling:
                 self._outlet.failed(detector.spec, error, cell.end)
                 continue
             if raised:
-                self._outlet.emit(detector.spec, live, raised)
+                self._outlet.emit(detector.spec, live, raised, cell)
             if values is not None:
                 self.facts.learn(PeerSummary(detector.spec.name, live.entity.key, seconds, cell.start, values))

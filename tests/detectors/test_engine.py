@@ -12,7 +12,7 @@ from detectors.journal import JOURNAL
 from stream.control import Parameters, PeerSummary, Warmth
 from stream.errors import ConfigError, DamagedError
 from stream.facts import Facts
-from stream.finding import Finding
+from stream.finding import Finding, finding_id
 from stream.frame import Frame, Header, Record
 from tests.detectors.reference import Reference
 from tests.detectors.streams import (
@@ -227,6 +227,54 @@ def test_the_mode_is_stamped() -> None:
     engine = Engine([Reference()])
     engine.fold(control(0, Warmth("shadow", detector="reference")))
     assert {one.mode for one in run([], frames(burst), engine=engine)} == {"shadow"}
+
+
+class Closing(Listener):
+    """Finds something in every closed cell, decided by its last event or by the whole of it."""
+
+    spec = Spec("closing", "1", ("principal",), (300,), ("brute",))
+    whole = False
+
+    def settle(self, state: Log, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:
+        id_ = finding_id("closing", 1, "brute", entity.names, cell.start, 300, None)
+        time = cell.end if self.whole else cell.end - 1
+        return (
+            Finding(
+                id=id_,
+                detector="closing",
+                version="1",
+                class_="brute",
+                entity=dict(entity.names),
+                severity="high",
+                title="closed",
+                start=cell.start,
+                end=cell.end,
+                time=time,
+            ),
+        )
+
+
+@pytest.mark.parametrize("restored", [False, True])
+@pytest.mark.parametrize(("whole", "third"), [(False, "live"), (True, "observe")])
+def test_what_a_cell_of_imported_history_shows_is_observed_though_it_closes_later(
+    *, whole: bool, third: str, restored: bool
+) -> None:
+    def made() -> Engine:
+        detector = Closing()
+        detector.whole = whole
+        return Engine([detector])
+
+    engine = made()
+    for record in frames([event(30, user="u"), event(310, user="u"), event(650, user="u")], imported=True):
+        assert all(one.mode == "observe" for one in engine.fold(record))
+    if restored:
+        meta, rows = engine.snapshot()
+        engine = made()
+        engine.restore(meta, {name: row for name, row in rows.items() if row is not None})
+    modes = {
+        one.start: one.mode for one in [*engine.fold(frames([event(1000, user="u")], offset=3)[0]), *finish(engine)]
+    }
+    assert [modes[START + at] for at in (300, 600, 900)] == ["observe", third, "live"]
 
 
 def test_a_detector_that_fails_blinds_no_other_and_is_told_once_a_day() -> None:
