@@ -8,6 +8,7 @@ from tocsin_audit.event import AuditEvent, to_wire
 
 TOOLS: Final = (("list_customers", 25), ("get_customer", 1), ("search_orders", 6), ("get_invoice", 1), ("read_file", 0))
 SERVERS: Final = ("crm", "billing", "files", "search")
+PRODUCERS: Final = 8
 BATCH: Final = 500
 
 
@@ -15,10 +16,13 @@ def lines(count: int, *, principals: int, start: float, rate: float, seed: int =
     """So many NDJSON lines of so many principals in a hundred tenants, `rate` events a second of event time."""
     chance = random.Random(seed)  # noqa: S311  # play, not secrets
     tenants = [f"tenant-{index:03d}" for index in range(min(100, principals))]
+    sent = [0] * PRODUCERS
     for number in range(count):
         who = chance.randrange(principals)
         tenant = tenants[who % len(tenants)]
         tool, rows = TOOLS[chance.randrange(len(TOOLS))]
+        producer = who % PRODUCERS
+        sent[producer] += 1
         failed = chance.random() < 0.01
         yield to_wire(
             AuditEvent(
@@ -46,9 +50,9 @@ def lines(count: int, *, principals: int, start: float, rate: float, seed: int =
                 transport="http",
                 args_keys=("page",),
                 args_hash=f"k1:{number % 997:08x}",
-                producer=f"mcp-{who % 8}",
+                producer=f"mcp-{producer}",
                 run="bench",
-                seq=number,
+                seq=sent[producer],
             )
         )
 
