@@ -25,6 +25,7 @@ def connect(path: Path, *, create: bool = False, writes: bool = False) -> sqlite
         check_same_thread=False,
         timeout=BUSY,
     )
+    connection.text_factory = readable
     try:
         if writes:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -39,6 +40,11 @@ def connect(path: Path, *, create: bool = False, writes: bool = False) -> sqlite
         connection.close()
         raise
     return connection
+
+
+def readable(text: bytes) -> str:
+    """Text of a file whatever was put there: that it is not what was written is told with its place, by its digest."""
+    return text.decode("utf-8", "replace")
 
 
 def version(connection: sqlite3.Connection) -> int:

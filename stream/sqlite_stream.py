@@ -122,8 +122,7 @@ class SqliteStream:
             try:
                 for begin, end in sqlite_frames.touching(path, since, until)[::step]:
                     for at in range(begin, min(end, head), FRAMES_AT_ONCE)[::step]:
-                        part = sqlite_frames.read(path, at, min(at + FRAMES_AT_ONCE, end, head), FRAMES_AT_ONCE)
-                        yield from part[::step]
+                        yield from _all(path, at, min(at + FRAMES_AT_ONCE, end, head))[::step]
             except FileNotFoundError:
                 continue
 
@@ -232,3 +231,12 @@ class SqliteStream:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _all(path: Path, position: int, until: int) -> list[Record]:
+    """The frames of a short range, however large they are: a read ends early where they are."""
+    found: list[Record] = []
+    while position < until and (part := sqlite_frames.read(path, position, until, until - position)):
+        found += part
+        position = part[-1].offset + 1
+    return found

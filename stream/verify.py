@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from stream.errors import DamagedError, StorageError
 from stream.log import EVENTS, FINDINGS
 from stream.sqlite import DAY_PATTERN, EVENTS_FOLDER, FINDINGS_FILE
-from stream.sqlite_file import explain
+from stream.sqlite_file import explain, readable
 from stream.sqlite_frames import START, Row, Start, check, end, rows, start
 
 BATCH: Final = 256
@@ -133,7 +133,9 @@ def _open(path: Path) -> sqlite3.Connection:
     """A connection that writes nothing, not even beside the file where no write-ahead log is there to be read."""
     wal = path.with_name(f"{path.name}-wal")
     how = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
+    connection.text_factory = readable
+    return connection
 
 
 def _rows(connection: sqlite3.Connection, position: int) -> Iterator[Row]:

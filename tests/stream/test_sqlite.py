@@ -127,6 +127,18 @@ def test_a_search_by_time_finds_the_frames_that_touch_it_over_days(tmp_path: Pat
         assert between(30, 65) == [*range(30, 36), *range(60, 65)]
 
 
+def test_a_search_by_time_finds_large_frames_too(
+    tmp_path: Path, frame_of: FrameOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.sqlite_frames.BYTES_AT_ONCE", 1_000)
+    with open_log(tmp_path, reserve_bytes=0) as log:
+        for future in [log.append(EVENTS, frame_of(number, NOON + number, 300)) for number in range(100)]:
+            future.result(10)
+        found = list(log.within(EVENTS, NOON + 10, NOON + 90))
+        assert [record.offset for record in found] == list(range(10, 90))
+        assert list(log.within(EVENTS, NOON + 10, NOON + 90, newest_first=True)) == found[::-1]
+
+
 # One owner
 
 
