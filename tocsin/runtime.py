@@ -1,13 +1,11 @@
 """A running Tocsin: the log, the stages as worker threads, and what they share."""
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 from alerting.delivery import Delivery
@@ -26,6 +24,7 @@ from stream.log import EVENTS, FINDINGS
 from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
 from tocsin.directory_watch import DirectoryWatch
+from tocsin.first_start import kept_secret
 from tocsin.metrics import Metrics
 from tocsin.observers import Observers
 from tocsin.setup import Ready, reserve
@@ -60,12 +59,12 @@ class Runtime:
         self._ending = threading.Event()
         with ExitStack() as resources:
             self.log = resources.enter_context(open_log(ready.data, clock=clock, reserve_bytes=reserve(ready)))
-            self.token = _kept(ready.data / TOKEN_FILE)
+            self.token = kept_secret(ready.data / TOKEN_FILE)
             self.store = Store(ready.database)
             resources.callback(self.store.close)
             self.observers = Observers(self.metrics)
             self.runbooks = Runbooks()
-            secret = _kept(ready.data / SECRET_FILE).encode()
+            secret = kept_secret(ready.data / SECRET_FILE).encode()
             self.engine = Engine(ready.detectors, Facts(ready.directory), secret=secret)
             self.detect = DetectTask(self.log, self.engine, observer=self.metrics)
             self.deliveries = [
@@ -198,14 +197,6 @@ class Runtime:
         while self.alert.advance(wait=0.0):
             pass
         logger.info("drained", extra={"events": self.detect.position, "findings": self.log.end(FINDINGS)})
-
-
-def _kept(path: Path) -> str:
-    """The random secret in a file, made at the first start and readable by its owner alone."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(32) + "\n", encoding="utf-8")
-    return path.read_text(encoding="utf-8").strip()
 
 
 def _routes(ready: Ready) -> Routes:

@@ -2,8 +2,7 @@
 
 import logging
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
 from typing import Final
 
 import uvicorn
@@ -13,6 +12,7 @@ from collector.keys import FILE as KEYS_FILE
 from collector.keys import Keys
 from collector.limits import MIB, Limits
 from collector.listener import Listener
+from stream.errors import ConfigError, UnavailableError
 from tocsin.api import Api
 from tocsin.client import base_url
 from tocsin.runtime import Runtime
@@ -24,28 +24,20 @@ GRACE: Final = 10
 
 
 class Server(uvicorn.Server):
-    """Says where it listens once it does, and lets waiting producers go when it is told to end."""
+    """Lets waiting producers go when it is told to end."""
 
-    def __init__(self, config: uvicorn.Config, listener: Listener, runtime: Runtime) -> None:
+    def __init__(self, config: uvicorn.Config, listener: Listener) -> None:
         super().__init__(config)
         self._listener = listener
-        self._runtime = runtime
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # the sockets are passed on untouched
-        """Start as uvicorn does, and tell the address: only now is it known where any port would do."""
-        await super().startup(sockets)  # type: ignore[arg-type]  # as above
-        port = self.servers[0].sockets[0].getsockname()[1]
-        ready = self._runtime.ready_made
-        logger.info("listening", extra={"url": base_url(ready.loaded, port), "data": str(ready.data)})
-
-    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # the sockets are passed on untouched
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer long polls, then stop as uvicorn does."""
         self._listener.close()
-        await super().shutdown(sockets)  # type: ignore[arg-type]  # as above
+        await super().shutdown(sockets)
 
 
 def application(runtime: Runtime) -> tuple[Starlette, Listener]:
-    """The ASGI application of a runtime, which starts and ends with it, and its listener."""
+    """The ASGI application of a runtime, and its listener."""
     listen = runtime.ready_made.config.listen
     listener = Listener(
         runtime.log,
@@ -56,23 +48,20 @@ def application(runtime: Runtime) -> tuple[Starlette, Listener]:
         limits=Limits(body=listen.body_mib * MIB, in_flight=listen.in_flight_mib * MIB),
     )
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        runtime.start()
-        yield
-
-    return Starlette(routes=[*listener.routes, *Api(runtime).routes()], lifespan=lifespan), listener
+    return Starlette(routes=[*listener.routes, *Api(runtime).routes()]), listener
 
 
 def serve(runtime: Runtime) -> int:
-    """Serve until SIGTERM or SIGINT, drain and close; the exit code: 0, or 1 after a stage failed."""
+    """Serve until SIGTERM or SIGINT, drain and close; the exit code: 0, or 1 after a stage failed.
+
+    Raises ConfigError where the certificate is none, UnavailableError where nobody can listen there, StorageError where
+    nothing can be stored.
+    """
     listen = runtime.ready_made.config.listen
     loaded = runtime.ready_made.loaded
     app, listener = application(runtime)
     config = uvicorn.Config(
         app,
-        host=listen.host,
-        port=listen.port,
         ssl_certfile=str(loaded.path(listen.tls.certificate)) if listen.tls else None,
         ssl_keyfile=str(loaded.path(listen.tls.key)) if listen.tls else None,
         log_config=None,
@@ -82,7 +71,7 @@ def serve(runtime: Runtime) -> int:
         timeout_keep_alive=75,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    server = Server(config, listener, runtime)
+    server = Server(config, listener)
 
     def end(*_: object) -> None:
         server.should_exit = True
@@ -96,7 +85,36 @@ def serve(runtime: Runtime) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, end)
     try:
-        server.run()
+        load(config)
+        with bound(listen.host, listen.port) as listening:
+            runtime.start()
+            url = base_url(loaded, listening.getsockname()[1])
+            logger.info("listening", extra={"url": url, "data": str(runtime.ready_made.data)})
+            server.run([listening])
     finally:
         runtime.stop()
     return 1 if runtime.failed.is_set() or not server.started else 0
+
+
+def load(config: uvicorn.Config) -> None:
+    """Read what the configuration names; raises ConfigError where certificate and key are not what they should be."""
+    try:
+        config.load()
+    except OSError as error:
+        raise ConfigError(
+            f"the certificate and its key cannot be used ({error})",
+            where=str(config.ssl_certfile),
+            hint="name PEM files that belong together, the key without a password, in listen.tls",
+        ) from error
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens, before anything is started for it; raises UnavailableError where it cannot."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise UnavailableError(
+            f"cannot listen ({error.strerror or error})",
+            where=f"{host}:{port}",
+            hint="stop what listens there, or choose another listen.port or listen.host",
+        ) from error

@@ -46,8 +46,9 @@ class Worker:
         self._stop.set()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end; whether it came."""
-        self._thread.join(timeout)
+        """Wait for the end; whether it came. A stage that never began has ended."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
