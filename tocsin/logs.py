@@ -55,8 +55,10 @@ def set_up(level: str, form: Literal["json", "text"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("uvicorn.access", "httpx", "httpcore", "elastic_transport", "mcp", "fastmcp", "alembic", "docket"):
+    for noisy in ("uvicorn.access", "httpx", "httpcore", "mcp", "fastmcp", "alembic", "docket"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # What goes wrong at a sink is told once, by delivery.
+    logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)
     for own in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(own).handlers[:] = []
         logging.getLogger(own).propagate = True

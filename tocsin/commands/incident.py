@@ -50,8 +50,9 @@ def list_(
         Console().print(f"no incidents ({state})")
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("id", "severity", "status", "tenant", "what", "about", "findings", "updated"):
-        table.add_column(heading, overflow="fold" if heading in ("what", "about") else "ellipsis")
+    for heading in ("id", "severity", "status", "tenant", "what", "about", "updated"):
+        folds = heading in ("tenant", "what", "about")
+        table.add_column(heading, overflow="fold" if folds else "ellipsis", no_wrap=not folds)
     for incident in found:
         table.add_row(
             incident["id"][:12],
@@ -60,8 +61,7 @@ def list_(
             Text(harmless(incident.get("tenant") or "-", 40)),
             Text(harmless(incident["title"], 120)),
             Text(", ".join(f"{key} {harmless(value, 60)}" for key, value in incident["entity"].items())),
-            str(incident["findings"]),
-            incident["updated"][:19] + "Z",
+            incident["updated"][5:16].replace("T", " "),
         )
     Console().print(table)
 
