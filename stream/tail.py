@@ -10,7 +10,7 @@ from stream.frame import Record
 FRAMES: Final = 256
 BYTES: Final = 64 * 1024 * 1024
 """Payload bytes that are kept at most."""
-DECODED: Final = 32
+DECODED: Final = 96
 """Frames whose decoded events are kept at most."""
 
 
