@@ -14,6 +14,7 @@ from stream.sqlite import open_log
 from tocsin.bench.figure import Figure
 from tocsin.bench.traffic import BATCH, bodies, lines
 from tocsin.config import parse_config
+from tocsin.cycles import spare
 from tocsin.setup import assemble
 from tocsin_audit.event import DECODER
 
@@ -34,6 +35,7 @@ def measure(events: int = COUNT) -> Iterator[Figure]:
                 log.append(EVENTS, receive(made, body, received, source="bench", digest=f"{number:064x}"))
         with open_log(Path(folder), reserve_bytes=0) as log:
             engine = Engine(assemble(parse_config(""), sinks=False).detectors)
+            spare()
             position, begin = 0, time.perf_counter()
             while records := log.read(EVENTS, position):
                 for record in records:

@@ -31,6 +31,7 @@ def backtest(
     from tocsin.backtest import backtest as run
     from tocsin.backtest import ndjson
     from tocsin.config import load_config, parse_config
+    from tocsin.cycles import spare
     from tocsin.directory_file import read_directory
     from tocsin.history import Reading, size_of
     from tocsin.progress import bytes_read
@@ -40,6 +41,7 @@ def backtest(
     loaded = load_config(config) if config is not None else parse_config("")
     ready = assemble(loaded, sinks=False)
     known = read_directory(directory)[0] if directory is not None else ready.directory
+    spare()
     reading = Reading()
     with ExitStack() as stack:
         told = None

@@ -29,6 +29,7 @@ def evaluate(
     Without corpora the standard set is simulated (and kept in the user's cache), together with the folders that
     TOCSIN_CORPORA names, and the result is held to docs/evaluation.json where that is.
     """
+    from tocsin.cycles import spare
     from tocsin.evaluation.corpus import extra_corpora
     from tocsin.evaluation.evaluate import evaluate as run
     from tocsin.evaluation.evaluate import standard_set
@@ -38,6 +39,7 @@ def evaluate(
     from tocsin.evaluation.table import print_report
     from tocsin.progress import shares_done
 
+    spare()
     with shares_done("evaluating") as progress:
         chosen = corpora or [*standard_set(_cache(), progress), *extra_corpora(os.environ)]
         committed = figures or (FIGURES if not corpora and write is None and FIGURES.is_file() else None)

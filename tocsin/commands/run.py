@@ -9,9 +9,6 @@ app = typer.Typer()
 SWITCH = 0.0005
 """Seconds after which a busy thread lets others run: at Python's 5 ms an append beside a busy detector takes 5 ms."""
 
-COLLECT = 200_000
-"""New objects after which the collector of cycles looks: state makes many objects and no cycles."""
-
 
 @app.command(epilog="Example: tocsin run --config tocsin.yaml")
 def run(config: ConfigOption = None, data: DataOption = None) -> None:
@@ -19,10 +16,10 @@ def run(config: ConfigOption = None, data: DataOption = None) -> None:
 
     Nothing starts where the configuration has a fault; `tocsin check` names them.
     """
-    import gc
     import logging
     import sys
 
+    from tocsin.cycles import spare
     from tocsin.first_start import first_key
     from tocsin.logs import set_up
     from tocsin.runtime import Runtime
@@ -36,9 +33,6 @@ def run(config: ConfigOption = None, data: DataOption = None) -> None:
     made = first_key(ready.data, runtime.clock())
     if made is not None:
         logger.info("first start: a collector key for all tenants lies in %s", made)
-    # What is here now stays: the collector of cycles need not look at it again and again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT)
+    spare()
     sys.setswitchinterval(SWITCH)
     raise typer.Exit(serve(runtime))
