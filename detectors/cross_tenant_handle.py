@@ -138,7 +138,8 @@ class HandleView:
         """Judge the five minutes that closed by all who were ever given the handle."""
         number_ = start // CELL
         known = {minter[0]: minter for minter in state.minters}
-        for cell in state.cells.cells.values():
+        for older in [one for one in state.cells.cells if one <= number_]:
+            cell = state.cells.cells[older]
             for who, (tenant, name, selves) in cell.minters.items():
                 known.setdefault(who, (who, tenant, name, selves))
         state.minters = [known[who] for who in sorted(known)[:FEW]]

@@ -9,7 +9,7 @@ from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, judge
 from detectors.failed_auth_lapse import Refusals, retries
 from detectors.failed_auth_reasons import LAPSED, attempt_of, failed, passed
 from detectors.failed_auth_search import Search, SearchView
-from detectors.failed_auth_sharing import Hands, shared
+from detectors.failed_auth_sharing import Hands, network, shared
 from detectors.failed_auth_success import Burst, successes
 from detectors.parts.habit import HOUR
 from detectors.parts.keyed import number
@@ -98,7 +98,9 @@ class AccountView:
     def _stranger(self, state: Account, entity: Entity, event: AuditEvent, place: int) -> Sequence[Finding]:
         minute = int(event.time) // MINUTE
         found: list[Finding] = []
-        if key := state.hands.use(event, strange=True):
+        # One more address of a familiar network is a pool of exits, not another hand.
+        near = event.source_ip is not None and state.habit.meet(network(event.source_ip), event.time, event.late)
+        if key := state.hands.use(event, strange=not near):
             found += shared(self._detector, state.hands, entity, key, minute)
         if state.wins.add(place, minute) and state.minutes.cells:
             found += self._after_success(state, entity, event)

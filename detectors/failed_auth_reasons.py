@@ -39,13 +39,13 @@ _PATTERNS: Final = tuple(
         ),
         (MFA, r"\bmfa\b|\b2fa\b|second factor|multi.?factor|step.?up|one.time|\botp\b"),
         (AUDIENCE, r"audience|\baud\b|issuer|\biss\b|wrong resource|resource mismatch"),
+        (SIGNATURE, r"signature|tamper|forged|\bsig\b|\balg\b|hmac mismatch"),
         (SCOPE, r"scope|permission|privilege|not allowed|forbidden"),
         (
             SECRET,
             r"passw|secret|credential|api.?key|invalid_client|invalid_grant|lock(ed|out)|disabled|"
             r"(no such|unknown|invalid|bad|wrong) (user|account|login|client|key)|login failed|basic auth|brute",
         ),
-        (SIGNATURE, r"signature|tamper|forged|\bsig\b|\balg\b|hmac mismatch"),
         (MALFORMED, r"malformed|pars(e|ing)|decod|segments|not a (jwt|token)|format|padding|scheme|syntax|truncated"),
     )
 )

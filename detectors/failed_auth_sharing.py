@@ -14,10 +14,16 @@ from tocsin_audit.event import AuditEvent
 MINUTE: Final = 60
 WINDOW: Final = 60
 """Minutes within which both places must take turns."""
-TURNS: Final = 4
+TURNS: Final = 6
 """Changes from one place to the other: a traveller changes once, somebody whose link flickers goes there and back."""
 SHARED: Final = 200
 """Added to the level of these findings."""
+
+
+def network(source: str) -> int:
+    """The network of an address as a number: /24 of IPv4, /48 of IPv6."""
+    mark = ":" if ":" in source else "."
+    return number("net " + mark.join(source.split(mark)[:3]))
 
 
 class Hands:

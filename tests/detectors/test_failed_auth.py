@@ -343,6 +343,13 @@ def test_a_token_used_at_home_and_in_turn_elsewhere_is_in_two_hands() -> None:
 
 
 @pytest.mark.negative("token_replay")
+def test_one_more_exit_of_a_familiar_network_is_no_other_hand() -> None:
+    events = work(0, 6 * HOUR)
+    events += [event(4 * HOUR + 130 + i * 300, user="ann", token="k:ann", source_ip="198.51.100.99") for i in range(9)]
+    assert "token_replay" not in classes(found(events))
+
+
+@pytest.mark.negative("token_replay")
 def test_a_traveller_who_goes_and_comes_back_is_no_replay() -> None:
     events = work(0, 4 * HOUR) + work(4 * HOUR, 4.5 * HOUR, MINUTE, source_ip=STRANGER) + work(4.5 * HOUR, 6 * HOUR)
     assert "token_replay" not in classes(found(events))
