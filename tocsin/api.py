@@ -15,6 +15,7 @@ from starlette.routing import Route
 from alerting import queries
 from alerting.life import ACTS
 from alerting.task import act_frame
+from stream.clean import clean_text
 from stream.control import IncidentChange
 from stream.errors import RejectedError, TocsinError, UnavailableError
 from stream.finding import SEVERITIES
@@ -27,7 +28,16 @@ ACT_SECONDS: Final = 10.0
 """How long an operator's act may take to take effect before the answer says that it is on its way."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 
+BODY: Final = 64 * 1024
+"""Bytes of an act's body at most."""
+
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class _Said(msgspec.Struct):
+    by: str = ""
+    note: str | None = None
+    verdict: str | None = None
 
 
 class Api:
@@ -117,20 +127,23 @@ class Api:
         act = request.path_params["act"]
         if act not in ACTS:
             return _error(404, f"there is no act '{act[:32]}'", f"there are {', '.join(ACTS)}")
+        body = await _body(request)
+        if body is None:
+            return _error(413, f"the body is larger than {BODY} bytes", "shorten the note")
         try:
-            body = await request.json() if await request.body() else {}
-        except ValueError:
-            return _error(400, "the body is not JSON", '{"by": "you", "note": "…", "verdict": "true"}')
+            said = msgspec.json.decode(body or b"{}", type=_Said)
+        except (ValueError, RecursionError):
+            return _error(400, "the body makes no sense", '{"by": "you", "note": "…", "verdict": "true"}')
         runtime = self._runtime
         record = await run_in_threadpool(queries.find, runtime.store, request.path_params["id"])
         now = runtime.clock()
         change = IncidentChange(
             incident=record.id,
             act=act,
-            by=str(body.get("by") or "operator")[:100],
+            by=clean_text(said.by, 100) or "operator",
             at=now,
-            verdict=_text(body.get("verdict")),
-            note=_text(body.get("note")),
+            verdict=said.verdict,
+            note=clean_text(said.note, 2000) if said.note is not None else None,
         )
         offset = await asyncio.wrap_future(runtime.log.append(FINDINGS, act_frame(change, now)))
         deadline = time.monotonic() + ACT_SECONDS
@@ -167,7 +180,7 @@ def _error(status: int, error: str, hint: str = "") -> JSONResponse:
 def _number(text: str | None, default: int, most: int) -> int:
     if text is None:
         return default
-    if not text.isdecimal() or not 1 <= int(text) <= most:
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= most:
         raise RejectedError(f"limit must be a number from 1 to {most}")
     return int(text)
 
@@ -178,5 +191,11 @@ def _severity(text: str | None) -> Any:
     return text
 
 
-def _text(value: object) -> str | None:
-    return str(value)[:2000] if value is not None else None
+async def _body(request: Request) -> bytes | None:
+    """The body, None where it is too large to be an act's."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > BODY:
+            return None
+    return body

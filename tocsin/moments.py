@@ -6,7 +6,7 @@ from typing import Final
 
 from stream.errors import RejectedError
 
-_AGO: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])\Z")
+_AGO: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([smhdw])\Z")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -19,8 +19,8 @@ def moment(text: str, now: float) -> float:
         return now - float(ago[1]) * _UNITS[ago[2]]
     try:
         parsed = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return (parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         raise RejectedError(
             f"'{text[:40]}' is no moment", hint="write 2026-11-20T08:00:00Z, 2026-11-20, or how long ago: 90m, 2d"
         ) from None
-    return (parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)).timestamp()
