@@ -25,7 +25,8 @@ PAGE: Final = Documentation(
     " tenant uses on three days are known to be shared with it; what is used under a grant teaches nothing.",
     context="Isolation faults of servers look like ordinary successful calls: only the owners of what came back show "
     "them. Grants are facts with a ticket and an end; an expired one silences nothing, and the finding says so.",
-    blind_spots="Owners that no rule names and no use has taught; who may use a server is no owner either. Data reached "
+    blind_spots="Owners that no rule names and no use has taught; who may use a server is no owner either. "
+    "Data reached "
     "through a tool whose result names no owner. Learned ownership sees resources with URIs only, needs days "
     "of use, believes whoever has a branch to himself, and gets used to a stranger who takes the same object "
     "on three days. A handle whose minting was not seen, that several callers are given, or that is presented"

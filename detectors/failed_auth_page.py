@@ -43,7 +43,8 @@ PAGE: Final = Documentation(
     "without a secret: past 64 different ones an attacker who chooses names can keep a count from growing "
     "further. More than 256 strangers who get in at one source within three hours are one crowd, of which no "
     "success is told.",
-    false_positives="A person with a new machine and a forgotten password; a service deployed with a wrong secret from a new "
+    false_positives="A person with a new machine and a forgotten password; a service deployed with a wrong "
+    "secret from a new "
     "address; a penetration test; a fleet that shares one token and was moved; agents behind changing exits "
     "of several networks, until these are known; a public tool of a server that otherwise demands "
     "credentials, when it is first used after the first hours.",
