@@ -316,11 +316,11 @@ class DataVolume(Detector[State]):
         previous = state.hours.get(hour - 1) if share < 1 else None
         unsized = current.unsized + (previous.unsized if previous is not None else 0)
         residuals = hour_residuals(amounts, expected, season, moved, not unsized)
-        verdict = judge_hour(amounts, residuals, expected, season, limits)
+        verdict = judge_hour(amounts, residuals, expected, season, moved, limits)
         if verdict is None:
             return NOTHING
         busy = _busy(entity, hour, facts)
-        if busy and verdict.octaves < limits.busy_octaves + limits.hour_octaves:
+        if busy and verdict.octaves < limits.busy_octaves:
             return NOTHING
         for flagged in (current, previous):
             if flagged is not None:
@@ -356,7 +356,7 @@ class DataVolume(Detector[State]):
             residuals = long_residuals(amounts, expected, share, moved, sized)
             verdict = None
             if any(amount >= floor for amount, floor in zip(amounts, limits.day_floors, strict=True)):
-                verdict = judge_long(horizon, amounts, residuals, expected, share, limits)
+                verdict = judge_long(horizon, residuals, expected, share, moved, limits)
             if verdict is None or (_busy(entity, hour, facts) and verdict.octaves < limits.busy_octaves):
                 _raise(state, sum(HORIZONS[:horizon]), long_signals(residuals))
                 continue

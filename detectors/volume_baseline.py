@@ -34,6 +34,7 @@ _LAYOUT: Final = struct.Struct(f"<{2 * MEASURES + TOPS + REFERENCES}H{2 * SIGNAL
 _PEAK: Final = struct.Struct("<HBB")
 _HOURS_MEMORY: Final = 120
 _DAYS_MEMORY: Final = 24
+_CREST_MEMORY: Final = 14
 _WINSOR: Final = 3.0
 _REFERENCE_STEP: Final = OCTAVE // 64
 _FIRST: Final = (1.5, 2.0, 2.3, 1.3, 1.7, 1.0, 0.9, 1.1, 0.4, 0.3, 0.5)
@@ -128,7 +129,7 @@ class Baseline:
         The crest is an upper expectile (Newey and Powell 1987): days below it weigh half, since idle days say
         little of how far busy ones reach; the spread is the root mean square of what lay above it.
         """
-        seen = min(self.days - 3, _DAYS_MEMORY)
+        seen = min(self.days - 3, _CREST_MEMORY)
         spread = self.spread[signal] / STEPS
         deviation = clip(value - self.crest[signal] / STEPS, -_WINSOR, 4 * spread)
         salt = dither(day, signal + 16)

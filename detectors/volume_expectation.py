@@ -21,7 +21,7 @@ SHIPPED_SPREAD: Final = 2.0
 """How far, in octaves, one unknown system's normal lies from another's."""
 OWN_HOURS: Final = 16
 """Active hours of its own that weigh as much as its peers."""
-OWN_DAYS: Final = 2
+OWN_DAYS: Final = 2.5
 UNLIKE: Final = 1.5
 """How far, in octaves, members of a tenant lie apart at least, who do different work."""
 PEERS: Final = 5
@@ -32,7 +32,7 @@ DAILY: Final = 168
 """Slots of recurring peaks: below this hours of the week, from here on hours of the day."""
 LONG_START: Final = 0.1
 """What is added to eight or 24 hours' amount, as a share of a typical day."""
-_WIDER: Final = 1.5
+_WIDER: Final = 2.0
 _EVEN: Final = even()
 
 
@@ -44,8 +44,8 @@ class Expectation:
     def __init__(self, own: Baseline, norm: Norm | None, alike: bool) -> None:
         self.typical: list[float] = []
         self.daily: list[float] = []
-        weight_daily = own.days / (own.days + OWN_DAYS)
-        weight = max(own.hours / (own.hours + OWN_HOURS), weight_daily)
+        weight_daily = own.days**2 / (own.days**2 + OWN_DAYS**2)
+        weight = max(own.hours**2 / (own.hours**2 + OWN_HOURS**2), weight_daily)
         unlike = 0.0 if alike else UNLIKE
         doubt = self._blend(
             self.typical, own.typical, norm and (norm.typical, norm.between), SHIPPED_HOUR, weight, unlike

@@ -6,7 +6,7 @@ and for a person who works in fits: about so many reports a year.
 """
 
 from collections.abc import Sequence
-from math import log2
+from math import hypot, log2
 from typing import Final, NamedTuple
 
 from detectors.parts.season import HOUR_START
@@ -20,8 +20,10 @@ WHOLE: Final = 3
 """Calls, bytes and rows: of what the mean is taken."""
 
 
-_WEIGHTS: Final = (1.6, 2.8, 2.8, 1.0, 1.7)
+_WEIGHTS: Final = (2.0, 3.6, 3.6, 1.0, 2.2)
 """How many times as far out as active minutes a signal of an hour must lie: their tails are that much heavier."""
+_APART: Final = 0.4
+"""How far members differ in a common movement, as a share of it."""
 _LONG_WEIGHTS: Final = (1.2, 1.0, 1.6)
 
 
@@ -81,41 +83,50 @@ def long_signals(residuals: Sequence[float | None]) -> tuple[float | None, ...]:
 
 
 def judge_hour(
-    amounts: Sequence[int], residuals: Sequence[float | None], expected: Expectation, season: float, limits: Limits
+    amounts: Sequence[int],
+    residuals: Sequence[float | None],
+    expected: Expectation,
+    season: float,
+    moved: Moved,
+    limits: Limits,
 ) -> Verdict | None:
-    """Whether an hour is out of the ordinary."""
-    found = page = False
+    """Whether an hour is out of the ordinary.
+
+    It is when a signal lies far beyond what usual days reach, or when it passes the launch margin, lies somewhat
+    beyond, and so do calls or active minutes: a single large answer is no such thing.
+    """
     signals = hour_signals(residuals)
-    beyond = [
-        -9.0 if value is None else (value - expected.crest[signal]) / expected.spread[signal]
-        for signal, value in enumerate(signals)
-    ]
+    beyond = [_beyond(value, signal, expected, moved) for signal, value in enumerate(signals)]
+    busier = max(beyond[CALLS], beyond[MINUTES]) >= limits.far_spread_calls
+    passed: dict[int, float] = {}
+    page = False
     for signal, value in enumerate(signals):
-        if value is None or value < limits.hour_octaves:
+        measure = signal if signal <= MINUTES else CALLS
+        if value is None or value < limits.hour_octaves or amounts[measure] < limits.hour_floors[measure]:
             continue
-        measure = signal if signal <= ROWS else CALLS
-        if amounts[measure] < limits.hour_floors[measure]:
-            continue
-        found = found or beyond[signal] >= limits.hour_spread * _WEIGHTS[signal]
-        if value >= limits.page_octaves and signal not in (BYTES, ROWS):
-            more = max(beyond[CALLS], beyond[MINUTES]) >= limits.far_spread_calls
-            found = found or (beyond[signal] >= limits.far_spread and more)
+        over = beyond[signal] - limits.hour_spread * _WEIGHTS[signal]
+        far = value >= limits.page_octaves and signal not in (BYTES, ROWS)
+        if over >= 0 or (far and busier and beyond[signal] >= limits.far_spread):
+            passed[signal] = over
         if signal <= ROWS and amounts[signal] >= limits.page_floors[signal] and beyond[signal] >= limits.page_spread:
             page = page or value >= (limits.page_octaves if signal == CALLS else limits.bulk_octaves)
-    if not found:
+    if not passed:
         return None
-    measure = _telling(residuals)
-    need = max(limits.hour_octaves, expected.crest[measure] + limits.hour_spread * expected.spread[measure])
-    bound = 2 ** expected.typical[measure] * max(0.5, 2 ** (season + need) - HOUR_START)
-    return Verdict(measure, residuals[measure] or 0.0, min(bound, amounts[measure]), page)
+    signal = max(passed, key=lambda it: passed[it])
+    measure = signal if signal <= MINUTES else _telling(residuals)
+    above = expected.crest[measure] + moved.octaves(measure)
+    if passed[signal] >= 0 and measure == signal:
+        above += limits.hour_spread * _WEIGHTS[signal] * _spread(signal, expected, moved)
+    bound = 2 ** expected.typical[measure] * max(HOUR_START, 2 ** (season + above) - HOUR_START)
+    return Verdict(measure, residuals[measure] or 0.0, bound, page)
 
 
 def judge_long(
     horizon: int,
-    amounts: Sequence[int],
     residuals: Sequence[float | None],
     expected: Expectation,
     share: float,
+    moved: Moved,
     limits: Limits,
 ) -> Verdict | None:
     """Whether eight hours (horizon 1) or a day (horizon 2) are out of the ordinary."""
@@ -123,13 +134,26 @@ def judge_long(
     for place, value in enumerate(long_signals(residuals)):
         if value is None or value < limits.day_octaves:
             continue
-        beyond = (value - expected.crest[first + place]) / expected.spread[first + place]
-        if beyond >= limits.long_spread[horizon - 1] * _LONG_WEIGHTS[place]:
-            measure = _telling(residuals)
-            need = max(limits.day_octaves, value - beyond * expected.spread[first + place] / 2)
-            bound = 2 ** expected.daily[measure] * max(0.01, 2**need * (share + LONG_START) - LONG_START)
-            return Verdict(measure, residuals[measure] or 0.0, min(bound, amounts[measure]), False)
+        signal = first + place
+        need = limits.long_spread[horizon - 1] * _LONG_WEIGHTS[place]
+        if _beyond(value, signal, expected, moved) < need:
+            continue
+        measure = (CALLS, MINUTES, _telling(residuals))[place]
+        above = expected.crest[signal] + moved.octaves(measure)
+        if place < 2:
+            above += need * _spread(signal, expected, moved)
+        bound = 2 ** expected.daily[measure] * max(LONG_START, 2**above * (share + LONG_START) - LONG_START)
+        return Verdict(measure, residuals[measure] or 0.0, bound, False)
     return None
+
+
+def _spread(signal: int, expected: Expectation, moved: Moved) -> float:
+    """The spread of a signal, wider by what members differ in when their group moves."""
+    return hypot(expected.spread[signal], _APART * moved.octaves(CALLS))
+
+
+def _beyond(value: float | None, signal: int, expected: Expectation, moved: Moved) -> float:
+    return -9.0 if value is None else (value - expected.crest[signal]) / _spread(signal, expected, moved)
 
 
 def _telling(residuals: Sequence[float | None]) -> int:

@@ -61,7 +61,7 @@ def learn_day(
         for index, amount in enumerate(amounts):
             if amount > 0:
                 samples[index].append(log2(amount))
-    season = expected.season.day(day) - log2(1 + DAY_START)
+    season = expected.season.day(day) - expected.season.usual_day()
     logs = [
         started(total, 2 ** expected.daily[index], DAY_START)
         for index, total in enumerate(totals[:REFERENCES])

@@ -21,20 +21,20 @@ PARAMETERS: Final = (
     ),
     Parameter("hour_factor", 2.5, "times", "least factor over the expected hour that is reported", 1.2, 1000),
     Parameter(
-        "hour_spread", 2.1, "spreads", "how far beyond a usual day's largest an hour lies to be reported", 0.5, 20
+        "hour_spread", 1.4, "spreads", "how far beyond a usual day's largest an hour lies to be reported", 0.5, 20
     ),
-    Parameter("far_spread", 2.2, "spreads", "the same for an hour that passes the launch margin", 0.0, 20),
-    Parameter("far_spread_calls", 0.9, "spreads", "how far calls or minutes lie out at least when it does", -20, 20),
+    Parameter("far_spread", 1.8, "spreads", "the same for an hour that passes the launch margin", 0.0, 20),
+    Parameter("far_spread_calls", 0.5, "spreads", "how far calls or minutes lie out at least when it does", -20, 20),
     Parameter("hour_calls", 15, "calls", "floor of calls in an hour below which nothing is reported", 1),
     Parameter("hour_bytes", 256 << 10, "bytes", "floor of bytes in an hour below which nothing is reported", 1),
     Parameter("hour_rows", 300, "rows", "floor of rows in an hour below which nothing is reported", 1),
-    Parameter("hour_minutes", 12, "minutes", "active minutes in an hour below which nothing is reported", 1),
+    Parameter("hour_minutes", 13, "minutes", "active minutes in an hour below which nothing is reported", 1),
     Parameter("hour_resources", 15, "resources", "floor of distinct resources in an hour, likewise", 1),
     Parameter(
         "day_factor", 1.5, "times", "least factor over the expected eight or 24 hours that is reported", 1.2, 1000
     ),
-    Parameter("eight_spread", 3.2, "spreads", "how far eight hours lie beyond a usual day's largest", 0.5, 20),
-    Parameter("day_spread", 5.0, "spreads", "how far 24 hours lie beyond what is usual", 0.5, 20),
+    Parameter("eight_spread", 3.0, "spreads", "how far eight hours lie beyond a usual day's largest", 0.5, 20),
+    Parameter("day_spread", 4.5, "spreads", "how far 24 hours lie beyond what is usual", 0.5, 20),
     Parameter("day_floor", 2.0, "times", "floors of eight and 24 hours, as a multiple of those of an hour", 0.1, 24),
     Parameter("week_factor", 1.6, "times", "least factor of a week's mean over the slow reference", 1.1, 1000),
     Parameter("week_spread", 3.5, "spreads", "how far out the mean of a week lies", 1, 20),

@@ -20,6 +20,9 @@ IDLE_DAY: Final = -3.0
 FACTORS: Final = 24 + 7 + 7
 STEPS: Final = 32
 ZERO: Final = 128
+USUAL_DAY: Final = ZERO + round(log2(1 + DAY_START) * STEPS)
+"""The factor of a weekday on which a typical total is usual."""
+UNKNOWN: Final = bytes([ZERO]) * 31 + bytes([USUAL_DAY]) * 7
 MATURE: Final = 14
 """Active days after which an entity's own season is believed rather than its peers'."""
 
@@ -44,7 +47,7 @@ class Season:
 
     __slots__ = ("factors",)
 
-    def __init__(self, factors: bytes = bytes([ZERO]) * FACTORS) -> None:
+    def __init__(self, factors: bytes = UNKNOWN) -> None:
         self.factors = bytearray(factors)
 
     def hour(self, hour: int) -> float:
@@ -56,6 +59,11 @@ class Season:
     def day(self, day: int) -> float:
         """What is expected of a day since the epoch, no lower than half a typical active day."""
         return max(_LOWEST_DAY, (self.factors[31 + weekday(day)] - ZERO) / STEPS)
+
+    def usual_day(self) -> float:
+        """The mean factor of the weekdays on which something is done: that of a typical active day."""
+        active = [factor for factor in self.factors[31:] if factor >= ZERO - STEPS]
+        return (sum(active) / len(active) - ZERO) / STEPS if active else log2(1 + DAY_START)
 
     def trailing(self, hour: int, hours: int) -> float:
         """What is expected of some hours that end with this one, as a share of a typical day's total."""
@@ -110,7 +118,7 @@ class Season:
 
 def even() -> Season:
     """A season without hours: each is as busy as a typical active one."""
-    return Season(bytes([ZERO + round(log2(1 + HOUR_START) * STEPS)]) * 24 + bytes([ZERO]) * 14)
+    return Season(bytes([ZERO + round(log2(1 + HOUR_START) * STEPS)]) * 24 + UNKNOWN[24:])
 
 
 _WEIGHTS: Final = tuple(max(0.0, 2 ** ((factor - ZERO) / STEPS) - HOUR_START) + 0.02 for factor in range(256))
