@@ -19,11 +19,14 @@ PAUSE: Final = 0.5
 class DirectoryWatch:
     """The directory in force, and the file that it came from."""
 
-    def __init__(self, path: Path | None, directory: Directory, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path | None, directory: Directory, changed: Callable[[], None], *, digest: str = ""
+    ) -> None:
         self.directory = directory
-        self.digest = ""
+        self.digest = digest
         self._path = path
         self._changed = changed
+        self._untold = False
         self._seen: tuple[int, int] | None = self._stamp()
         self._pause = threading.Event()
 
@@ -38,9 +41,11 @@ class DirectoryWatch:
             logger.error("the changed directory is not taken over: %s", error)
             self._seen = stamp
             return
-        if directory != self.directory:
+        if directory != self.directory or self._untold:
             self.directory, self.digest = directory, digest
+            self._untold = True
             self._changed()
+            self._untold = False
             logger.info("directory taken over", extra={"file": str(self._path), "digest": digest[:12]})
         self._seen = stamp
 

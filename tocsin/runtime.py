@@ -81,7 +81,9 @@ class Runtime:
                 wake=self._wake,
             )
             self._resources = resources.pop_all()
-        self.directory = DirectoryWatch(ready.directory_path, ready.directory, self._changed)
+        self.directory = DirectoryWatch(
+            ready.directory_path, ready.directory, self._changed, digest=ready.directory_digest
+        )
         self._told = Told(self.directory.directory, ())
         self._target = self.log.end(EVENTS)
         self._saved = clock()

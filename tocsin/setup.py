@@ -49,6 +49,7 @@ class Ready:
     data: Path
     directory: Directory
     directory_path: Path | None
+    directory_digest: str
     detectors: tuple[AnyDetector, ...]
     modes: Mapping[str, str]
     sinks: tuple[SinkPlan, ...]
@@ -77,11 +78,11 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
     faults: list[Fault] = []
     said = loaded.config
     folder = data or loaded.path(said.data)
-    directory, directory_path = EMPTY, None
+    directory, directory_path, digest = EMPTY, None, ""
     if said.directory is not None:
         directory_path = loaded.path(said.directory)
         try:
-            directory, _ = read_directory(directory_path)
+            directory, digest = read_directory(directory_path)
         except FaultsError as error:
             faults += error.faults
     detectors = _detectors(loaded, faults)
@@ -100,6 +101,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
         data=folder,
         directory=directory,
         directory_path=directory_path,
+        directory_digest=digest,
         detectors=detectors,
         modes={name: section.mode for name, section in said.detectors.items() if section.mode is not None},
         sinks=plans,
