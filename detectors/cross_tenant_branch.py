@@ -4,19 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from detectors.base import NOTHING, Detector
+from detectors.cross_tenant_claim import MANY, Claim, note
 from detectors.cross_tenant_foreign import DAY
-from detectors.cross_tenant_learned import (
-    BRANCH,
-    MANY,
-    Claim,
-    ClaimView,
-    Uses,
-    by_leave,
-    learnable,
-    note,
-    use_of,
-    visiting,
-)
+from detectors.cross_tenant_learned import BRANCH, ClaimView, Uses, by_leave, learnable, use_of, visiting
 from detectors.parts.frozen import AHEAD
 from detectors.parts.keyed import number
 from stream.facts import Facts

@@ -4,147 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from detectors.base import NOTHING, Detector, Entity
+from detectors.cross_tenant_claim import MANY, Claim, note
 from detectors.cross_tenant_foreign import DAY, caller, handed_out
 from detectors.parts.extent import Evidence, Extent
-from detectors.parts.frozen import AHEAD
 from detectors.parts.keyed import number
 from detectors.telling import plural, tell
 from stream.facts import PUBLIC, Facts
 from stream.finding import Finding, Severity
 from tocsin_audit.event import AuditEvent
 
-MANY: Final = "*"
-"""In place of a tenant: several use it, nobody owns it."""
 OBJECT: Final = 60
 BRANCH: Final = 70
 TRUSTED: Final = 5
 """Levels of findings by learned ownership, apart from those by known owners; `TRUSTED` is added once it is old."""
-RIVAL_DAYS: Final = 3
-"""Days on which another tenant must use a thing before it changes hands or is shared."""
-
-ALONE_DAYS: Final = 7
-"""Days on which a shared thing must be used by one tenant alone before it counts as its own."""
-
-
-class Claim:
-    """Which tenant uses a thing, since when, on how many days, and who else does.
-
-    `owner` counts from `since` on and `before` until then, so that every order of arrival sees the same owner.
-    """
-
-    __slots__ = ("before", "days", "first", "last", "owner", "rival", "rival_days", "since", "uses")
-
-    def __init__(self) -> None:
-        self.owner: str | None = None
-        self.since = 0.0
-        self.before: str | None = None
-        self.first = 0
-        self.last = 0
-        self.days = 0
-        self.uses = 0
-        self.rival: str | None = None
-        self.rival_days = 0
-
-    def at(self, time: float) -> str | None:
-        """The owner that counts at an event time."""
-        return self.owner if time >= self.since else self.before
-
-    def settle(self, end: int, tenants: Mapping[str, int]) -> None:
-        """Learn from the tenants that used it on a day, with how often; the same day is learned once."""
-        day = end // DAY - 1
-        if not tenants or day <= self.last:
-            return
-        self.last = day
-        main = _main(tenants)
-        if self.owner is None:
-            self._change(main or MANY, end)
-            self.first = day
-        if self.owner == MANY:
-            self._alone(main, end, day, tenants)
-            return
-        mine = tenants.get(self.owner or "", 0)
-        self.uses += mine
-        self.days += mine > 0
-        if main == self.owner:
-            return
-        # The first to touch a thing must not own it against all who come in its first days.
-        self._rival(main, end, day, tenants, least=1 if self.days < RIVAL_DAYS else RIVAL_DAYS)
-
-    def _rival(self, main: str | None, end: int, day: int, tenants: Mapping[str, int], *, least: int) -> None:
-        """Others used it as much: after some such days it has changed hands, or nobody owns it."""
-        self.rival_days = self.rival_days + 1 if (main or MANY) == self.rival else 1
-        self.rival = main or MANY
-        if self.rival_days < least:
-            return
-        if main is None or least == 1:
-            self._change(MANY, end)
-        else:
-            self._change(main, end)
-            self.first, self.days, self.uses = day, 1, tenants[main]
-
-    def _alone(self, main: str | None, end: int, day: int, tenants: Mapping[str, int]) -> None:
-        """A shared thing that one tenant has had to itself on a week of days belongs to it after all."""
-        self.rival_days = self.rival_days + 1 if main is not None and main == self.rival else 1
-        self.rival = main
-        if main is not None and self.rival_days >= ALONE_DAYS:
-            self._change(main, end)
-            self.first, self.days, self.uses = day, 1, tenants[main]
-
-    def _change(self, owner: str, end: int) -> None:
-        self.before = self.owner
-        self.owner = owner
-        self.since = end + AHEAD
-        self.rival, self.rival_days = None, 0
-
-    def pack(self) -> Any:
-        """The attributes in a fixed order."""
-        return [
-            self.owner,
-            self.since,
-            self.before,
-            self.first,
-            self.last,
-            self.days,
-            self.uses,
-            self.rival,
-            self.rival_days,
-        ]
-
-    @classmethod
-    def unpack(cls, packed: Any) -> "Claim":
-        """The part that `pack` wrote."""
-        made = cls()
-        (
-            made.owner,
-            made.since,
-            made.before,
-            made.first,
-            made.last,
-            made.days,
-            made.uses,
-            made.rival,
-            made.rival_days,
-        ) = packed
-        return made
-
-
-TENANTS: Final = 8
-"""Tenants of one day that are told apart."""
-SHARE: Final = 0.8
-"""The share of a day's uses that makes a thing one tenant's: what others do now and then is what is looked for."""
-
-
-def _main(tenants: Mapping[str, int]) -> str | None:
-    """The tenant that used a thing nearly alone, None where several did."""
-    most = min(tenants, key=lambda tenant: (-tenants[tenant], tenant))
-    return most if tenants[most] >= SHARE * sum(tenants.values()) else None
-
-
-def note(day: dict[str, int], tenant: str, uses: int = 1) -> None:
-    """Count a use of a day: up to eight tenants, those with the smallest names."""
-    day[tenant] = day.get(tenant, 0) + uses
-    while len(day) > TENANTS:
-        del day[max(day)]
 
 
 def learnable(event: AuditEvent, facts: Facts) -> bool:
@@ -321,7 +193,8 @@ class ClaimView:
             return []
         thing, tenant, field, name, server, target, extent = use
         owner = claim.at(extent.last)
-        if owner is None or owner in (tenant, MANY, PUBLIC) or claim.uses < self._least or claim.days < self._days:
+        uses, days = claim.counts(extent.last)
+        if owner is None or owner in (tenant, MANY, PUBLIC) or uses < self._least or days < self._days:
             return []
         if by_leave(use, owner, facts):
             return []
@@ -340,11 +213,11 @@ class ClaimView:
                 title=f"What only tenant {owner} used was handed to a caller of {tenant}",
                 observed=f"{name} was given {target} by {server}",
                 expected=f"{thing} was used by nobody but {owner} for {plural(known, 'day')} "
-                f"({plural(claim.uses, 'use')} on {plural(claim.days, 'day')})",
+                f"({plural(uses, 'use')} on {plural(days, 'day')})",
                 why="Nobody named the owner; by its use it belongs to one tenant. Name owners in the directory to be "
                 "sure." + ("" if trusted else f" Notices only until it is known for {self._age} days."),
                 shown=Evidence([extent]),
-                confidence=round(1.0 - 1.0 / (2.0 + claim.uses / 4.0 + claim.days), 2),
+                confidence=round(1.0 - 1.0 / (2.0 + uses / 4.0 + days), 2),
                 facts={"tenant": (owner,), "target": (target,) if target else ()},
             )
         ]

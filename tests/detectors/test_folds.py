@@ -149,8 +149,8 @@ def test_learned_owners_do_not_depend_on_the_order_of_a_day(seed: int) -> None:
         for n in range(4)
     ]
     events += [
-        read(17 * DAY + chance.uniform(HOUR, 20 * HOUR), tenant="acme", user="eve", target=f"crm://globex/c/{n}")
-        for n in range(3)
+        read(n * DAY + chance.uniform(-60, 1200), tenant="acme", user=f"e{n}", target=f"crm://globex/c/{n % 4}")
+        for n in range(1, 18)
     ]
     straight = [one.time - START for one in events]
     bent = [moment + chance.uniform(-55, 115) for moment in straight]
