@@ -48,6 +48,7 @@ class _Meta(msgspec.Struct, array_like=True):
     engine: bytes
     outputs: int
     told: float
+    known: int = -1
 
 
 class DetectTask:
@@ -121,7 +122,7 @@ class DetectTask:
             return
         self.flush()
         meta, buckets = self._engine.snapshot()
-        whole = msgspec.msgpack.encode(_Meta(meta, self._out_position, self._told))
+        whole = msgspec.msgpack.encode(_Meta(meta, self._out_position, self._told, self._known))
         crash_point("detect.before_snapshot")
         self._log.save(Snapshot(self._task, self._engine.version, self.position, whole, buckets))
         self._saved = self.position
@@ -135,6 +136,8 @@ class DetectTask:
             self.position = self._saved = snapshot.position
             self._out_position = meta.outputs
             self._told = meta.told
+            # A snapshot that was made while catching up leaves outputs behind it that are known all the same.
+            self._known = meta.known
         place = self._out_position
         while records := self._log.read(self._outputs, place):
             for record in records:

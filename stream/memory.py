@@ -36,9 +36,10 @@ class MemoryLog:
         return list(islice(frames, limit))
 
     def save(self, snapshot: Snapshot) -> None:
-        """Keep the last snapshot, with the buckets that it did not change."""
+        """Keep the last snapshot with the buckets that it did not change, none of them from another version's."""
         last = self._snapshots.get(snapshot.task)
-        buckets = {**(last.buckets if last is not None else {}), **snapshot.buckets}
+        kept = last.buckets if last is not None and last.version == snapshot.version else {}
+        buckets = {**kept, **snapshot.buckets}
         present = {name: bucket for name, bucket in buckets.items() if bucket is not None}
         self._snapshots[snapshot.task] = snapshot._replace(buckets=present)
 
