@@ -15,7 +15,7 @@ from tocsin_audit.event import AuditEvent
 
 DEPTH: Final = 3
 LIMIT: Final = 1024
-"""Branches of one server that are kept: those with the smallest numbers."""
+"""Branches of one server that are kept: the shallow ones before the deep, of one depth those with small numbers."""
 WIDTH: Final = 200
 
 
@@ -37,6 +37,8 @@ def parent(branch: str) -> str:
 
 GUEST_DAYS: Final = 3
 """Days on which a tenant must use one object of another before that is known and told no more."""
+CLAIM_TERM: Final = 60
+"""Days after which a branch that nobody used is forgotten."""
 GUEST_TERM: Final = 30
 """Days after which a guest that did not come is forgotten."""
 
@@ -67,6 +69,10 @@ class Branches:
     guests: dict[int, Guest]
     visits: dict[int, set[int]]
 
+    # The last branch that has a place on a full day; only saves work, and is not packed.
+    worst = -1
+    full = -1
+
     def __init__(self) -> None:
         self.guests = {}
         self.visits = {}
@@ -74,6 +80,30 @@ class Branches:
         self.divided = {}
         self.days = {}
         self.uses = {}
+
+    def note(self, day: int, branch: str, tenant: str, uses: int) -> None:
+        """Count a use of a branch on a day, unless the day is full of branches that come before it."""
+        held = self.days.get(day)
+        if held is None:
+            held = self.days[day] = {}
+        tenants = held.get(branch)
+        if tenants is None:
+            if len(held) >= LIMIT:
+                rank = _rank(branch)
+                if self.full == day and rank >= self.worst:
+                    return
+                last = max(held, key=_rank)
+                self.full, self.worst = day, _rank(last)
+                if rank >= self.worst:
+                    return
+                del held[last]
+                self.full = -1
+            tenants = held[branch] = {}
+        note(tenants, tenant, uses)
+
+
+def _rank(branch: str) -> int:
+    return branch.count("/") << 32 | number(branch)
 
 
 class BranchView:
@@ -93,15 +123,12 @@ class BranchView:
         if not listed:
             return NOTHING
         day = int(event.time) // DAY
-        held = state.days.get(day)
-        if held is None:
-            held = state.days[day] = {}
         found: list[Finding] = []
         for branch in listed:
             claim = state.claims.get(branch)
             owner = claim.at(event.time) if claim is not None else None
             if not visiting(owner, event, facts):
-                _note(held, branch, tenant, 1)
+                state.note(day, branch, tenant, 1)
             if claim is None:
                 uses = state.uses.get(day)
                 if uses is None:
@@ -115,10 +142,9 @@ class BranchView:
         """Fold a partial state."""
         found: list[Finding] = []
         for day, others in partial.days.items():
-            held = state.days.setdefault(day, {})
             for branch, tenants in others.items():
                 for tenant, count in tenants.items():
-                    _note(held, branch, tenant, count)
+                    state.note(day, branch, tenant, count)
         for day, other in sorted(partial.uses.items()):
             mine = state.uses.get(day)
             if mine is None:
@@ -139,13 +165,18 @@ class BranchView:
             for branch, tenants in sorted(state.days.pop(day).items()):
                 claim = state.claims.get(branch)
                 if claim is None:
-                    if len(state.claims) >= LIMIT:
-                        continue
                     claim = state.claims[branch] = Claim()
                 claim.settle(closed, tenants)
+            self._prune(state, day)
             state.uses.pop(day, None)
             self._welcome(state, day, closed)
             self._divide(state, closed)
+
+    def _prune(self, state: Branches, day: int) -> None:
+        """Forget branches that nobody uses any more, and those beyond the limit."""
+        kept = [branch for branch, claim in state.claims.items() if claim.last >= day - CLAIM_TERM]
+        kept = sorted(kept, key=_rank)[:LIMIT]
+        state.claims = {branch: state.claims[branch] for branch in kept}
 
     def _welcome(self, state: Branches, day: int, end: int) -> None:
         """Get to know the guests of a day, forget those who stayed away."""
@@ -196,15 +227,3 @@ class BranchView:
         if last < state.divided.get(parent(use[0]), float("inf")) or (guest is not None and last >= guest.since):
             return []
         return self._judge(claim, use, facts)
-
-
-def _note(day: dict[str, dict[str, int]], branch: str, tenant: str, uses: int) -> None:
-    held = day.get(branch)
-    if held is None:
-        if len(day) >= LIMIT:
-            worst = max(day, key=number)
-            if number(branch) >= number(worst):
-                return
-            del day[worst]
-        held = day[branch] = {}
-    note(held, tenant, uses)
