@@ -21,6 +21,8 @@ from stream.errors import StorageError
 
 BATCH: Final = 100
 """Alerts that a sink is given at once, each of another incident."""
+LAST: Final = 20
+"""Batches that are sent at the end at most; the rest waits for the next start."""
 IDLE: Final = 1.0
 """Seconds after which the outbox is looked at without having been woken."""
 
@@ -67,7 +69,7 @@ class Delivery:
         self._woken.set()
 
     def stop(self, timeout: float = 10.0) -> bool:
-        """Finish the batch at hand and end; False where the sink has not answered within `timeout` seconds."""
+        """Send what is due while the sink takes it, and end; False where it has not answered in `timeout` seconds."""
         self._stopping.set()
         self._woken.set()
         if self._thread.ident is not None:
@@ -115,6 +117,13 @@ class Delivery:
             if wait > 0:
                 self._woken.wait(wait)
                 self._woken.clear()
+        try:
+            # What was decided last must not wait for the next start; a sink that is down ends this at once.
+            last = LAST
+            while last and self.step() == 0:
+                last -= 1
+        except StorageError as error:
+            _LOG.error("what is left for %s waits for the next start: %s", self.name, error)
 
     def _begin(self, now: float) -> list[Row]:
         with self._store.unit() as unit:
