@@ -350,8 +350,14 @@ class DataVolume(Detector[State]):
         shares = expected.shares(hour)
         for horizon, hours in enumerate(_LONGS, 1):
             window = [known for at in range(hour - hours + 1, hour + 1) if (known := state.hours.get(at)) is not None]
-            amounts = [sum(column) for column in zip(*(known.amounts() for known in window), strict=True)]
-            sized = not any(known.unsized for known in window)
+            amounts = [0] * MEASURES
+            sized = True
+            for known in window:
+                amounts[CALLS] += known.calls
+                amounts[BYTES] += known.size
+                amounts[ROWS] += known.rows
+                amounts[MINUTES] += known.minutes
+                sized = sized and not known.unsized
             share, moved = shares[horizon - 1], moves[horizon - 1]
             residuals = long_residuals(amounts, expected, share, moved, sized)
             verdict = None
@@ -438,9 +444,8 @@ def _trailing(minutes: Mapping[int, Sequence[int]], last: int) -> tuple[list[int
     active = 0
     totals = [0, 0, 0]
     five = [0, 0, 0]
-    for at in range(last - 59, last + 1):
-        counts = minutes.get(at)
-        if counts is not None:
+    for at, counts in minutes.items():
+        if last - 60 < at <= last:
             active += 1
             for measure in (CALLS, BYTES, ROWS):
                 totals[measure] += counts[measure]

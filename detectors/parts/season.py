@@ -6,6 +6,7 @@ drown everything else (a started log after Tukey 1977). The day's part is of log
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import log2
 from typing import Final
 
@@ -45,10 +46,11 @@ def started(amount: float, typical: float, start: float) -> float:
 class Season:
     """24 factors of the hour, 7 of the weekday for hours, and 7 of the weekday for days."""
 
-    __slots__ = ("factors",)
+    __slots__ = ("_sums", "factors")
 
     def __init__(self, factors: bytes = UNKNOWN) -> None:
         self.factors = bytearray(factors)
+        self._sums: list[float] = []
 
     def hour(self, hour: int) -> float:
         """What is expected of an hour since the epoch: the started logarithm against the typical active hour."""
@@ -67,16 +69,15 @@ class Season:
 
     def trailing(self, hour: int, hours: int) -> float:
         """What is expected of some hours that end with this one, as a share of a typical day's total."""
+        sums = self._sums
+        if not sums:
+            sums = self._sums = [0.0, *accumulate(_WEIGHTS[factor] for factor in self.factors[:24])]
         total = 0.0
         first = hour - hours + 1
         for day in range(first // 24, hour // 24 + 1):
-            weights = self._weights()
-            part = sum(weights[max(first - day * 24, 0) : hour - day * 24 + 1])
-            total += part / sum(weights) * max(0.05, 2 ** self.day(day) - DAY_START)
+            part = sums[min(24, hour - day * 24 + 1)] - sums[max(first - day * 24, 0)]
+            total += part / sums[24] * max(0.05, 2 ** self.day(day) - DAY_START)
         return total
-
-    def _weights(self) -> list[float]:
-        return [_WEIGHTS[factor] for factor in self.factors[:24]]
 
     def learn(self, day: int, hours: Sequence[float | None], total: float | None, days: int) -> None:
         """Learn one day: its 24 started logarithms and that of its total, None where not to be learned from.
@@ -84,6 +85,7 @@ class Season:
         `days` is how many were learned before: the first ones weigh as in a mean, later ones fade.
         """
         factors = self.factors
+        self._sums = []
         column = weekday(day)
         weeks = days // 7
         rest: list[float] = []

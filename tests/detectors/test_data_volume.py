@@ -83,9 +83,10 @@ def test_two_and_a_half_times_the_usual_for_a_day_is_reported(office: Office) ->
 @pytest.mark.positive("volume_slow")
 def test_somewhat_more_at_every_hour_of_a_day_is_reported_as_slow(office: Office) -> None:
     found = of(
-        reported(office.day([*today(), *spread(random.Random(4), TODAY + HOUR, DAY - HOUR, 300, "robot")])), "robot"
+        reported(office.day([*today(), *spread(random.Random(4), TODAY + HOUR, DAY - HOUR, 360, "robot")])), "robot"
     )
-    assert {one.class_ for one in found} == {"volume_slow"}
+    assert "volume_slow" in {one.class_ for one in found}
+    assert not pages(found)
 
 
 @pytest.mark.positive("volume_slow")
@@ -234,7 +235,9 @@ def test_a_quiet_principal_is_small(office: Office) -> None:
     state.closed.days = 20
     state.closed.last = 20_000
     assert len(Codec(Principal).pack(state)) <= 130
-    assert Codec(Principal).pack(detector.start("principal")) == Codec(Principal).pack(Principal())
+    again = detector.start("principal")
+    assert isinstance(again, Principal)
+    assert Codec(Principal).pack(again) == Codec(Principal).pack(Principal())
 
 
 def test_findings_name_the_numbers(office: Office) -> None:
