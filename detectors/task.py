@@ -55,7 +55,8 @@ class DetectTask:
     """Folds the frames of one partition in order.
 
     Its outputs carry (task, partition, offset, ordinal). After a restore it folds again what came after the snapshot
-    but appends nothing up to the last output that the findings stream already has.
+    but appends nothing up to the last output that the findings stream already has. `position` is where it reads on,
+    `settled` up to where all that came of it is durable.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class DetectTask:
         tick: float = TICK,
         observer: Observer | None = None,
     ) -> None:
-        self.position = 0
+        self.position = self.settled = 0
         self._log = log
         self._engine = engine
         self._stream = stream
@@ -115,6 +116,7 @@ class DetectTask:
             sent, self._sent = self._sent, None
             self._out_position = sent.result() + 1
             self._outbox.popleft()
+        self.settled = self.position
 
     def save(self) -> None:
         """Make a snapshot of the state at the present position, once every output up to it is durable."""

@@ -98,7 +98,7 @@ class Runtime:
     @property
     def caught_up(self) -> bool:
         """Whether everything that was in the log at the start has been folded and decided."""
-        return self.detect.position >= self._target and not self.detect.replaying
+        return self.detect.settled >= self._target and not self.detect.replaying
 
     @property
     def problems(self) -> dict[str, str]:
@@ -119,7 +119,7 @@ class Runtime:
             "accepted": self.metrics.total_accepted,
             "findings": self.metrics.total_findings,
             "delivered": self.metrics.total_delivered,
-            "events": {"end": self.log.end(EVENTS), "folded": self.detect.position},
+            "events": {"end": self.log.end(EVENTS), "folded": self.detect.settled},
             "outputs": {"end": self.log.end(FINDINGS), "decided": self.decided},
             "detectors": [detector.spec.name for detector in self.ready_made.detectors],
             "sinks": [plan.name for plan in self.ready_made.sinks],

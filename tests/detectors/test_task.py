@@ -201,11 +201,12 @@ def test_a_save_waits_until_its_outputs_are_durable(log: SqliteLog) -> None:
     task.advance(wait=0.0, limit=64)
     with pytest.raises(StorageError):
         task.save()
+    assert (task.position, task.settled) == (64, 0)
     assert log.load(TASK) is None
     task.save()
     snapshot = log.load(TASK)
     assert snapshot is not None
-    assert snapshot.position == task.position
+    assert snapshot.position == task.position == task.settled
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
