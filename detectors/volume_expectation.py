@@ -48,10 +48,20 @@ class Expectation:
         weight = max(own.hours**2 / (own.hours**2 + OWN_HOURS**2), weight_daily)
         unlike = 0.0 if alike else UNLIKE
         doubt = self._blend(
-            self.typical, own.typical, norm and (norm.typical, norm.between), SHIPPED_HOUR, weight, unlike
+            self.typical,
+            own.typical,
+            (norm.typical, norm.between) if norm is not None else None,
+            SHIPPED_HOUR,
+            weight,
+            unlike,
         )
         doubt_daily = self._blend(
-            self.daily, own.daily, norm and (norm.daily, norm.between_daily), SHIPPED_DAY, weight_daily, unlike
+            self.daily,
+            own.daily,
+            (norm.daily, norm.between_daily) if norm is not None else None,
+            SHIPPED_DAY,
+            weight_daily,
+            unlike,
         )
         widen = 1 + _WIDER / (own.days + 1)
         self.crest = [value / STEPS for value in own.crest]
