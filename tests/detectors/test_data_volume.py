@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from detectors.base import Cell, Entity
-from detectors.data_volume import DataVolume, Principal
+from detectors.data_volume import DataVolume
 from detectors.keys import entity_of, principal
 from detectors.state import Codec
+from detectors.volume_judging import Principal
 from detectors.volume_usage import NAMES
 from stream.facts import Facts
 from stream.finding import Finding
