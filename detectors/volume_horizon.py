@@ -22,6 +22,9 @@ WHOLE: Final = 3
 
 _WEIGHTS: Final = (2.0, 3.6, 3.6, 1.0, 2.2)
 """How many times as far out as active minutes a signal of an hour must lie: their tails are that much heavier."""
+_EASIER: Final = 0.8
+"""Spreads by which less is asked of an hour for each octave that it lies beyond the launch margin."""
+_LEAST_FAR: Final = 0.8
 _APART: Final = 0.4
 """How far members differ in a common movement, as a share of it."""
 _LONG_WEIGHTS: Final = (1.2, 1.0, 1.6)
@@ -36,14 +39,12 @@ class Verdict(NamedTuple):
     page: bool
 
 
-def hour_residuals(
-    amounts: Sequence[int], expected: Expectation, season: float, moved: Moved, sized: bool
-) -> list[float | None]:
+def hour_residuals(amounts: Sequence[int], expected: Expectation, season: float, moved: Moved) -> list[float | None]:
     """Residuals of an hour's calls, bytes, rows and distinct resources, in octaves; None where there is nothing."""
     found: list[float | None] = []
     for measure in range(MEASURES):
         amount = amounts[measure]
-        if amount <= 0 or (measure == BYTES and not sized):
+        if amount <= 0:
             found.append(None)
         else:
             typical = 2 ** expected.typical[measure]
@@ -51,15 +52,13 @@ def hour_residuals(
     return found
 
 
-def long_residuals(
-    amounts: Sequence[int], expected: Expectation, share: float, moved: Moved, sized: bool
-) -> list[float | None]:
+def long_residuals(amounts: Sequence[int], expected: Expectation, share: float, moved: Moved) -> list[float | None]:
     """Residuals of several hours, against what is expected of them as a share of a typical day."""
     base = log2(share + LONG_START)
     found: list[float | None] = []
     for measure in range(MEASURES):
         amount = amounts[measure]
-        if amount <= 0 or (measure == BYTES and not sized):
+        if amount <= 0:
             found.append(None)
         else:
             found.append(log2(amount / 2 ** expected.daily[measure] + LONG_START) - base - moved.octaves(measure))
@@ -105,8 +104,9 @@ def judge_hour(
         if value is None or value < limits.hour_octaves or amounts[measure] < limits.hour_floors[measure]:
             continue
         over = beyond[signal] - limits.hour_spread * _WEIGHTS[signal]
-        far = value >= limits.page_octaves and signal not in (BYTES, ROWS)
-        if over >= 0 or (far and busier and beyond[signal] >= limits.far_spread):
+        margin = value - limits.page_octaves
+        far = busier and margin >= 0 and signal not in (BYTES, ROWS)
+        if over >= 0 or (far and beyond[signal] >= max(_LEAST_FAR, limits.far_spread - _EASIER * margin)):
             passed[signal] = over
         if signal <= ROWS and amounts[signal] >= limits.page_floors[signal] and beyond[signal] >= limits.page_spread:
             page = page or value >= (limits.page_octaves if signal == CALLS else limits.bulk_octaves)
@@ -123,6 +123,7 @@ def judge_hour(
 
 def judge_long(
     horizon: int,
+    amounts: Sequence[int],
     residuals: Sequence[float | None],
     expected: Expectation,
     share: float,
@@ -132,7 +133,8 @@ def judge_long(
     """Whether eight hours (horizon 1) or a day (horizon 2) are out of the ordinary."""
     first = sum(HORIZONS[:horizon])
     for place, value in enumerate(long_signals(residuals)):
-        if value is None or value < limits.day_octaves:
+        floor = MINUTES if place == 1 else CALLS
+        if value is None or value < limits.day_octaves or amounts[floor] < limits.day_floors[floor]:
             continue
         signal = first + place
         need = limits.long_spread[horizon - 1] * _LONG_WEIGHTS[place]

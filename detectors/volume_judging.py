@@ -133,8 +133,7 @@ class Judging(Detector[State]):
         season = expected.hour(hour)
         season = max(season, share * season + (1 - share) * expected.hour(hour - 1))
         previous = state.hours.get(hour - 1) if share < 1 else None
-        unsized = current.unsized + (previous.unsized if previous is not None else 0)
-        residuals = hour_residuals(amounts, expected, season, moved, not unsized)
+        residuals = hour_residuals(amounts, expected, season, moved)
         verdict = judge_hour(amounts, residuals, expected, season, moved, limits)
         if verdict is None:
             return NOTHING
@@ -162,7 +161,9 @@ class Judging(Detector[State]):
         closing.close(own.group)
         expected = self._expectation(own, entity, hour, facts)
         if not (closing.told or closing.flagged & BURST):
-            residuals = hour_residuals(closing.amounts(), expected, expected.hour(hour), UNMOVED, not closing.unsized)
+            residuals = hour_residuals(closing.amounts(), expected, expected.hour(hour), UNMOVED)
+            if closing.unsized:
+                residuals[BYTES] = None
             _raise(state, 0, hour_signals(residuals))
         findings: list[Finding] = []
         moves = self._moves(own, entity, cell.start, facts)
@@ -170,18 +171,16 @@ class Judging(Detector[State]):
         for horizon, hours in enumerate(_LONGS, 1):
             window = [known for at in range(hour - hours + 1, hour + 1) if (known := state.hours.get(at)) is not None]
             amounts = [0] * MEASURES
-            sized = True
             for known in window:
                 amounts[CALLS] += known.calls
                 amounts[BYTES] += known.size
                 amounts[ROWS] += known.rows
                 amounts[MINUTES] += known.minutes
-                sized = sized and not known.unsized
             share, moved = shares[horizon - 1], moves[horizon - 1]
-            residuals = long_residuals(amounts, expected, share, moved, sized)
+            residuals = long_residuals(amounts, expected, share, moved)
             verdict = None
             if any(amount >= floor for amount, floor in zip(amounts, limits.day_floors, strict=True)):
-                verdict = judge_long(horizon, residuals, expected, share, moved, limits)
+                verdict = judge_long(horizon, amounts, residuals, expected, share, moved, limits)
             if verdict is None or (_busy(entity, hour, facts) and verdict.octaves < limits.busy_octaves):
                 _raise(state, sum(HORIZONS[:horizon]), long_signals(residuals))
                 continue
