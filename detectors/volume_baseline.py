@@ -31,7 +31,7 @@ NO_DAY: Final = -128
 NO_SHIFT: Final = 128
 
 _LAYOUT: Final = struct.Struct(f"<{2 * MEASURES + TOPS + REFERENCES}H{2 * SIGNALS}B3H4B{WEEK}bQ")
-_PEAK: Final = struct.Struct("<HBB")
+_PEAK: Final = struct.Struct("<BBB")
 _HOURS_MEMORY: Final = 120
 _DAYS_MEMORY: Final = 24
 _CREST_MEMORY: Final = 14

@@ -47,21 +47,22 @@ REPEATED: Final = 3
 SMALL: Final = 0.3
 """Share of the floors below which a window is not looked at."""
 _LONGS: Final = (8, 24)
-_UNSEEN: Final = -99.0
+_UNSEEN: Final = -9999
 
 
 class Principal:
     """One principal: open minutes and hours, what today reached so far, and what was learned up to yesterday.
 
     `hot` is the latest minute that alone passed a fifth of its window's bound. `crests` are today's largest residual of
-    each signal, `tops` today's largest five minutes. `opening` holds the hour after the last day that was learned from
-    and the gates of that hour as they were before: events on both sides of the learning are judged alike.
+    each signal in 1/32 octave, `tops` today's largest five minutes. `opening` holds the hour after the last day that
+    was learned from and the gates of that hour as they were before: events on both sides of the learning are judged
+    alike.
     """
 
     minutes: dict[int, list[int]]
     hours: dict[int, Hour]
     hot: int
-    crests: list[float]
+    crests: list[int]
     tops: list[int]
     opening: list[int]
     closed: Baseline
@@ -205,7 +206,7 @@ class Judging(Detector[State]):
         own.group = min((known.group or own.group for known in hours.values()), default=own.group)
         expected = self._expectation(own, entity, day * 24 + 23, facts)
         moved = self._moves(own, entity, cell.end - HOUR, facts)[1]
-        crests = [value if value > _UNSEEN else None for value in state.crests or [_UNSEEN] * SIGNALS]
+        crests = [value / STEPS if value > _UNSEEN else None for value in state.crests or [_UNSEEN] * SIGNALS]
         learn_day(own, day, hours, crests, state.tops, expected, moved)
         state.tops = []
         state.crests = []
@@ -273,8 +274,8 @@ def _raise(state: Principal, first: int, signals: Sequence[float | None]) -> Non
     if not state.crests:
         state.crests = [_UNSEEN] * SIGNALS
     for signal, value in enumerate(signals, first):
-        if value is not None and value > state.crests[signal]:
-            state.crests[signal] = value
+        if value is not None:
+            state.crests[signal] = max(state.crests[signal], round(value * STEPS))
 
 
 def _told(own: Baseline, entity: Entity, seconds: int, start: int, facts: Facts) -> list[tuple[int, ...]]:
