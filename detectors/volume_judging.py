@@ -44,8 +44,6 @@ LARGEST: Final = 1 << 45
 """Bytes or rows that one answer may claim; what claims more counts as this."""
 REPEATED: Final = 3
 """Flagged days in a row after which a slow finding is told as low."""
-SMALL: Final = 0.3
-"""Share of the floors below which a window is not looked at."""
 _LONGS: Final = (8, 24)
 _UNSEEN: Final = -9999
 
