@@ -81,6 +81,21 @@ class Cell(NamedTuple):
         return self.start + self.seconds
 
 
+class Measure(NamedTuple):
+    """One counter beside the bound that it is held against, for people who ask why something was not told.
+
+    `window` is the stretch that was counted over in seconds, 0 where there is none. `bound` is what would have been
+    told, None where nothing is counted; `note` says what else had to be so.
+    """
+
+    what: str
+    observed: float
+    bound: float | None
+    unit: str
+    window: int = 0
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A knob: what it means, its unit, its default, and the range an operator may choose from."""
@@ -120,6 +135,7 @@ class Spec:
     `once` names for each kind the marks of an `ok` after which another one of the same principal, source and token in
     the same minute changes nothing, so that the engine passes over it.
     `sampled` says that it states facts, not counts, and is stepped with the events of sampled sources too.
+    `tells` is the length of the cells, one of `cells`, whose closing has principals tell their groups (0: none).
     `major` changes when a finding's id must (CONTRACTS §3); `state_version` when packed state is no longer readable.
     """
 
@@ -137,6 +153,7 @@ class Spec:
     major: int = 1
     state_version: int = 1
     sampled: bool = False
+    tells: int = 0
 
 
 S = TypeVar("S")
@@ -171,6 +188,20 @@ class Detector(Generic[S]):
         """A cell of time has closed: learn from it, forget what is too old, say what only the end of it could show."""
         return NOTHING
 
+    def tell(
+        self,
+        state: S,  # noqa: ARG002  # most detectors tell nothing
+        entity: Entity,  # noqa: ARG002  # the same
+        cell: Cell,  # noqa: ARG002  # the same
+        facts: Facts,  # noqa: ARG002  # the same
+    ) -> Sequence[tuple[Kind, str | tuple[str | None, ...], S]]:
+        """What a principal's closed cell adds to its groups: of each the kind, the raw key, and a partial to merge.
+
+        Asked once for each cell of `Spec.tells` seconds, after everything that ended before it was settled and before
+        any group settles the same cell, so that it may depend on closed state and this cell alone.
+        """
+        return ()
+
     def summary(self, state: S, entity: Entity, cell: Cell) -> tuple[int, ...] | None:  # noqa: ARG002  # most detectors have none
         """What a wide entity's closed cell tells its members, asked right after `settle`; None for nothing.
 
@@ -183,6 +214,10 @@ class Detector(Generic[S]):
 
         It may make no difference to what any later event finds: when a state is packed is no part of what happened.
         """
+
+    def explain(self, state: S, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Measure]:  # noqa: ARG002  # most detectors say what they find and no more
+        """Where the counters that an event feeds stand against their bounds; changes nothing."""
+        return ()
 
     def merge(self, state: S, partial: S, entity: Entity, facts: Facts) -> Sequence[Finding]:
         """Fold a partial state, made by `step` from some of the entity's events, as `step` would have folded them."""

@@ -77,7 +77,7 @@ class Engine:
         self._floods = {table.kind: Flood(self._caps[table.kind][0]) for table in self._tables}
         self._warmup = Warmup()
         self._outlet = Outlet(self._warmup)
-        self._settling = Settling(self._tables, self.facts, self._outlet, self._warmup)
+        self._settling = Settling(self._tables, self.facts, self._outlet, self._warmup, self._caps)
         self._duplicates = Duplicates()
         self._journal = Journal()
         self._parameters: dict[str, dict[str, Any]] = {}
