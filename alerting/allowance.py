@@ -10,11 +10,12 @@ from alerting.schema import BUNDLES, HELD, PAGES, RECEIVERS
 
 
 class Bundle(NamedTuple):
-    """What a receiver will get next of what its budget holds back, and since when it waits."""
+    """What a receiver will get next of what its budget holds back: since when it waits, and when it is due."""
 
     receiver: str
     id: str
     since: float
+    due: float
 
 
 class Held(NamedTuple):
@@ -59,16 +60,26 @@ class Allowance:
             self._bundles = {row.receiver: Bundle(*row) for row in self._connection.execute(select(BUNDLES))}
         return self._bundles
 
-    def hold(self, bundle: Bundle, incident: str, at: float) -> None:
-        """Hold an incident back until a bundle goes out; the first time counts."""
-        if bundle.receiver not in self.bundles():
-            self.bundles()[bundle.receiver] = bundle
+    def hold(self, bundle: Bundle, incident: str, at: float) -> Bundle:
+        """Hold an incident back for the bundle that waits already, perhaps due earlier now, or for this new one."""
+        waiting = self.bundles().get(bundle.receiver)
+        if waiting is None:
             self._connection.execute(insert(BUNDLES), bundle._asdict())
+            self.bundles()[bundle.receiver] = bundle
+        elif bundle.due < waiting.due:
+            bundle = waiting._replace(due=bundle.due)
+            self._connection.execute(
+                update(BUNDLES).where(BUNDLES.c.receiver == bundle.receiver).values(due=bundle.due)
+            )
+            self.bundles()[bundle.receiver] = bundle
+        else:
+            bundle = waiting
         values = {"bundle": bundle.id, "incident": incident, "since": at, "told": False}
         again = insert_on(self._connection, HELD).on_conflict_do_update(
             index_elements=("bundle", "incident"), set_={"told": False}
         )
         self._connection.execute(again, values)
+        return bundle
 
     def told(self, bundle: Bundle, incident: str) -> None:
         """Say that an incident, if it waits for the bundle, was told in a page of its own."""

@@ -16,8 +16,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision may know besides the finding.
 
     `record` is the incident of the finding's key and `previous` that of the day before, where they exist; `causes` are
-    open incidents of classes that inhibit; `repeated` says that the finding is a member already, and `imported` that
-    its events are history.
+    open incidents of classes that inhibit; `repeated` says that the finding is a member already, `imported` that its
+    events are history, and `unrouted` that all routes to people only observe.
     """
 
     record: Record | None = None
@@ -25,6 +25,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     causes: Sequence[Record] = ()
     repeated: bool = False
     imported: bool = False
+    unrouted: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,7 +61,7 @@ def decide(finding: Finding, situation: Situation, policies: Policies, clock: fl
     cause = inhibitor(finding, situation.causes, clock)
     if cause is not None and record is None:
         return _decision(finding, cause.id, "inhibited", "joined", live=live, own=False, detail=cause.id)
-    withheld, detail = _withheld(finding, live, cause, policies, clock)
+    withheld, detail = _withheld(finding, live and not situation.unrouted, cause, policies, clock)
     change = _change(finding, record, live, telling=withheld is None)
     told = _told(record, situation.previous, change)
     if withheld is None and (told is None or rank(finding.severity) > rank(told)):

@@ -68,5 +68,6 @@ def reopened(record: Record) -> Record:
         verdict=None,
         acknowledged_by=None,
         paged=False,
+        heard=(),
         told_by=None,
     )

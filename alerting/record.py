@@ -26,7 +26,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     `told` is the severity that a person was told of in this opening, by a page, by one held back for a bundle, or,
     where `told_by` names it, by the incident of the day before. `paged` says that this opening's own page went out.
     `ended` is the log's clock when it was resolved or closed. `observed` says that no live finding is in it yet.
-    `sources` are its classes that inhibit others, `active` the log's clock at its last finding.
+    `sources` are its classes that inhibit others, `active` the log's clock at its last finding. `heard` names the
+    receivers that heard of this opening, so that they hear how it ends whatever hour that is.
     """
 
     id: str
@@ -56,6 +57,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     ended: float | None = None
     observed: bool = True
     sources: tuple[Class, ...] = ()
+    detectors: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -104,9 +107,11 @@ def with_findings(record: Record, findings: Sequence[Finding], clock: float, *, 
             severity, title = finding.severity, finding.title
             entity, runbook = dict(finding.entity), finding.runbook or finding.class_
     classes = tuple(sorted({*record.classes, *(finding.class_ for finding in findings)}))
+    detectors = tuple(sorted({*record.detectors, *(finding.detector for finding in findings)}))
     return msgspec.structs.replace(
         record,
         classes=classes,
+        detectors=detectors,
         severity=severity,
         title=title,
         entity=entity,

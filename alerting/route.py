@@ -1,32 +1,120 @@
-"""Routing: which sinks hear of a change, and whose page budget it is."""
+"""Routing: which receivers are told of an incident, and which of their sinks hear of a change."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from alerting.alert import Change
+from alerting.calendar import Calendar
+from alerting.matching import Condition, Have, of_record
 from alerting.record import Record
+
+_FOLLOW_UPS: Final = frozenset({"acknowledged", "contained", "resolved", "closed"})
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """Somebody who is told: a name, the sinks that hear everything and the pagers that wake a person.
 
-    The page budget is the receiver's, however many pagers reach them.
+    The page budget (`pages` within `window` seconds; None for the default) is the receiver's, however many pagers
+    reach them.
     """
 
     name: str
     sinks: tuple[str, ...] = ()
     pagers: tuple[str, ...] = ()
+    pages: int | None = None
+    window: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A node of the tree: who is told of the incidents that fit, unless one of `routes` fits better.
+
+    All of `match` must hold, and `hours` must be open where there are any. The first child that fits takes the
+    incident, and the next ones are asked as well where it says `goes_on`. `observe` tells nobody and records who would
+    have been.
+    """
+
+    receiver: str
+    match: tuple[Condition, ...] = ()
+    hours: Calendar | None = None
+    hours_name: str = ""
+    goes_on: bool = False
+    observe: bool = False
+    routes: tuple["Route", ...] = ()
+
+    def why_not(self, have: Have, clock: float) -> str | None:
+        """Why it does not fit, None where it does."""
+        for condition in self.match:
+            if not condition.holds(have):
+                return f"{condition} does not hold"
+        if self.hours is not None and not self.hours.is_open(clock):
+            return f"outside of the hours {self.hours_name}"
+        return None
+
+
+class Step(NamedTuple):
+    """One node that was asked: where it stands (`routes[0].routes[2]`), and why it does not fit, None where it does.
+
+    `chosen` says that its receiver is told, since none of its children fits.
+    """
+
+    path: str
+    route: Route
+    why_not: str | None
+    chosen: bool
+
+
+class Told(NamedTuple):
+    """A receiver of an incident; `observe` where its route only records that it would have been told."""
+
+    receiver: Receiver
+    observe: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Who is told of which incident; one receiver is told of all."""
+    """Who is told of which incident: a tree of routes over receivers; without one the first receiver hears of all."""
 
     receivers: tuple[Receiver, ...] = (Receiver("on-call"),)
+    root: Route | None = None
 
-    def receivers_of(self, record: Record) -> tuple[Receiver, ...]:  # noqa: ARG002  # a tree will ask for tenant, severity and hour
-        """The receivers of an incident."""
-        return self.receivers
+    def of(self, record: Record, clock: float) -> tuple[Told, ...]:
+        """The receivers of an incident at a moment of the log's clock, each once; live where one of its routes is."""
+        if self.root is None:
+            return (Told(self.receivers[0], False),)
+        observed: dict[str, bool] = {}
+        for step in self.explain(of_record(record), clock):
+            if step.chosen:
+                name = step.route.receiver
+                observed[name] = observed.get(name, True) and step.route.observe
+        known = {receiver.name: receiver for receiver in self.receivers}
+        return tuple(Told(known[name], observe) for name, observe in observed.items())
+
+    def observes(self, have: Have, clock: float) -> bool:
+        """Whether all routes that these values lead to only observe."""
+        chosen = [step.route for step in self.explain(have, clock) if step.chosen]
+        return bool(chosen) and all(route.observe for route in chosen)
+
+    def explain(self, have: Have, clock: float) -> list[Step]:
+        """Every node that was asked, in order."""
+        return list(_ask(self.root, "routes", have, clock)) if self.root is not None else []
+
+
+def _ask(route: Route, path: str, have: Have, clock: float) -> Iterator[Step]:
+    why_not = route.why_not(have, clock)
+    if why_not is not None:
+        yield Step(path, route, why_not, False)
+        return
+    below: list[Step] = []
+    for place, child in enumerate(route.routes):
+        asked = list(_ask(child, f"{path}.routes[{place}]", have, clock))
+        below += asked
+        if asked[0].why_not is None and not child.goes_on:
+            break
+    yield Step(path, route, None, all(step.why_not is not None for step in below))
+    yield from below
 
 
 def sinks_of(receiver: Receiver, change: Change, *, page: bool, paged: bool, ended: bool) -> tuple[str, ...]:
@@ -35,5 +123,5 @@ def sinks_of(receiver: Receiver, change: Change, *, page: bool, paged: bool, end
     Pagers hear of pages, and of what became of an opening that was paged (`paged`), the end of it once (`ended` says
     that it had ended before).
     """
-    follows = change in ("acknowledged", "contained", "resolved", "closed") and paged and not ended
+    follows = change in _FOLLOW_UPS and paged and not ended
     return receiver.sinks + (receiver.pagers if page or follows else ())

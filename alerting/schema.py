@@ -146,8 +146,9 @@ BUNDLES: Final = Table(
     Column("receiver", Text, primary_key=True),
     Column("id", Text, nullable=False),
     Column("since", Double, nullable=False),
+    Column("due", Double, nullable=False),
 )
-"""The bundle that each receiver will get next, and since when it waits."""
+"""The bundle that each receiver will get next, since when it waits and when it is due."""
 
 HELD: Final = Table(
     "held",
@@ -181,6 +182,9 @@ MATCHERS: Final = Table(
     Column("owner", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("forced", Boolean, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("ended_by", Text),
     Index("matchers_by_until", "until"),
 )
-"""Silences and exceptions."""
+"""Silences and exceptions: `where` is a JSON list of conditions; who made one (`by`, `at`) and ended it early."""

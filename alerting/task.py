@@ -5,11 +5,12 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from alerting.fold import Decided, Folder, Texts
+from alerting.fold import Folder
 from alerting.observe import Observer, Unobserved
 from alerting.policy import Policies
 from alerting.route import Routes
 from alerting.store import Store
+from alerting.tell import Decided, Texts
 from alerting.unit import Unit
 from stream import control
 from stream.control import IncidentChange

@@ -11,6 +11,7 @@ from alerting.alert import Alert
 from alerting.allowance import Allowance
 from alerting.decide import Decision
 from alerting.dialect import insert_on
+from alerting.matching import parse_all
 from alerting.places import Places
 from alerting.policy import Matcher
 from alerting.record import ENDED, Record, rank
@@ -179,7 +180,7 @@ class Unit:
                 Matcher(
                     row.id,
                     row.kind,
-                    msgspec.json.decode(row.where, type=tuple[tuple[str, tuple[str, ...]], ...]),
+                    parse_all(msgspec.json.decode(row.where, type=tuple[str, ...])),
                     row.start,
                     row.until,
                     row.owner,

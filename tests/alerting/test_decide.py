@@ -9,6 +9,7 @@ from alerting.alert import Change, Reason
 from alerting.decide import Decision, Situation, decide
 from alerting.incident_key import incident_key
 from alerting.inhibit import SOURCES
+from alerting.matching import Condition
 from alerting.policy import Matcher, Policies
 from alerting.record import Record, opened_by, with_findings
 from stream.finding import Finding
@@ -27,7 +28,7 @@ def a_record(finding: Finding | None = None, **more: Any) -> Record:
 
 
 def a_matcher(kind: Any = "silence", forced: bool = False, **where: str) -> Matcher:
-    conditions = tuple((key.rstrip("_"), (value,)) for key, value in where.items())
+    conditions = tuple(Condition(key.rstrip("_"), "=", (value,)) for key, value in where.items())
     return Matcher("m1", kind, conditions, NOON - 60, NOON + 600, "ops", "known", forced)
 
 

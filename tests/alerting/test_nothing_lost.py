@@ -148,11 +148,11 @@ def test_every_finding_that_should_wake_somebody_is_in_what_somebody_was_told(st
 
 def _pages_keep_to_the_budget(pages: list[Any]) -> None:
     for page in pages:
-        before = [other for other in pages if other.id < page.id and other.at > page.at - POLICIES.window]
+        before = [other for other in pages if other.id < page.id and other.at > page.at - POLICIES.budget.window]
         classes = set(page.classes.split(","))
         first = not classes <= {c for other in before if other.tenant == page.tenant for c in other.classes.split(",")}
         crossed = classes & {"cross_tenant_read", "cross_tenant_leak"}
-        assert len(before) < POLICIES.pages or first or crossed or page.alert.endswith(".bundle")
+        assert len(before) < POLICIES.budget.pages or first or crossed or page.alert.endswith(".bundle")
 
 
 def _revisions_are_whole(alerts: list[Alert]) -> None:

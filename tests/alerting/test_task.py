@@ -334,7 +334,7 @@ def test_a_restart_goes_on_where_the_last_transaction_ended(log: SqliteLog, stor
 
 def test_matchers_in_the_database_silence(log: SqliteLog, store: Store) -> None:
     with store.unit() as unit:
-        where = msgspec.json.encode([["class", ["brute"]]]).decode()
+        where = msgspec.json.encode(["class=brute"]).decode()
         row = {
             "id": "s1",
             "kind": "silence",
@@ -343,6 +343,8 @@ def test_matchers_in_the_database_silence(log: SqliteLog, store: Store) -> None:
             "until": NOON + 9,
             "owner": "o",
             "reason": "r",
+            "by": "o",
+            "at": NOON,
         }
         unit.connection.execute(MATCHERS.insert(), {**row, "forced": False})
     task = a_task(log, store)
