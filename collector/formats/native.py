@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-from collector.format import RecordError
+from collector.format import About, RecordError
 from stream.decode import prepare
-from tocsin_audit.event import DECODER, AuditEvent
+from tocsin_audit.event import DECODER, FIELDS, STAMPED, AuditEvent
 
 DEPTH: Final = 512
 """Levels of nesting in one line at most; every reader can follow that far."""
@@ -31,6 +31,16 @@ class Native:
     """Reads `mcp.audit.v1`."""
 
     name = "native"
+    about = About(
+        title="Tocsin's own events, `mcp.audit.v1`",
+        versions="tocsin-audit 0.1",
+        fields=frozenset(FIELDS) - STAMPED,
+        blind="nothing that its producer could see",
+    )
+
+    def fits(self, record: bytes) -> bool:
+        """Whether it is an object with a time and a server."""
+        return b'"server"' in record and b'"time"' in record and (b'"method"' in record or b'"kind"' in record)
 
     def parse(self, record: bytes) -> Sequence[AuditEvent]:
         """The one event of a line."""
