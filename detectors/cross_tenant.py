@@ -14,10 +14,12 @@ from detectors.base import (
     Detector,
     Entity,
     Kind,
+    Measure,
     Parameter,
     Spec,
 )
 from detectors.cross_tenant_access import Access, AccessView
+from detectors.cross_tenant_explain import explain
 from detectors.cross_tenant_foreign import DAY, HOUR
 from detectors.cross_tenant_handle import CELL, Handle, HandleView
 from detectors.cross_tenant_learned import ObjectView, Owned
@@ -140,6 +142,10 @@ class CrossTenant(Detector[Any]):
         if cell.seconds == DAY:
             self._object.settle(state, cell.end)
         return NOTHING
+
+    def explain(self, state: Any, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Measure]:  # noqa: ARG002  # the state says it all
+        """Owners, grants and what was learned, as far as the event bears on them."""
+        return explain(state, event, facts, self.parameters)
 
     def merge(self, state: Any, partial: Any, entity: Entity, facts: Facts) -> Sequence[Finding]:
         """Fold a partial state, made by `step` from some of the entity's events."""

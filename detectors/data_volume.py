@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from detectors.base import DATA, NOTHING, Cell, Entity, Kind, Spec, event_id
+from detectors.base import DATA, NOTHING, Cell, Entity, Kind, Measure, Spec, event_id
 from detectors.keys import group
 from detectors.parts.keyed import number
 from detectors.volume_documentation import DOCUMENTATION, TECHNIQUES
+from detectors.volume_explain import explain
 from detectors.volume_findings import Judged, Observed, finding
 from detectors.volume_group import Group
 from detectors.volume_judging import (
@@ -176,6 +177,13 @@ class DataVolume(Judging):
             if not state.hours:
                 state.opening = []
                 state.hot = 0
+
+    def explain(self, state: State, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Measure]:
+        """The event's hour and its five minutes against the bounds frozen before them."""
+        if isinstance(state, Group):
+            return ()
+        expected = self._expectation(state.closed, entity, int(event.time) // HOUR, facts)
+        return tuple(explain(state.minutes, state.hours, expected, event, WINDOW))
 
     # Bursts, while their hour is open.
 

@@ -53,7 +53,7 @@ class Engine:
     `secret` keys the entities' ids and must stay the same for the life of the state.
     """
 
-    version = 1
+    version = 2
 
     def __init__(
         self,

@@ -14,10 +14,12 @@ from detectors.base import (
     Detector,
     Entity,
     Kind,
+    Measure,
     Spec,
 )
 from detectors.failed_auth_client import Client, ClientView
 from detectors.failed_auth_crowd import Crowd, CrowdView
+from detectors.failed_auth_explain import explain
 from detectors.failed_auth_page import PAGE
 from detectors.failed_auth_parameters import PARAMETERS
 from detectors.failed_auth_principal import Account, AccountView
@@ -136,6 +138,10 @@ class FailedAuth(Detector[Any]):
     def rest(self, state: Any, clock: float) -> None:
         """Drop what is no longer held."""
         state.rest(clock)
+
+    def explain(self, state: Any, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Measure]:  # noqa: ARG002  # the state says it all
+        """Guesses, retries and searches of the largest window that holds the event, against their bars."""
+        return explain(state, event, self.parameters)
 
     def merge(
         self,

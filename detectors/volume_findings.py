@@ -53,7 +53,7 @@ def finding(
     within = _span(observed.seconds)
     why = [
         f"{_amount(observed.measure, observed.amount)} is {factor:.1f} times the most that was to be expected",
-        f"compared with {_basis(expected)}",
+        f"compared with {basis(expected)}",
     ]
     if judged.peers:
         why.append(f"its {judged.peers} watched peers moved by a factor of {2**judged.moved:.1f}, which is taken off")
@@ -75,7 +75,7 @@ def finding(
         score=min(100, _SCORES[judged.severity] + 5 * judged.level),
         title=f"{who} took {_amount(observed.measure, observed.amount)} in {within}",
         observed=f"{_amount(observed.measure, observed.amount)} in {within}",
-        expected=f"at most {_amount(observed.measure, observed.bound)} in {within}, from {_basis(expected)}",
+        expected=f"at most {_amount(observed.measure, observed.bound)} in {within}, from {basis(expected)}",
         why="; ".join(why) + ".",
         start=float(observed.start),
         end=float(observed.start + observed.seconds),
@@ -94,7 +94,8 @@ def _confidence(expected: Expectation) -> float:
     return 0.7 if expected.basis == "peers" else 0.3
 
 
-def _basis(expected: Expectation) -> str:
+def basis(expected: Expectation) -> str:
+    """What an expectation rests on, in words."""
     own = f"{expected.days} days of its own"
     if expected.basis == "own":
         return own

@@ -1,11 +1,11 @@
 """Warm-up: the mode of a finding, by what was seen of its entity, its peers and its tenant (CONTRACTS §3)."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from detectors.base import Spec
-from detectors.live import Live
+from detectors.base import Measure, Spec
+from detectors.live import WARM_DAYS, WARM_HOURS, Live
 from stream.control import Warmth
-from stream.finding import Finding, Mode
+from stream.finding import Class, Finding, Mode
 
 PEERS: Final = 5
 """Peers with a past of their own that stand in for the entity's."""
@@ -20,10 +20,27 @@ AUTOMATIC: Final = "auto"
 """The mode of a `Warmth` record that takes back what an operator said before."""
 
 
+class Standing(NamedTuple):
+    """The mode that a class's findings about an entity would get, whose word that is, and how far the evidence goes.
+
+    `by` is `facts` (no warm-up), `evidence` or `operator`; any one of the evidence's alternatives suffices, and all
+    measures of an alternative must be reached.
+    """
+
+    class_: Class
+    mode: Mode
+    by: str
+    evidence: tuple[tuple[Measure, ...], ...] = ()
+
+
 class Warmup:
-    """Evidence for promotion, from closed state alone, and what the operator said instead."""
+    """Evidence for promotion, from closed state alone, and what the operator said instead.
+
+    `warm` counts the principals that were found to have a past of their own.
+    """
 
     def __init__(self) -> None:
+        self.warm = 0
         self._warm_peers: dict[int, int] = {}
         self._since: dict[str, float] = {}
         self._begin = 0.0
@@ -38,8 +55,10 @@ class Warmup:
         if day != live.day:
             live.day = day
             live.days += 1
-        if live.warm() and live.peers:
-            self._warm_peers[live.peers] = self._warm_peers.get(live.peers, 0) + 1
+        if live.warm():
+            self.warm += live.entity.kind == "principal"
+            if live.peers:
+                self._warm_peers[live.peers] = self._warm_peers.get(live.peers, 0) + 1
 
     def arrived(self, tenant: str | None, clock: float) -> None:
         """An event of a tenant was folded."""
@@ -49,28 +68,57 @@ class Warmup:
             self._since[tenant] = clock
 
     def obey(self, record: Warmth) -> None:
-        """The operator gave a detector, a tenant, both or everything a mode."""
+        """The operator gave a detector, a tenant, both or everything a mode; `auto` for everything takes all back."""
         place = (record.detector, record.tenant)
         if record.mode in MODES:
             self._said[place] = record.mode
+        elif record.mode == AUTOMATIC and place == (None, None):
+            self._said.clear()
         elif record.mode == AUTOMATIC:
             self._said.pop(place, None)
 
     def mode(self, spec: Spec, finding: Finding, live: Live, clock: float, *, imported: bool) -> Mode:
         """The mode of a finding; one about imported history is observed at most."""
-        mode = self._given(spec.name, finding.tenant) or self._earned(spec, finding, live, clock)
+        mode = self._given(spec.name, finding.tenant)
+        if mode is None:
+            earned = any(map(_reached, self._evidence(spec, finding.class_, finding.tenant, live, clock)))
+            mode = "live" if earned else "shadow"
         return "observe" if imported and mode == "live" else mode
+
+    def standing(self, spec: Spec, class_: Class, tenant: str | None, live: Live, clock: float) -> Standing:
+        """The mode that a finding of a class would have now, and what is missing until its promotion."""
+        evidence = self._evidence(spec, class_, tenant, live, clock)
+        given = self._given(spec.name, tenant)
+        if given is not None:
+            return Standing(class_, given, "operator", evidence)
+        if evidence == _NEEDLESS:
+            return Standing(class_, "live", "facts")
+        return Standing(class_, "live" if any(map(_reached, evidence)) else "shadow", "evidence", evidence)
+
+    def said(self) -> list[Warmth]:
+        """The modes that the operator gave, in a stable order."""
+        places = sorted(self._said, key=lambda place: (place[0] or "", place[1] or ""))
+        return [Warmth(self._said[place], *place) for place in places]
+
+    def since(self, clock: float) -> dict[str, float]:
+        """By tenant, the days of traffic that stand behind what is learned of it."""
+        return {tenant: max(0.0, clock - since) / DAY for tenant, since in list(self._since.items())}
+
+    def groups(self) -> int:
+        """Peer groups with members enough to stand in for a newcomer's own past."""
+        return sum(count >= PEERS for count in list(self._warm_peers.values()))
 
     def pack(self) -> list[Any]:
         """What a snapshot keeps."""
         said = [[detector, tenant, mode] for (detector, tenant), mode in self._said.items()]
-        return [self._begin, self._since, [[*pair] for pair in self._warm_peers.items()], said]
+        return [self._begin, self._since, [[*pair] for pair in self._warm_peers.items()], said, self.warm]
 
     def unpack(self, value: list[Any]) -> None:
         """Become what a snapshot kept."""
         self._begin, self._since = value[0], value[1]
         self._warm_peers = dict(value[2])
         self._said = {(detector, tenant): mode for detector, tenant, mode in value[3]}
+        self.warm = value[4]
 
     def _given(self, detector: str, tenant: str | None) -> Mode | None:
         if not self._said:
@@ -80,11 +128,27 @@ class Warmup:
                 return mode
         return None
 
-    def _earned(self, spec: Spec, finding: Finding, live: Live, clock: float) -> Mode:
-        needs = spec.warm_up.get(finding.class_, "facts")
+    def _evidence(
+        self, spec: Spec, class_: Class, tenant: str | None, live: Live, clock: float
+    ) -> tuple[tuple[Measure, ...], ...]:
+        """The alternatives, any of which suffices; one that asks for nothing where a class needs no warm-up."""
+        needs = spec.warm_up.get(class_, "facts")
         if needs == "volume":
-            return "live" if live.warm() or self._warm_peers.get(live.peers, 0) >= PEERS else "shadow"
+            return (
+                (
+                    Measure("active hours of its own", live.hours, WARM_HOURS, "hours"),
+                    Measure("days with such hours", live.days, WARM_DAYS, "days"),
+                ),
+                (Measure("peers with such a past", self._warm_peers.get(live.peers, 0), PEERS, "peers"),),
+            )
         if needs == "learned":
-            since = self._since.get(finding.tenant or "", self._begin or clock)
-            return "live" if clock - since >= LEARNED_DAYS * DAY else "shadow"
-        return "live"
+            since = self._since.get(tenant or "", self._begin or clock)
+            return ((Measure("days of the tenant's traffic", (clock - since) / DAY, LEARNED_DAYS, "days"),),)
+        return _NEEDLESS
+
+
+_NEEDLESS: Final[tuple[tuple[Measure, ...], ...]] = ((),)
+
+
+def _reached(measures: tuple[Measure, ...]) -> bool:
+    return all(measure.bound is None or measure.observed >= measure.bound for measure in measures)
