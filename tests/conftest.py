@@ -44,3 +44,16 @@ def elasticsearch_url(request: pytest.FixtureRequest) -> str:
             return shared_elasticsearch()
     except MissingError as error:
         skip_or_fail(error)
+
+
+@pytest.fixture(scope="session")
+def kafka_server(request: pytest.FixtureRequest) -> str:
+    """host:port of a real Kafka that all tests of the run share: use a prefix of your own."""
+    from tests.services.kafka import shared_kafka
+
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    try:
+        with capture.global_and_fixture_disabled():  # the first download takes a while and says so
+            return shared_kafka()
+    except MissingError as error:
+        skip_or_fail(error)

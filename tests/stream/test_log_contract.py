@@ -77,12 +77,6 @@ def test_a_position_between_and_a_limit_are_kept(log: Log, frame_of: FrameOf) ->
     assert numbers(everything(log, limit=64)) == list(range(600))
 
 
-def test_a_reader_that_keeps_up_gets_the_very_frame(log: Log, frame_of: FrameOf) -> None:
-    frame = frame_of(1)
-    offset = log.append(EVENTS, frame).result(10)
-    assert log.read(EVENTS, offset)[0].frame is frame
-
-
 def test_a_waiting_reader_is_woken_by_a_frame(log: Log, frame_of: FrameOf) -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(log.read, EVENTS, 0, wait=30.0)

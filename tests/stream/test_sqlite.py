@@ -159,6 +159,13 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "--data" in caught.value.hint
 
 
+def test_a_reader_that_keeps_up_gets_the_very_frame(tmp_path: Path, frame_of: FrameOf) -> None:
+    with open_log(tmp_path, reserve_bytes=0) as log:
+        frame = frame_of(1)
+        offset = log.append(EVENTS, frame).result(10)
+        assert log.read(EVENTS, offset)[0].frame is frame
+
+
 def test_a_partition_that_there_is_not_is_refused(tmp_path: Path) -> None:
     with open_log(tmp_path) as log, pytest.raises(StorageError, match="no partition 1 of 'events'"):
         log.read(Stream("events", 1), 0)

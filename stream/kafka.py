@@ -1,0 +1,132 @@
+"""The log on Kafka: the same contract as the embedded one, with as many partitions and processes as you like."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Final, Self
+
+from stream import kafka_topics
+from stream.errors import StorageError
+from stream.frame import Frame, Record
+from stream.kafka_address import Address
+from stream.kafka_dead import DeadLetters
+from stream.kafka_reader import KafkaReader
+from stream.kafka_record import encode
+from stream.kafka_state import Fence, KafkaState
+from stream.kafka_writer import KafkaWriter
+from stream.log import EVENTS, FINDINGS, Snapshot, Stream
+
+STREAMS: Final = (EVENTS.name, FINDINGS.name)
+
+
+class KafkaLog:
+    """The `Log` contract on Kafka: a topic for each named stream, a compacted one for snapshots.
+
+    `partitions` is how many `events` has. With `dead_letters` a record that is no frame goes there with the reason and
+    is passed over; without, it raises DamagedError for whoever reads it.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        fence: Callable[[str], Fence | None] | None = None,
+        bury: bool = False,
+    ) -> None:
+        self.address = address
+        self._counts: dict[str, int] = {}
+        with ExitStack() as resources:
+            self._writer = KafkaWriter(address)
+            resources.callback(self._writer.close)
+            self.dead_letters = DeadLetters(address, self._writer)
+            self._reader = KafkaReader(address, self.topic, self.dead_letters.bury if bury else None)
+            resources.callback(self._reader.close)
+            for name in (*STREAMS, kafka_topics.STATE):
+                self._counts[name] = self._count(name)
+            self._state = KafkaState(address, self._topic(kafka_topics.STATE), self._counts[kafka_topics.STATE], fence)
+            resources.callback(self._state.close)
+            self._resources = resources.pop_all()
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the events have."""
+        return self._counts[EVENTS.name]
+
+    @property
+    def in_flight(self) -> int:
+        """Bytes that the brokers have not answered for yet."""
+        return self._writer.in_flight
+
+    def append(self, stream: Stream, frame: Frame) -> Future[int]:
+        """Add a frame; see `Log.append`."""
+        return self._writer.append(self._known(stream), stream.partition, encode(frame))
+
+    def read(self, stream: Stream, position: int, *, limit: int = 64, wait: float = 0.0) -> Sequence[Record]:
+        """Durable frames from a position on; see `Log.read`."""
+        self._known(stream)
+        return self._reader.read(stream, position, limit, wait)
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot; see `Log.save`."""
+        self._state.save(snapshot)
+
+    def load(self, task: str) -> Snapshot | None:
+        """The last snapshot of a task; see `Log.load`."""
+        return self._state.load(task)
+
+    def end(self, stream: Stream) -> int:
+        """The offset that the next durable frame of a stream will have."""
+        self._known(stream)
+        return self._reader.end(stream)
+
+    def begin(self, stream: Stream) -> int:
+        """The offset of the oldest frame that is still there."""
+        self._known(stream)
+        return self._reader.begin(stream)
+
+    def moved(self, since: int, wait: float) -> int:
+        """A number that changes when frames arrive; waits up to `wait` seconds until it is not `since`."""
+        return self._reader.moved(since, wait)
+
+    def forget(self, stream: Stream) -> None:
+        """Say that nobody here reads a partition any more."""
+        self._reader.forget(stream)
+
+    def topic(self, stream: Stream) -> str:
+        """The topic of a stream."""
+        return self._topic(stream.name)
+
+    def close(self) -> None:
+        """Make durable what was appended, and let waiting readers go."""
+        self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _topic(self, name: str) -> str:
+        return f"{self.address.prefix}.{name}"
+
+    def _count(self, name: str) -> int:
+        count = self._reader.partitions(self._topic(name))
+        if not count:
+            raise StorageError(
+                f"Kafka has no topic {self._topic(name)}",
+                where=self.address.where,
+                hint="make the topics with `tocsin topics --create`",
+            )
+        return count
+
+    def _known(self, stream: Stream) -> str:
+        if stream.partition >= self._counts.get(stream.name, 0):
+            raise StorageError(
+                f"there is no partition {stream.partition} of {stream.name!r}",
+                where=self.address.where,
+                hint=f"{stream.name!r} has {self._counts.get(stream.name, 0)} partitions here (`tocsin topics`)",
+            )
+        return self._topic(stream.name)

@@ -1,0 +1,251 @@
+"""Reading from Kafka: one thread fetches ahead of all readers, partition by partition."""
+
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from stream import kafka_client
+from stream.clock import AHEAD
+from stream.errors import DamagedError, StorageError, TocsinError
+from stream.frame import Record
+from stream.kafka_address import Address
+from stream.kafka_record import believed, decode
+from stream.log import Stream
+
+KEPT: Final = 256
+"""Frames of a partition that are kept, read or not."""
+FRAMES_AHEAD: Final = 128
+BYTES_AHEAD: Final = 16 * 1024 * 1024
+"""Beyond so much that nobody has read yet a partition is not fetched further."""
+POLL: Final = 0.05
+"""Seconds of one look for data, after which new readers get their turn."""
+PATIENCE: Final = 30.0
+"""Seconds within which what is known to be there must come."""
+
+Poison = Callable[[Stream, int, bytes, str], None]
+"""What to do about a record that is no frame: its place, its value, and why. After it the record is passed over."""
+
+_OFFSET: Final = attrgetter("offset")
+
+
+class _Lane:
+    """What was fetched of one partition: every frame with `begin <= offset < next`, and how far somebody has read."""
+
+    def __init__(self, position: int) -> None:
+        self.sought: int | None = None
+        self.held = False
+        self.bad: DamagedError | None = None
+        self.start(position)
+
+    def start(self, position: int) -> None:
+        """Begin anew at a position."""
+        self.sought = self.begin = self.next = self.furthest = position
+        self.records: list[Record] = []
+        self.bad = None
+
+    def since(self, position: int, limit: int) -> list[Record] | None:
+        """The frames from a position on; None where it is not among what is kept."""
+        if not self.begin <= position <= self.next:
+            return None
+        first = bisect_left(self.records, position, key=_OFFSET)
+        found = self.records[first : first + limit]
+        if found:
+            self.furthest = max(self.furthest, found[-1].offset + 1)
+        elif self.bad is not None and position <= self.next:
+            raise self.bad
+        return found
+
+    def full(self) -> bool:
+        """Whether enough is there that nobody has read."""
+        unread = self.records[bisect_left(self.records, self.furthest, key=_OFFSET) :]
+        return len(unread) >= FRAMES_AHEAD or sum(len(record.frame.payload) for record in unread) >= BYTES_AHEAD
+
+    def add(self, records: Sequence[Record], end: int) -> None:
+        """Take in what follows, up to before `end`, and let go of the oldest that was read."""
+        self.records += records
+        self.next = end
+        spare = min(len(self.records) - KEPT, bisect_left(self.records, self.furthest, key=_OFFSET))
+        if spare > 0:
+            self.begin = self.records[spare - 1].offset + 1
+            del self.records[:spare]
+
+
+class KafkaReader:
+    """Serves readers of any partitions from one consumer without a group.
+
+    `poison` is told of records that are no frames; without it they raise DamagedError for whoever comes to them.
+    """
+
+    def __init__(self, address: Address, topic: Callable[[Stream], str], poison: Poison | None = None) -> None:
+        self._address = address
+        self._topic = topic
+        self._poison = poison
+        self._lanes: dict[Stream, _Lane] = {}
+        self._grown = threading.Condition()
+        self._count = 0
+        self._closed = False
+        self._problem: TocsinError | None = None
+        self._asking = threading.Lock()
+        self._asker = kafka_client.consumer(address)
+        self._consumer = kafka_client.consumer(
+            address, fetch_max_wait_ms=int(POLL * 1000), max_poll_records=KEPT, fetch_max_bytes=2 * BYTES_AHEAD
+        )
+        self._thread = threading.Thread(target=self._run, name="kafka reader", daemon=True)
+        self._thread.start()
+
+    def read(self, stream: Stream, position: int, limit: int, wait: float) -> Sequence[Record]:
+        """Durable frames from a position on; see `Log.read`."""
+        with self._grown:
+            found = self._found(stream, position, limit)
+            if found:
+                return found
+            if wait > 0:
+                return self._await(stream, position, limit, wait) or ()
+        if self.end(stream) <= position:
+            return ()
+        with self._grown:
+            found = self._await(stream, position, limit, PATIENCE)
+        if found is None:
+            raise self._problem or StorageError(
+                f"Kafka did not give what it has of {self._topic(stream)}/{stream.partition} at {position}",
+                where=self._address.where,
+                hint="look at the brokers; it is tried again by itself",
+            )
+        return found
+
+    def end(self, stream: Stream) -> int:
+        """The offset that the next durable frame of a stream will have."""
+        place = TopicPartition(self._topic(stream), stream.partition)
+        with self._asking, kafka_client.guarded(self._address):
+            return int(self._asker.end_offsets([place], timeout_ms=15_000)[place])
+
+    def begin(self, stream: Stream) -> int:
+        """The offset of the oldest frame that retention has left."""
+        place = TopicPartition(self._topic(stream), stream.partition)
+        with self._asking, kafka_client.guarded(self._address):
+            return int(self._asker.beginning_offsets([place], timeout_ms=15_000)[place])
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has; 0 where there is no such topic."""
+        with self._asking, kafka_client.guarded(self._address):
+            return len(self._asker.partitions_for_topic(topic) or ())
+
+    def moved(self, since: int, wait: float) -> int:
+        """A number that grows with everything that is fetched; waits up to `wait` seconds until it is not `since`."""
+        with self._grown:
+            self._grown.wait_for(lambda: self._count != since or self._closed, wait)
+            return self._count
+
+    def forget(self, stream: Stream) -> None:
+        """Fetch a partition no more."""
+        with self._grown:
+            self._lanes.pop(stream, None)
+
+    def close(self) -> None:
+        """Let waiting readers go, and end."""
+        with self._grown:
+            self._closed = True
+            self._grown.notify_all()
+        self._thread.join()
+        with self._asking:
+            self._asker.close()
+
+    def _found(self, stream: Stream, position: int, limit: int) -> list[Record] | None:
+        lane = self._lanes.get(stream)
+        if lane is None:
+            lane = self._lanes[stream] = _Lane(position)
+            self._grown.notify_all()
+        found = lane.since(position, limit)
+        if found is None:
+            lane.start(position)
+        elif found and lane.held:
+            self._grown.notify_all()
+        return found
+
+    def _await(self, stream: Stream, position: int, limit: int, wait: float) -> list[Record] | None:
+        until = time.monotonic() + wait
+        while not self._closed:
+            found = self._found(stream, position, limit)
+            if found:
+                return found
+            left = until - time.monotonic()
+            if left <= 0:
+                return None
+            self._grown.wait(left)
+        return None
+
+    def _run(self) -> None:
+        while True:
+            with self._grown:
+                self._grown.wait_for(lambda: self._closed or self._lanes)
+                if self._closed:
+                    break
+                lanes = dict(self._lanes)
+                self._follow(lanes)
+                idle = all(lane.held or lane.bad is not None for lane in lanes.values())
+                if idle:
+                    self._grown.wait(POLL)
+                    continue
+            try:
+                fetched = self._consumer.poll(timeout_ms=int(POLL * 1000))
+            except KafkaError as error:
+                self._problem = kafka_client.explained(self._address, error)
+                time.sleep(POLL)
+                continue
+            for place, messages in fetched.items():
+                self._take(place, messages, lanes)
+        self._consumer.close()
+
+    def _follow(self, lanes: dict[Stream, _Lane]) -> None:
+        """Assign, seek and pause as the lanes ask for."""
+        places = {TopicPartition(self._topic(stream), stream.partition): lane for stream, lane in lanes.items()}
+        if self._consumer.assignment() != set(places):
+            kept = set(self._consumer.assignment())
+            self._consumer.assign(list(places))
+            for place, lane in places.items():
+                if place in kept and lane.sought is None:
+                    lane.sought = lane.next  # a change of the assignment may forget where we were
+                lane.held = False
+        for place, lane in places.items():
+            if lane.sought is not None:
+                self._consumer.seek(place, lane.sought)
+                lane.sought = None
+            full = lane.full() or lane.bad is not None
+            if full != lane.held:
+                lane.held = full
+                (self._consumer.pause if full else self._consumer.resume)(place)
+
+    def _take(self, place: Any, messages: list[Any], lanes: dict[Stream, _Lane]) -> None:
+        stream = next(s for s in lanes if (self._topic(s), s.partition) == (place.topic, place.partition))
+        records: list[Record] = []
+        bad: DamagedError | None = None
+        for message in messages:
+            try:
+                frame = believed(decode(message.value), message.timestamp / 1000, AHEAD)
+            except DamagedError as error:
+                if self._poison is None:
+                    bad = DamagedError(
+                        error.what,
+                        where=f"{place.topic}/{place.partition} at {message.offset}",
+                        hint="look at it with `tocsin deadletter list`; something else may write to this topic",
+                    )
+                    break
+                self._poison(stream, message.offset, message.value or b"", error.what)
+            else:
+                records.append(Record(message.offset, frame))
+        with self._grown:
+            lane = lanes[stream]
+            # A reader may have asked for another place meanwhile; then this is not what follows.
+            if self._lanes.get(stream) is lane and lane.sought is None:
+                last = records[-1].offset + 1 if bad is not None and records else lane.next
+                lane.add(records, messages[-1].offset + 1 if bad is None else last)
+                lane.bad = bad
+                self._count += 1
+                self._problem = None
+                self._grown.notify_all()

@@ -1,0 +1,45 @@
+"""The value of a Kafka record: one frame, its header before its payload."""
+
+from typing import Final
+
+import msgspec
+
+from stream.errors import DamagedError
+from stream.frame import HEADER_DECODER, HEADER_ENCODER, Frame
+
+MAGIC: Final = b"tcn\x01"
+"""Tells our records from others', and their version."""
+_LENGTH: Final = 4
+
+
+def encode(frame: Frame) -> bytes:
+    """A frame as the value of a record."""
+    header = HEADER_ENCODER.encode(frame.header)
+    return b"".join((MAGIC, len(header).to_bytes(_LENGTH, "big"), header, frame.payload))
+
+
+def decode(value: bytes | None) -> Frame:
+    """The frame of a record's value. Raises DamagedError saying why it is none."""
+    if value is None or not value.startswith(MAGIC):
+        raise DamagedError("the record is no frame of this version of Tocsin")
+    begin = len(MAGIC) + _LENGTH
+    end = begin + int.from_bytes(value[len(MAGIC) : begin], "big")
+    if not begin < end <= len(value):
+        raise DamagedError("the record's header is longer than the record")
+    view = memoryview(value)
+    try:
+        header = HEADER_DECODER.decode(view[begin:end])
+    except msgspec.MsgspecError as error:
+        raise DamagedError(f"the record's header cannot be read ({error})") from error
+    return Frame(header, bytes(view[end:]))
+
+
+def believed(frame: Frame, appended: float, ahead: float) -> Frame:
+    """The frame with a `received` that the broker's own clock (`appended`, in seconds) does not contradict.
+
+    A listener whose clock is more than `ahead` seconds in the future must not drag a whole partition along; the
+    broker's time is in the record, so that every reader comes to the same result (CONTRACTS §1).
+    """
+    if frame.header.received <= appended + ahead:
+        return frame
+    return Frame(msgspec.structs.replace(frame.header, received=appended), frame.payload)

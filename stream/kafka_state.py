@@ -1,0 +1,264 @@
+"""Snapshots of tasks in a compacted topic: what belongs together is one transaction, and large rows are split."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+from zlib import crc32
+
+import msgspec
+from kafka import KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from stream import kafka_client
+from stream.errors import DamagedError, StorageError
+from stream.kafka_address import Address
+from stream.kafka_writer import answered
+from stream.log import Snapshot
+
+PART: Final = 256 * 1024 - 1024
+"""Bytes of one record's content at most: a record is to stay below 256 KiB."""
+BATCH: Final = 8 * 1024 * 1024
+"""Bytes that are on their way at once at most."""
+TRANSACTION_MS: Final = 10_000
+"""Milliseconds after which the broker gives up the transaction of a writer that died in it."""
+PATIENCE: Final = 120.0
+"""Seconds without a record after which reading a snapshot gives up."""
+META: Final = ""
+
+_END: Final = b"\0"
+
+
+class Row(msgspec.Struct, array_like=True):
+    """One record: a part of a bucket, or of the meta with the position. `lineage` tells states of versions apart."""
+
+    lineage: int
+    version: int
+    part: int
+    parts: int
+    content: bytes
+    position: int = 0
+
+
+class Fence(NamedTuple):
+    """Who may save: the place whose owner a group names, and the proof that we still are the one it names."""
+
+    topic: str
+    partition: int
+    group: Callable[[], Any]
+
+
+class _Known(NamedTuple):
+    version: int
+    lineage: int
+    parts: dict[str, int]
+
+
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_DECODE: Final = msgspec.msgpack.Decoder(Row).decode
+
+
+class KafkaState:
+    """The compacted topic of snapshots; safe to use from any thread.
+
+    `fence` gives for a task what its group says; with it a writer that lost its partition, and does not know it yet,
+    cannot save.
+    """
+
+    def __init__(
+        self, address: Address, topic: str, partitions: int, fence: Callable[[str], Fence | None] | None = None
+    ) -> None:
+        self._address = address
+        self._topic = topic
+        self._partitions = partitions
+        self._fence = fence
+        self._lock = threading.Lock()
+        self._known: dict[str, _Known] = {}
+        self._producer: KafkaProducer | None = None
+        self._name = f"{topic}-{uuid4().hex}"
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot; one of another version takes nothing over from the one before."""
+        with self._lock:
+            known = self._known.get(snapshot.task)
+            rows: list[tuple[bytes, bytes | None]] = []
+            if known is None or known.version != snapshot.version:
+                before = list(self._rows(snapshot.task))
+                last = max((row.lineage for _, row in before), default=0)
+                known = _latest(before) if before else None
+                if known is None or known.version != snapshot.version:
+                    rows += [(key, None) for key, _ in before]
+                    known = _Known(snapshot.version, last + 1, {})
+            parts = dict(known.parts)
+            for name, content in snapshot.buckets.items():
+                rows += self._split(snapshot.task, name, content, known, parts)
+            rows += self._split(snapshot.task, META, snapshot.meta, known, parts, snapshot.position)
+            self._write(snapshot, rows)
+            self._known[snapshot.task] = known._replace(parts=parts)
+
+    def load(self, task: str) -> Snapshot | None:
+        """The last snapshot of a task, with every bucket it has; None before the first."""
+        with self._lock:
+            rows = list(self._rows(task))
+            self._known.pop(task, None)
+            if not rows:
+                return None
+            known = _latest(rows)
+            pieces: dict[str, dict[int, Row]] = {}
+            for key, row in rows:
+                if row.lineage == known.lineage:
+                    pieces.setdefault(_name(key, task), {})[row.part] = row
+            self._known[task] = known
+        whole = {name: self._joined(task, name, found) for name, found in pieces.items()}
+        meta = whole.pop(META)
+        position = pieces[META][0].position
+        return Snapshot(task, known.version, position, meta, dict(sorted(whole.items())))
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self._lock:
+            if self._producer is not None:
+                self._producer.close(timeout=1)
+                self._producer = None
+
+    def _split(
+        self, task: str, name: str, content: bytes | None, known: _Known, parts: dict[str, int], position: int = 0
+    ) -> Iterator[tuple[bytes, bytes | None]]:
+        before = parts.pop(name, 1)
+        count = 0 if content is None else max(1, -(-len(content) // PART))
+        if count > 1:
+            parts[name] = count
+        for part in range(max(before, count)):
+            key = _key(task, name, part)
+            if content is None or part >= count:
+                yield key, None
+            else:
+                piece = content[part * PART : (part + 1) * PART]
+                yield key, _ENCODE(Row(known.lineage, known.version, part, count, piece, position))
+
+    def _write(self, snapshot: Snapshot, rows: list[tuple[bytes, bytes | None]]) -> None:
+        fence = self._fence(snapshot.task) if self._fence is not None else None
+        partition = self._partition(snapshot.task)
+        try:
+            producer = self._begun()
+            producer.begin_transaction()
+            sent: list[Any] = []
+            size = 0
+            for key, value in rows:
+                sent.append(producer.send(self._topic, value, key=key, partition=partition))
+                size += len(value or b"")
+                if size >= BATCH:
+                    producer.flush()
+                    size = 0
+            producer.flush()
+            # Before the commit, which returns normally where the broker had given the transaction up.
+            answered(sent)
+            if fence is not None:
+                place = TopicPartition(fence.topic, fence.partition)
+                producer.send_offsets_to_transaction(
+                    {place: OffsetAndMetadata(snapshot.position, "", -1)}, fence.group()
+                )
+            producer.commit_transaction()
+        except KafkaError as error:
+            producer_, self._producer = self._producer, None
+            if producer_ is not None:
+                producer_.close(timeout=0)
+            raise StorageError(
+                f"the snapshot of {snapshot.task} was not taken ({type(error).__name__}: {error})",
+                where=self._address.where,
+                hint="it is made again; where another worker has taken over, this one lets go by itself",
+            ) from error
+
+    def _begun(self) -> KafkaProducer:
+        if self._producer is None:
+            producer = kafka_client.producer(
+                self._address,
+                transactional_id=self._name,
+                transaction_timeout_ms=TRANSACTION_MS,
+                delivery_timeout_ms=TRANSACTION_MS,
+                request_timeout_ms=5_000,
+                retry_backoff_ms=5,
+            )
+            producer.init_transactions()
+            self._producer = producer
+        return self._producer
+
+    def _rows(self, task: str) -> Iterator[tuple[bytes, Row]]:
+        """The live rows of a task, however many writers there were before."""
+        place = TopicPartition(self._topic, self._partition(task))
+        prefix = task.encode() + _END
+        rows: dict[bytes, bytes] = {}
+        reader = kafka_client.consumer(self._address, isolation_level="read_committed")
+        try:
+            with kafka_client.guarded(self._address):
+                # What a writer left open that died ends here too: only then is it known what was committed behind it.
+                with_open = self._end(place)
+                reader.assign([place])
+                reader.seek_to_beginning(place)
+                heard = time.monotonic()
+                while reader.position(place, timeout_ms=10_000) < with_open:
+                    fetched = reader.poll(timeout_ms=200, max_records=10_000)
+                    for message in fetched.get(place, ()):
+                        if not message.key.startswith(prefix):
+                            continue
+                        if message.value is None:
+                            rows.pop(message.key, None)
+                        else:
+                            rows[message.key] = message.value
+                    if fetched:
+                        heard = time.monotonic()
+                    elif time.monotonic() - heard > PATIENCE:
+                        raise StorageError(
+                            f"the snapshot of {task} cannot be read to its end",
+                            where=self._address.where,
+                            hint="look at the brokers; it is tried again by itself",
+                        )
+        finally:
+            reader.close()
+        for key, value in rows.items():
+            try:
+                yield key, _DECODE(value)
+            except msgspec.MsgspecError as error:
+                raise self._damaged(task, f"a row cannot be read ({error})") from error
+
+    def _end(self, place: Any) -> int:
+        asker = kafka_client.consumer(self._address)
+        try:
+            return int(asker.end_offsets([place], timeout_ms=10_000)[place])
+        finally:
+            asker.close()
+
+    def _joined(self, task: str, name: str, found: dict[int, Row]) -> bytes:
+        parts = found[0].parts if 0 in found else len(found) + 1
+        if any(part not in found for part in range(parts)):
+            raise self._damaged(task, f"the bucket {name!r} lacks a part")
+        return b"".join(found[part].content for part in range(parts))
+
+    def _damaged(self, task: str, what: str) -> DamagedError:
+        hint = "delete the topic and make it anew with `tocsin topics --create`; the state is rebuilt from the log"
+        return DamagedError(f"the snapshot of {task}: {what}", where=self._topic, hint=hint)
+
+    def _partition(self, task: str) -> int:
+        number = task.rpartition("/")[2]
+        return (int(number) if number.isdigit() else crc32(task.encode())) % self._partitions
+
+
+def _latest(rows: list[tuple[bytes, Row]]) -> _Known:
+    lineage = max(row.lineage for _, row in rows)
+    own = [(key, row) for key, row in rows if row.lineage == lineage]
+    parts = {}
+    for key, row in own:
+        if row.parts > 1:
+            parts[_name(key, key.split(_END, 1)[0].decode())] = row.parts
+    return _Known(own[0][1].version, lineage, parts)
+
+
+def _key(task: str, name: str, part: int) -> bytes:
+    key = task.encode() + _END + name.encode()
+    return key if part == 0 else key + _END + str(part).encode()
+
+
+def _name(key: bytes, task: str) -> str:
+    return key[len(task.encode()) + 1 :].split(_END, 1)[0].decode()

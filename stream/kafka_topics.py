@@ -1,0 +1,168 @@
+"""The topics of a Kafka log: what each must be like, what is wrong with those that are there, and making them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from stream import kafka_client
+from stream.errors import StorageError
+from stream.kafka_address import Address
+
+EVENTS: Final = "events"
+FINDINGS: Final = "findings"
+STATE: Final = "state"
+DEAD: Final = "dead"
+DAY_MS: Final = 86_400_000
+FOREVER: Final = -1
+_TIME: Final = "message.timestamp.type"
+_POLICY: Final = "cleanup.policy"
+_RETENTION: Final = "retention.ms"
+_SIZE: Final = "max.message.bytes"
+_REPLICAS_NEEDED: Final = "min.insync.replicas"
+
+
+class Wanted(NamedTuple):
+    """A topic as it must be: partitions (None where any number does), and settings that must be so."""
+
+    name: str
+    purpose: str
+    partitions: int | None
+    settings: Mapping[str, str]
+
+
+class Topic(NamedTuple):
+    """A topic as it is; `partitions` is 0 where there is none."""
+
+    name: str
+    purpose: str
+    partitions: int
+    replication: int
+    settings: Mapping[str, str]
+    faults: tuple[str, ...]
+    mend: str
+
+
+def wanted(address: Address, partitions: int | None, days: float) -> list[Wanted]:
+    """The topics of a log: `partitions` of events (and of state), events kept for so many days.
+
+    Where `partitions` is None any number of them does.
+    """
+    record = {_SIZE: str(kafka_client.LARGEST)}
+    kept = {_POLICY: "delete", _RETENTION: str(int(days * DAY_MS)), _TIME: "LogAppendTime", **record}
+    findings = kept | {_RETENTION: str(FOREVER)}
+    compact = {_POLICY: "compact", **record}
+    names = {purpose: f"{address.prefix}.{purpose}" for purpose in (EVENTS, FINDINGS, STATE, DEAD)}
+    return [
+        Wanted(names[EVENTS], "event frames, control records and ticks", partitions, kept),
+        Wanted(names[FINDINGS], "findings and operators' acts, in one order for all", 1, findings),
+        Wanted(names[STATE], "snapshots of the detectors' state", partitions, compact),
+        Wanted(names[DEAD], "records that could not be read, with the reason", 1, compact),
+    ]
+
+
+def inspect(address: Address, wants: Sequence[Wanted], replication: int) -> list[Topic]:
+    """The topics as they are, each with its faults and the command that mends them. Raises StorageError."""
+    client = kafka_client.admin(address)
+    try:
+        with kafka_client.guarded(address):
+            there = {topic["name"]: topic for topic in client.describe_topics() if not topic.get("error_code")}
+            present = [want.name for want in wants if want.name in there]
+            resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in present]
+            described = client.describe_configs(resources, config_filter="all") if resources else {}
+            nodes = len(client.describe_cluster()["brokers"])
+    finally:
+        client.close()
+    settings = {name: _values(found) for name, found in described.get("topic", {}).items()}
+    return [
+        _judged(want, there.get(want.name), settings.get(want.name, {}), min(replication, nodes), address)
+        for want in wants
+    ]
+
+
+def create(address: Address, wants: Sequence[Wanted], replication: int) -> list[str]:
+    """Make the topics that are missing; their names. Raises StorageError saying why one cannot be made."""
+    missing = {topic.name for topic in inspect(address, wants, replication) if not topic.partitions}
+    if not missing:
+        return []
+    client = kafka_client.admin(address)
+    try:
+        with kafka_client.guarded(address):
+            copies = min(replication, len(client.describe_cluster()["brokers"]))
+            client.create_topics(
+                {
+                    want.name: {
+                        "num_partitions": want.partitions or 8,
+                        "replication_factor": copies,
+                        "configs": {**want.settings, _REPLICAS_NEEDED: str(max(1, copies - 1))},
+                    }
+                    for want in wants
+                    if want.name in missing
+                },
+                wait_for_metadata=True,
+            )
+    except StorageError as error:
+        if isinstance(error.__cause__, TopicAlreadyExistsError):
+            return create(address, wants, replication)  # somebody else was making them at the same moment
+        raise
+    finally:
+        client.close()
+    return sorted(missing)
+
+
+def partitions_of(address: Address, name: str) -> int:
+    """How many partitions a topic has, 0 where there is none. Raises StorageError where Kafka does not answer."""
+    consumer = kafka_client.consumer(address)
+    try:
+        return len(consumer.partitions_for_topic(name) or ())
+    except KafkaError as error:
+        raise kafka_client.explained(address, error) from error
+    finally:
+        consumer.close()
+
+
+def _values(found: Any) -> dict[str, str]:
+    return {name: str(entry["value"] if isinstance(entry, dict) else entry) for name, entry in found.items()}
+
+
+def _judged(want: Wanted, found: Any, settings: Mapping[str, str], replication: int, address: Address) -> Topic:
+    servers = ",".join(address.servers)
+    if found is None:
+        return Topic(want.name, want.purpose, 0, 0, {}, ("is missing",), "tocsin topics --create")
+    faults: list[str] = []
+    mends: list[str] = []
+    partitions = found["partitions"]
+    copies = min((len(partition["replica_nodes"]) for partition in partitions), default=0)
+    if want.partitions is not None and len(partitions) != want.partitions:
+        faults.append(f"has {len(partitions)} partitions, not {want.partitions}")
+        mends.append(
+            f"kafka-topics.sh --bootstrap-server {servers} --delete --topic {want.name} && tocsin topics --create"
+            "  # what stands in it is lost: keys move with the number of partitions"
+        )
+    if copies < replication:
+        faults.append(f"has {copies} replicas, not {replication}")
+        mends.append(f"kafka-reassign-partitions.sh --bootstrap-server {servers} …  # to {replication} replicas")
+    wrong = {name: value for name, value in want.settings.items() if not _fits(name, value, settings.get(name))}
+    if wrong:
+        faults += [f"has {name}={settings.get(name)}, not {value}" for name, value in wrong.items()]
+        change = ",".join(f"{name}={value}" for name, value in wrong.items())
+        mends.append(
+            f"kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics --entity-name {want.name}"
+            f" --add-config {change}"
+        )
+    shown = {name: settings[name] for name in (*want.settings, _REPLICAS_NEEDED) if name in settings}
+    return Topic(want.name, want.purpose, len(partitions), copies, shown, tuple(faults), "; ".join(mends))
+
+
+def _fits(name: str, value: str, found: str | None) -> bool:
+    """Whether a setting is as wanted; keeping longer and taking larger records is fine."""
+    if found is None:
+        return False
+    if name == _RETENTION:
+        return int(found) == FOREVER or (int(value) != FOREVER and int(found) >= int(value))
+    if name == _SIZE:
+        return int(found) >= int(value)
+    if name == _POLICY:
+        return set(found.strip("[]").replace(" ", "").split(",")) == {value}
+    return found == value

@@ -1,0 +1,110 @@
+"""A real Kafka from its published jars: one broker a run, and further ones for tests that kill theirs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from stream import kafka_topics
+from stream.kafka_address import Address, parse_address
+from tests.services.postgres import free_port
+from tests.services.run import MissingError, ended, keep, log_tail, shared_server
+
+VARIABLE = "TOCSIN_TEST_KAFKA"
+SCRIPT = Path(__file__).parents[2] / "deploy" / "kafka" / "run.sh"
+READY = 60.0
+LACKING = 3
+"""The script's exit code for a machine without JDK or Maven."""
+
+
+def shared_kafka() -> str:
+    """host:port of the run's broker, or of the one that the environment names; raises MissingError where none is."""
+    return os.environ.get(VARIABLE) or shared_server("kafka", start_kafka)
+
+
+def start_kafka(folder: Path) -> str:
+    """Prepare and start a broker; gives host:port once it takes records."""
+    prepare()
+    return OwnBroker(folder).start()
+
+
+def prepare() -> None:
+    """Get the jars where that has not been done, saying so on stderr as it takes its time.
+
+    Raises MissingError where JDK or Maven is missing, RuntimeError with Maven's words where it fails.
+    """
+    with subprocess.Popen([str(SCRIPT)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            sys.stderr.write(line)
+            lines.append(line.strip())
+    if process.returncode == LACKING:
+        raise MissingError(f"{' '.join(lines)}; or let {VARIABLE} point at a broker (host:port)")
+    if process.returncode:
+        raise RuntimeError("\n".join(lines))
+
+
+class OwnBroker:
+    """A broker with its data in a folder; it can be killed and started again at the same port."""
+
+    def __init__(self, folder: Path, settings: tuple[str, ...] = ()) -> None:
+        self.folder = folder
+        self.port = 0
+        self._settings = settings
+        self._keeper = 0
+
+    def start(self) -> str:
+        """Start and wait until it leads its partitions; raises RuntimeError with the log."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for _ in range(5):
+            # A free port may be taken before the broker has it, so try again; once it had one it keeps it.
+            port = self.port or free_port()
+            command = [str(SCRIPT), str(self.folder / "home"), str(port), *self._settings]
+            self._keeper = keep(self.folder, command)
+            if wait_ready(f"127.0.0.1:{port}", self.folder):
+                self.port = port
+                return f"127.0.0.1:{port}"
+            if not ended(self.folder):
+                self.kill()
+                break
+        raise RuntimeError(f"Kafka did not start: {log_tail(self.folder)}")
+
+    def kill(self) -> None:
+        """Kill the broker as kill -9 does; its data stay."""
+        if not ended(self.folder):
+            os.kill(self._keeper, signal.SIGTERM)
+        deadline = time.monotonic() + READY
+        while not ended(self.folder) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def wait_ready(server: str, folder: Path) -> bool:
+    """Wait until a broker is registered and not fenced: an open port alone is too early."""
+    deadline = time.monotonic() + READY
+    while time.monotonic() < deadline and not ended(folder):
+        try:
+            client = KafkaAdminClient(bootstrap_servers=server, bootstrap_timeout_ms=2000, request_timeout_ms=3000)
+        except KafkaError:
+            time.sleep(0.1)
+            continue
+        try:
+            if client.describe_cluster()["brokers"]:
+                return True
+        except KafkaError:
+            time.sleep(0.1)
+        finally:
+            client.close()
+    return False
+
+
+def fresh_log(server: str, prefix: str, partitions: int = 1) -> Address:
+    """The address of a new log with topics of its own."""
+    address = parse_address(f"kafka://{server}/{prefix}", {})
+    kafka_topics.create(address, kafka_topics.wanted(address, partitions, 7), 1)
+    return address
