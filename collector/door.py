@@ -21,7 +21,7 @@ LATER: Final = 15
 
 Cause = Literal["", "none", "unknown", "revoked", "busy", "large", "content"]
 Handler = Callable[[Request, Key], Awaitable[Response]]
-Answer = Callable[["Refused"], Response]
+Answer = Callable[[Request, "Refused"], Response]
 
 
 class Refused(Exception):  # noqa: N818  # not an error of the program: an answer on its way out
@@ -71,7 +71,7 @@ class Door:
                 return await handle(request, self._key(request, scheme))
             except Refused as refused:
                 self._told(str(refused.status))
-                return (answer or plain)(refused)
+                return (answer or plain)(request, refused)
 
         return guard
 
@@ -165,7 +165,7 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def plain(refused: Refused) -> Response:
+def plain(_: Request, refused: Refused) -> Response:
     """A refusal as JSON: `{error, hint}`."""
     return json_reply(refused.status, {"error": refused.error, "hint": refused.hint}, refused.headers)
 

@@ -18,6 +18,8 @@ JSON_TYPE: Final = "application/json"
 PROTOBUF_TYPE: Final = "application/x-protobuf"
 MOST: Final = 50_000
 """Spans or log records of one request at most."""
+BRACKETS: Final = 500_000
+"""Opening brackets of a request in JSON at most: some thousands of spans with all that they carry."""
 ATTRIBUTES: Final = 512
 """Attributes of one span at most; what comes after them is not looked at."""
 
@@ -49,7 +51,7 @@ class Telemetry:
 def spans(body: bytes, content_type: str) -> Iterator[Telemetry]:
     """The spans of an export request; raises RecordError where it is none, or holds too many."""
     if json_said(body, content_type):
-        return _json(decode_object(body), "resourceSpans", "scopeSpans", "spans", _json_span)
+        return _json(decode_object(body, BRACKETS), "resourceSpans", "scopeSpans", "spans", _json_span)
     request = _parsed(ExportTraceServiceRequest(), body)
     _few(sum(len(scope.spans) for resource in request.resource_spans for scope in resource.scope_spans))
     return _protobuf_spans(request)
@@ -58,7 +60,7 @@ def spans(body: bytes, content_type: str) -> Iterator[Telemetry]:
 def records(body: bytes, content_type: str) -> Iterator[Telemetry]:
     """The log records of an export request; raises RecordError as `spans` does."""
     if json_said(body, content_type):
-        return _json(decode_object(body), "resourceLogs", "scopeLogs", "logRecords", _json_log)
+        return _json(decode_object(body, BRACKETS), "resourceLogs", "scopeLogs", "logRecords", _json_log)
     request = _parsed(ExportLogsServiceRequest(), body)
     _few(sum(len(scope.log_records) for resource in request.resource_logs for scope in resource.scope_logs))
     return _protobuf_logs(request)

@@ -28,12 +28,12 @@ _HASHED: Final = re.compile(r"(?:sha256|jti|hmac)[:-]", re.IGNORECASE)
 _BRACKETED: Final = re.compile(r"\[([0-9A-Fa-f:.%]+)\](?::\d+)?")
 
 
-def decode_object(record: bytes) -> dict[str, Any]:
+def decode_object(record: bytes, brackets: int = BRACKETS) -> dict[str, Any]:
     """The JSON object that a record is; raises RecordError where it is none, or is nested too deep."""
-    if len(record) > 2 * DEPTH and deep(record):
+    if len(record) > 2 * DEPTH and deep(record, brackets):
         raise RecordError(
             "too_deep",
-            f"nested deeper than {DEPTH} levels, or more than {BRACKETS} brackets",
+            f"nested deeper than {DEPTH} levels, or more than {brackets} brackets",
             hint="leave the value out at the source",
         )
     try:

@@ -1,26 +1,34 @@
-"""The listener: `POST /v1/events` and `GET /v1/producer` for everything that holds a collector key."""
+"""The listener: `POST /v1/events` in any format, `GET /v1/producer`, and the other inputs that come over HTTP."""
 
 import asyncio
 import time
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from collector.admit import CHUNK, Admitted, admit
+from collector.admit import CHUNK, admit
 from collector.door import LATER, Door, Refused, json_reply, media_type
+from collector.formats.native import FORMAT as NATIVE
 from collector.intake import Intake
 from collector.keys import Key, Keys
 from collector.limits import Limits
 from collector.lines import TYPES, Lines, split
-from collector.observer import Observer, tell
+from collector.observer import Observer
 from collector.producer import FactsSource, document
+from collector.push.cloudevents import CloudEvents
+from collector.push.hec import Hec
+from collector.push.otlp import Otlp
+from collector.push.pushed import Delivery, Pushed
+from collector.reading import Record
+from collector.tally import Tallies
 from stream.dedup import Duplicates
 from stream.log import Log
 
+NAME: Final = "events"
+"""What the status and the metrics call this input."""
 POLL: Final = 0.25
 """Seconds between looks for a change while a producer waits."""
 EXAMPLE: Final = "send application/x-ndjson (with curl: -H 'Content-Type: application/x-ndjson' --data-binary @FILE)"
@@ -43,9 +51,12 @@ class Listener:
         clock: Callable[[], float] = time.time,
         limits: Limits | None = None,
         duplicates: Duplicates | None = None,
+        tallies: Tallies | None = None,
     ) -> None:
         self.door = Door(keys, limits or Limits(), lambda status: observer.rejected(status, 1))
         self.intake = Intake(log, duplicates)
+        self.tallies = Tallies() if tallies is None else tallies
+        self.pushed = Pushed(self.door, self.intake, observer, self.tallies, clock)
         self._facts_source = facts_source
         self._observer = observer
         self._clock = clock
@@ -54,6 +65,9 @@ class Listener:
         self.routes = [
             Route("/v1/events", self.door.guarded(self._post_events), methods=["POST"]),
             Route("/v1/producer", self.door.guarded(self._get_producer), methods=["GET"]),
+            *Hec(self.pushed).routes,
+            *CloudEvents(self.pushed).routes,
+            *Otlp(self.pushed).routes,
         ]
 
     @property
@@ -66,33 +80,36 @@ class Listener:
         self._closing = True
 
     async def _post_events(self, request: Request, key: Key) -> Response:
-        begin = time.perf_counter()
         async with self.door.body(request, key.id, TYPES, EXAMPLE) as body:
+            form = self.pushed.asked(request)
             lines = split(body, media_type(request), self.door.limits.lines)
             if not lines.lines:
                 raise Refused(400, "the body has no events", "send one JSON object a line")
-            answer = await self._take(lines, body, key)
-        self._observer.received(len(body), time.perf_counter() - begin)
-        return answer
+            delivery = self.pushed.begin(NAME, body, key)
+            if form is NATIVE:
+                await self._admit(delivery, lines)
+            else:
+                records = [Record(line, number) for line, number in zip(lines.lines, lines.numbers, strict=True)]
+                await self.pushed.read(delivery, records, form)
+            good = len(delivery.admitted.events)
+            kept = await self.pushed.keep(delivery)
+        rejected = delivery.admitted.rejected
+        reply = {"accepted": kept.accepted, "duplicates": kept.duplicates, "rejected": rejected}
+        if good or not rejected:
+            return json_reply(200, reply)
+        hint = "see `rejected` for each line's fault"
+        return json_reply(400, {"error": "no line could be used", "hint": hint, **reply})
 
-    async def _take(self, lines: Lines, body: bytes, key: Key) -> Response:
-        received = self._clock()
-        admitted = Admitted()
+    async def _admit(self, delivery: Delivery, lines: Lines) -> None:
+        delivery.records = len(lines.lines)
         for at in range(0, len(lines.lines), CHUNK):
             if at:
                 # A large body must not keep others waiting.
                 await asyncio.sleep(0)
             chunk = slice(at, at + CHUNK)
             joined = lines.joined if len(lines.lines) <= CHUNK else None
-            admit(admitted, lines.lines[chunk], lines.numbers[chunk], key, self.door.limits.line, joined)
-        good = len(admitted.events)
-        kept = await self.intake.keep(admitted, sha256(body).hexdigest(), key, received)
-        tell(self._observer, kept, admitted.reasons)
-        reply = {"accepted": kept.accepted, "duplicates": kept.duplicates, "rejected": admitted.rejected}
-        if good:
-            return json_reply(200, reply)
-        hint = "see `rejected` for each line's fault"
-        return json_reply(400, {"error": "no line could be used", "hint": hint, **reply})
+            longest = self.door.limits.line
+            admit(delivery.admitted, lines.lines[chunk], lines.numbers[chunk], delivery.key, longest, joined)
 
     async def _get_producer(self, request: Request, key: Key) -> Response:
         wait = request.query_params.get("wait", "0")

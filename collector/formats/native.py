@@ -100,7 +100,7 @@ def parse_lines(payload: bytes, lines: Sequence[bytes]) -> list[AuditEvent] | No
     return events
 
 
-def deep(line: bytes) -> bool:
+def deep(line: bytes, brackets: int = BRACKETS) -> bool:
     """Whether a line is nested deeper, or has more brackets outside of its texts, than is allowed."""
     if line.count(b"[") + line.count(b"{") <= DEPTH:
         return False
@@ -108,10 +108,10 @@ def deep(line: bytes) -> bool:
     # leaves all else inside or outside of texts as it was.
     marks = line.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _BUT_QUOTES_AND_BRACKETS)
     outside = b"".join(marks.replace(b'""', b"").split(b'"')[::2])
-    if outside.count(b"[") + outside.count(b"{") > BRACKETS:
+    if outside.count(b"[") + outside.count(b"{") > brackets:
         return True
     depth = deepest = 0
-    for bracket in outside[: 2 * BRACKETS]:
+    for bracket in outside[: 2 * brackets]:
         if bracket in b"[{":
             depth += 1
             deepest = max(deepest, depth)
