@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -87,11 +88,14 @@ class OwnBroker:
 def wait_ready(server: str, folder: Path) -> bool:
     """Wait until a broker is registered and not fenced: an open port alone is too early."""
     deadline = time.monotonic() + READY
+    host, _, port = server.rpartition(":")
     while time.monotonic() < deadline and not ended(folder):
         try:
-            client = KafkaAdminClient(bootstrap_servers=server, bootstrap_timeout_ms=2000, request_timeout_ms=3000)
-        except KafkaError:
-            time.sleep(0.1)
+            # A client that finds nobody leaves its sockets open, so it is made only once somebody is there.
+            socket.create_connection((host, int(port)), 1).close()
+            client = KafkaAdminClient(bootstrap_servers=server, bootstrap_timeout_ms=30_000, request_timeout_ms=3000)
+        except (OSError, KafkaError):
+            time.sleep(0.05)
             continue
         try:
             if client.describe_cluster()["brokers"]:
