@@ -252,7 +252,8 @@ class Engine:
             for table in self._tables:
                 table.sweep(self.clock)
         for table in self._tables:
-            table.pack_quiet(self.clock, PACKED_PER_FRAME)
+            if table.quiet:
+                table.pack_quiet(self.clock, PACKED_PER_FRAME)
         if self._untidy:
             self._untidy -= 1
             for table in self._tables:
@@ -274,7 +275,7 @@ class Engine:
                 return live
             flood.note(event.tenant, source, event.producer, self.clock)
             live = table.add(raw, identity, self.clock)
-        if table.volume and table.kind == "principal" and not live.warm():
+        if table.volume and not live.peers and table.kind == "principal" and not live.warm():
             group = keys.population(event, self.facts)
             live.peers = keys.digest("population", group, self._secret) if group is not None else 0
         return live

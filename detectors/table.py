@@ -17,7 +17,7 @@ BUCKET_SHIFT: Final = 64 - BUCKET_BITS
 BUCKETS: Final = 1 << BUCKET_BITS
 """Entities lie in 4,096 buckets by the first bits of their ids."""
 BUSY_MINUTES: Final = 10
-"""Minutes of the clock without an event after which an entity is packed."""
+"""Minutes of the clock without an event after which an entity is packed where there are many."""
 HOUR: Final = 3_600
 STUB_MINUTES: Final = 60
 """Minutes without an event after which an entity is forgotten of which there is nothing to remember."""
@@ -61,7 +61,7 @@ class Table:
         self._secret = secret
         self.live_limit = live_limit
         self._victims: list[Live] = []
-        self._quiet: list[Live] = []
+        self.quiet: list[Live] = []
         starts = [detector.start(kind) for detector in self.detectors]
         self._codecs: list[Codec[Any]] = [Codec(type(start)) for start in starts]
         self._fresh = [codec.pack(start) for codec, start in zip(self._codecs, starts, strict=True)]
@@ -237,15 +237,21 @@ class Table:
                 self.changed.add(identity)
 
     def sweep(self, clock: float) -> None:
-        """Look for the live entities that had no event for a while: the next ones to pack."""
+        """Look for the live entities that had no event for a while, once half the seats are taken, to pack them next.
+
+        Below that they are kept, since most are about to have a cell settled or another event.
+        """
+        if len(self.live) * 2 <= self.live_limit:
+            self.quiet = []
+            return
         before = int(clock) // 60 - BUSY_MINUTES
-        self._quiet = [live for live in self.live.values() if live.seen < before]
+        self.quiet = [live for live in self.live.values() if live.seen < before]
 
     def pack_quiet(self, clock: float, limit: int) -> None:
         """Pack some of those that `sweep` found, unless an event came since."""
         before = int(clock) // 60 - BUSY_MINUTES
-        for _ in range(min(limit, len(self._quiet))):
-            live = self._quiet.pop()
+        for _ in range(min(limit, len(self.quiet))):
+            live = self.quiet.pop()
             if live.seen < before:
                 self._put_away(live, clock)
 
