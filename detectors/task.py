@@ -51,6 +51,13 @@ class _Meta(msgspec.Struct, array_like=True):
     known: int = -1
 
 
+def resume(engine: Folding, snapshot: Snapshot) -> _Meta:
+    """Bring an engine to where a snapshot of this task was made, and what else the snapshot says."""
+    meta = msgspec.msgpack.decode(snapshot.meta, type=_Meta)
+    engine.restore(meta.engine, {name: bucket for name, bucket in snapshot.buckets.items() if bucket is not None})
+    return meta
+
+
 class DetectTask:
     """Folds the frames of one partition in order.
 
@@ -76,6 +83,8 @@ class DetectTask:
         self._stream = stream
         self._outputs = outputs
         self._task = task
+        self._state = f"{task}/{stream.partition}"
+        self._unsaved: Snapshot | None = None
         self._tick = tick
         self._observer = observer
         self._known = -1
@@ -123,18 +132,19 @@ class DetectTask:
         if self.position == self._saved:
             return
         self.flush()
-        meta, buckets = self._engine.snapshot()
-        whole = msgspec.msgpack.encode(_Meta(meta, self._out_position, self._told, self._known))
+        if self._unsaved is None:
+            meta, buckets = self._engine.snapshot()
+            whole = msgspec.msgpack.encode(_Meta(meta, self._out_position, self._told, self._known))
+            self._unsaved = Snapshot(self._state, self._engine.version, self.position, whole, buckets)
         crash_point("detect.before_snapshot")
-        self._log.save(Snapshot(self._task, self._engine.version, self.position, whole, buckets))
-        self._saved = self.position
+        # One that could not be kept is tried again as it is: the engine gives what changed once only.
+        self._log.save(self._unsaved)
+        self._saved, self._unsaved = self._unsaved.position, None
 
     def _restore(self) -> None:
-        snapshot = self._log.load(self._task)
+        snapshot = self._log.load(self._state)
         if snapshot is not None and snapshot.version == self._engine.version:
-            meta = msgspec.msgpack.decode(snapshot.meta, type=_Meta)
-            present = {name: bucket for name, bucket in snapshot.buckets.items() if bucket is not None}
-            self._engine.restore(meta.engine, present)
+            meta = resume(self._engine, snapshot)
             self.position = self._saved = snapshot.position
             self._out_position = meta.outputs
             self._told = meta.told

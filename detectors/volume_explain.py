@@ -26,11 +26,11 @@ def explain(
     minute = int(event.time) // 60
     cell = hours.get(minute // 60)
     if cell is None:
-        yield Measure("calls in this hour", 0, None, "calls", HOUR, "it came too late to be counted")
+        yield Measure("calls", 0, None, "calls", HOUR, "it came too late to be counted")
         return
     gates = cell.gates
     if not gates:
-        yield Measure("calls in this hour", cell.calls, None, "calls", HOUR, "too long ago: late events tell nothing")
+        yield Measure("calls", cell.calls, None, "calls", HOUR, "too long ago: late events tell nothing")
         return
     told = f"; told {cell.told} times already, each time for four times as much" if cell.told else ""
     amounts = (cell.calls, cell.size, cell.rows, 0, cell.spots)
@@ -41,7 +41,7 @@ def explain(
             bound = distinct(bound) if measure == RESOURCES else bound
             usual = expected.hour_amount(measure, minute // 60, 0.0)
             note = f"usually about {usual:,.0f}, by {basis(expected)}{told}"
-            yield Measure(f"{NAMES[measure]} in this hour", amount, bound, UNITS[measure], HOUR, note)
+            yield Measure(NAMES[measure], amount, bound, UNITS[measure], HOUR, note)
     for measure in (CALLS, BYTES, ROWS):
         bound = gates[MEASURES + measure]
         if bound < NEVER:
@@ -49,6 +49,6 @@ def explain(
                 sum(minutes[at][measure] for at in range(end - window + 1, end + 1) if at in minutes)
                 for end in range(minute, minute + window)
             )
-            yield Measure(f"{NAMES[measure]} in {window} minutes", most, bound, UNITS[measure], window * 60)
+            yield Measure(NAMES[measure], most, bound, UNITS[measure], window * 60)
     if event.bytes_quality not in (None, "exact"):
         yield Measure("size of this answer", 0, None, "bytes", 0, f"its size is {event.bytes_quality}")

@@ -95,7 +95,7 @@ class Account(NamedTuple):
 
 
 class Witness(Engine):
-    """An engine that folds up to one event and then tells of it. It is of no use for folding on after that frame."""
+    """An engine that folds up to one event and then tells of it; with `rest_of` it can go on folding after that."""
 
     def account(self, record: Record, index: int) -> Account:
         """Fold a record up to its event at an index, and say what became of that one."""
@@ -114,6 +114,10 @@ class Witness(Engine):
         views = tuple(self._views(named, marks, source, why, sampled=sampled, repeated=repeated))
         names = tuple(name for mark, name in MARKS if marks & mark)
         return Account(named.tenant, names, duplicate, denied, sampled, views, tuple(self._outlet.found))
+
+    def rest_of(self, record: Record, index: int) -> None:
+        """Fold what stands behind an event in its frame, once its account was given."""
+        self._fold(decode(record.frame)[index + 1 :], record.frame.header.source)
 
     def again(self, event: AuditEvent, source: str) -> list[View]:
         """The views of an event as they are now, after more was folded; none of them says why it was not stepped."""

@@ -23,6 +23,7 @@ from stream.log import FINDINGS
 from tocsin.moments import moment
 from tocsin.runtime import Runtime
 from tocsin.search import Query, search
+from tocsin.whynot.inquiry import Inquiries
 
 ACT_SECONDS: Final = 10.0
 """How long an operator's act may take to take effect before the answer says that it is on its way."""
@@ -45,6 +46,7 @@ class Api:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._inquiries = Inquiries(runtime)
 
     def routes(self) -> list[Route]:
         """All of them; what is not said to be open asks for the operator's token."""
@@ -59,6 +61,7 @@ class Api:
             Route("/api/v1/incidents/{id}/why", guarded(self._why)),
             Route("/api/v1/incidents/{id}/{act}", guarded(self._act), methods=["POST"]),
             Route("/api/v1/events", guarded(self._events)),
+            Route("/api/v1/why-not", guarded(self._inquiries.answer)),
             Route("/api/v1/refused", guarded(self._refused)),
         ]
 
@@ -70,7 +73,7 @@ class Api:
             try:
                 return await handler(request)
             except RejectedError as error:
-                return _error(404 if "no incident" in error.what else 400, error.what, error.hint)
+                return _error(404 if "no incident" in error.what or "no event with" in error.what else 400, error.what, error.hint)
             except TocsinError as error:
                 return _error(503, error.what, error.hint)
 

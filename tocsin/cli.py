@@ -18,6 +18,7 @@ COMMANDS: Final = (
     "keys",
     "incident",
     "search",
+    "why-not",
     "backtest",
     "import",
     "verify",
@@ -49,7 +50,7 @@ app = typer.Typer(
 )
 for _name in COMMANDS:
     # Only light modules are imported here; what a command needs it imports when it is called.
-    _module = import_module(f"tocsin.commands.{_name}{'_' if _name == 'import' else ''}")
+    _module = import_module(f"tocsin.commands.{_name.replace('-', '_')}{'_' if _name == 'import' else ''}")
     app.add_typer(_module.app, name=None if len(_module.app.registered_commands) == 1 else _name)
 
 
