@@ -161,15 +161,15 @@ class Regular:
 
     __slots__ = ("_before", "_habit", "_time", "_wins")
 
-    def __init__(self, habit: Habit, wins: Sightings, time: float) -> None:
+    def __init__(self, habit: Habit, wins: Sightings | None, time: float) -> None:
         self._habit = habit
-        self._wins = wins
+        self._wins = wins.keys if wins is not None else {}
         self._time = time
         self._before = int(time) // 60 - SETTLED
 
     def knows(self, key: int) -> bool:
         """Whether a key is in good standing."""
-        won = self._wins.keys.get(key)
+        won = self._wins.get(key)
         if won is not None and won.base <= self._before:
             return True
         return self._habit.knows(key, self._time)
@@ -177,7 +177,7 @@ class Regular:
     def known(self) -> Distinct:
         """All keys in good standing."""
         whole = self._habit.known(self._time)
-        for key, won in self._wins.keys.items():
+        for key, won in self._wins.items():
             if won.base <= self._before:
                 whole.add(key)
         return whole

@@ -41,10 +41,12 @@ class CrowdView:
         source = event.source_ip
         if source is None:
             return NOTHING
-        place = number(source)
         if event.outcome == "ok" or passed(event):
-            state.welcome(place, event)
+            habit = state.habit
+            if source not in habit.sure or not habit.begin <= event.time < habit.end:
+                state.welcome(source, number(source), event)
             return NOTHING
+        place = number(source)
         if not failed(event):
             return NOTHING
         attempt = attempt_of(event)

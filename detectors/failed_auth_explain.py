@@ -56,7 +56,7 @@ def _account(state: Account, event: AuditEvent, parameters: Mapping[str, float])
         note = f"{total.familiar} more from places that this account uses" if total.familiar else ""
         guesses = total.guesses + total.nobody + total.weak
         yield Measure("guesses at this account", guesses, bar.guesses, "guesses", bar.window, note)
-    if failed(event) and attempt_of(event).reason in LAPSED and state.lapsed.cells:
+    if failed(event) and attempt_of(event).reason in LAPSED and state.lapsed is not None:
         yield _retries(state.lapsed, event, parameters)
     if passed(event) and event.source_ip is not None:
         known = state.habit.knows(number(event.source_ip), event.time)
@@ -107,18 +107,20 @@ def _token(state: Token, event: AuditEvent, parameters: Mapping[str, float]) -> 
         (state.refused, "replay_refused", "refused"),
     ):
         most = 0
+        if seen is None:
+            continue
         for end in range(minute, minute + HOUR // MINUTE):
             most = max(most, len(seen.within(end - HOUR // MINUTE + 1, end)))
         if most:
             note = "places that it was used from before do not count" if done == "accepted" else ""
             yield Measure(f"sources from which this token was {done}", most, parameters[knob], "sources", HOUR, note)
-    if failed(event) and state.refusals.cells:
+    if failed(event) and state.refusals is not None:
         yield _retries(state.refusals, event, parameters)
 
 
-def _searched(search: Search, event: AuditEvent, parameters: Mapping[str, float]) -> Iterator[Measure]:
+def _searched(search: Search | None, event: AuditEvent, parameters: Mapping[str, float]) -> Iterator[Measure]:
     for (_, ring), (knob, what) in zip(
-        search.rings(),
+        (search or Search()).rings(),
         (
             ("probing_targets", "targets denied to this caller"),
             ("enumeration_targets", "targets asked for that were not there"),
@@ -146,10 +148,12 @@ def _windows(ring: Ring[Any], event: AuditEvent, seconds: int) -> Iterator[list[
 
 
 def _widest(
-    ring: Bouts, state: Guessing, event: AuditEvent, floor: Bar, ceiling: float, crowd: float
+    ring: Bouts | None, state: Guessing, event: AuditEvent, floor: Bar, ceiling: float, crowd: float
 ) -> tuple[Sum, Bar] | None:
     """Of the windows that hold the event the one with the most guesses, with the bar that it is held against."""
     best: tuple[Sum, Bar] | None = None
+    if ring is None:
+        return None
     for end in ring.ends(int(event.time) // MINUTE, floor.window // MINUTE):
         time = float(end * MINUTE)
         total = Sum(ring.window(end, floor.window // MINUTE), state.regular(time))

@@ -1,8 +1,8 @@
 """Guessing, seen from one entity: windows of bouts against a threshold that learns what is usual for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from detectors.failed_auth_bout import SETTLED, Bout, Bouts, Regular, SlowBouts, Sum
 from detectors.failed_auth_reasons import Attempt
@@ -10,41 +10,62 @@ from detectors.parts.distinct import Distinct
 from detectors.parts.extent import Evidence
 from detectors.parts.habit import HOUR, Habit
 from detectors.parts.moments import HELD, Sightings
+from detectors.parts.ring import Ring
 from detectors.parts.usual import Usual
 from tocsin_audit.event import AuditEvent
 
 MINUTE = 60
 
+R = TypeVar("R", bound=Ring[Any])
+
 
 class Guessing:
-    """Guesses by minute and by hour, the keys in good standing, successes of strangers, and the usual hourly count."""
+    """Guesses by minute and by hour, the keys in good standing, successes of strangers, and the usual hourly count.
 
-    minutes: Bouts
-    hours: SlowBouts
+    What most entities never need is made when it is needed.
+    """
+
+    __slots__ = ("habit", "hours", "minutes", "usual", "wins")
+
+    minutes: Bouts | None
+    hours: SlowBouts | None
     habit: Habit
-    wins: Sightings
-    usual: Usual
+    wins: Sightings | None
+    usual: Usual | None
 
     def __init__(self) -> None:
-        self.minutes = Bouts()
-        self.hours = SlowBouts()
+        self.minutes = None
+        self.hours = None
         self.habit = Habit()
-        self.wins = Sightings()
-        self.usual = Usual()
+        self.wins = None
+        self.usual = None
 
-    def count(self, key: int, inner: int, attempt: Attempt, event: AuditEvent, clock: float) -> bool:
-        """Count a guess; whether a count that decides became larger. What is no longer held counts no more."""
-        if not self.minutes.holds(event.time, clock):
-            return False
-        self.hours.cell(event.time).add(key, inner, attempt, event)
-        return self.minutes.cell(event.time).add(key, inner, attempt, event)
+    def count(self, key: int, inner: int, attempt: Attempt, event: AuditEvent, clock: float) -> Bouts | None:
+        """Count a guess; the minutes if a count that decides became larger. What is no longer held counts no more."""
+        minutes = self.minutes
+        if minutes is None:
+            minutes = self.minutes = Bouts()
+        if not minutes.holds(event.time, clock):
+            return None
+        hours = self.hours
+        if hours is None:
+            hours = self.hours = SlowBouts()
+        hours.cell(event.time).add(key, inner, attempt, event)
+        return minutes if minutes.cell(event.time).add(key, inner, attempt, event) else None
 
-    def welcome(self, key: int, event: AuditEvent) -> bool:
-        """Note a success; whether it is one of a stranger in a minute where that was not known."""
+    def welcome(self, text: Hashable, key: int, event: AuditEvent) -> bool:
+        """Note a success of a key, which a text stands for; whether it is a stranger's in a minute not known of."""
         time = event.time
         if key and self.habit.meet(key, time, event.late):
+            self.habit.trust(text, key, time)
             return False
-        return self.wins.add(key, int(time) // MINUTE)
+        return self.win(key, int(time) // MINUTE)
+
+    def win(self, key: int, minute: int) -> bool:
+        """Note a success of a stranger; whether it is new."""
+        if self.wins is None:
+            self.wins = Sightings()
+        return self.wins.add(key, minute)
 
     def regular(self, time: float) -> Regular:
         """Who is in good standing at a moment."""
@@ -52,31 +73,54 @@ class Guessing:
 
     def rest(self, clock: float) -> None:
         """Drop what is no longer held."""
-        if self.minutes.cells:
-            self.minutes.forget(clock)
-        if self.hours.cells:
-            self.hours.forget(clock)
-        if self.wins:
+        self.minutes = dropped(self.minutes, clock)
+        self.hours = dropped(self.hours, clock)
+        if self.wins is not None:
             self.wins.forget(int(clock) // MINUTE - HELD)
+            if not self.wins:
+                self.wins = None
 
     def fold(self, other: "Guessing") -> list[int]:
         """Fold what another counted; the numbers of the minutes that changed."""
         self.habit.update(other.habit)
-        self.wins.update(other.wins)
-        self.hours.update(other.hours)
+        if other.wins is not None:
+            if self.wins is None:
+                self.wins = Sightings()
+            self.wins.update(other.wins)
+        if other.hours is not None:
+            if self.hours is None:
+                self.hours = SlowBouts()
+            self.hours.update(other.hours)
+        if other.minutes is None:
+            return []
+        if self.minutes is None:
+            self.minutes = Bouts()
         return self.minutes.update(other.minutes)
 
     def learn(self, end: float, clock: float, floor: float) -> None:
         """Learn from the hour that ends here, unless it was out of the ordinary, and forget what is no longer held."""
-        cell = self.hours.cells.get(int(end) // HOUR - 1)
+        cell = self.hours.cells.get(int(end) // HOUR - 1) if self.hours is not None else None
         count = 0
         barred = None
         if cell is not None:
             count = Sum([cell], self.regular(end - HOUR)).guesses
             barred = Distinct(key for key, tries in cell.tries.items() if tries.guesses >= BARRED)
-        self.usual.settle(end, count, count >= floor)
+        if count and self.usual is None:
+            self.usual = Usual()
+        if self.usual is not None:
+            self.usual.settle(end, count, count >= floor)
+            if not self.usual:
+                self.usual = None
         self.habit.settle(end, barred)
         self.rest(clock)
+
+
+def dropped(ring: R | None, clock: float) -> R | None:
+    """A ring without what is no longer held; None where nothing is left."""
+    if ring is None:
+        return None
+    ring.forget(clock)
+    return ring if ring.cells else None
 
 
 BARRED = 3
@@ -98,7 +142,7 @@ def raised(bar: Bar, state: Guessing, time: float, ceiling: float, crowd: float)
     are in good standing: a company behind one address mistypes more often than a person does.
     """
     factor = 1.0
-    usual = state.usual.at(time)
+    usual = state.usual.at(time) if state.usual is not None else 0
     if usual:
         factor = usual * min(bar.window, HOUR) / HOUR / bar.guesses
     if crowd and bar.keys:
@@ -130,7 +174,7 @@ Level = Callable[[Sum, Bar], int]
 
 
 def reached(
-    ring: Bouts,
+    ring: Bouts | None,
     state: Guessing,
     number: int,
     floor: Bar,
@@ -146,6 +190,8 @@ def reached(
     summed up again for as many events.
     """
     found: list[Reached] = []
+    if ring is None:
+        return found
     for end in ring.ends(number, floor.window // ring.seconds):
         last = ring.cells[end]
         if last.skip > 0 and not anew:
@@ -163,7 +209,7 @@ def slowly(state: Guessing, end: float, floor: Bar, level: Level, ceiling: float
     Judged at the close of the hour, when it is known who of those that failed got in.
     """
     number = int(end) // HOUR - 1
-    if number not in state.hours.cells:
+    if state.hours is None or number not in state.hours.cells:
         return None
     cells = state.hours.window(number, floor.window // HOUR)
     if sum(cell.extent.count for cell in cells) < floor.guesses:

@@ -9,7 +9,7 @@ from detectors.failed_auth_source import account
 from detectors.parts.distinct import Distinct, union
 from detectors.parts.extent import Evidence, Extent
 from detectors.parts.habit import Habit
-from detectors.parts.keyed import number
+from detectors.parts.keyed import number, pair
 from detectors.parts.ring import Ring
 from detectors.telling import level_of, plural, tell
 from stream.finding import Finding
@@ -17,48 +17,56 @@ from tocsin_audit.event import AuditEvent
 
 CELL: Final = 300
 FAMILIAR: Final = 0.5
-"""The share of the sources refused that must be familiar: an attack from everywhere is no outage."""
+"""The share of the callers refused that must be familiar there: an attack from everywhere is no outage."""
+
+
+def caller(event: AuditEvent) -> int:
+    """Who called from where, as a number; 0 where neither is known."""
+    who = event.user or event.client or event.agent or event.token
+    source = event.source_ip
+    return pair(source, who) if who is not None else number(source) if source is not None else 0
 
 
 class Refused:
-    """The refusals of one cell: how many, of how many callers, from how many sources."""
+    """The refusals of one cell: how many, of how many accounts, and of whom where."""
 
-    __slots__ = ("callers", "extent", "provider", "sources")
+    __slots__ = ("accounts", "callers", "extent", "provider")
 
     def __init__(self) -> None:
         self.extent = Extent()
-        self.callers = Distinct()
+        self.accounts = Distinct()
         self.provider = Distinct()
-        self.sources = Distinct()
+        self.callers = Distinct()
 
     def refuse(self, event: AuditEvent, reason: str) -> None:
         """Count a refusal that is not for a wrong secret."""
         self.extent.add(event)
         who = account(event) or (number(event.token) if event.token is not None else 0)
         if who:
-            self.callers.add(who)
+            self.accounts.add(who)
             if reason == PROVIDER:
                 self.provider.add(who)
-        if event.source_ip is not None:
-            self.sources.add(number(event.source_ip))
+        key = caller(event)
+        if key:
+            self.callers.add(key)
 
     def update(self, other: "Refused") -> None:
         """Count all that another counted."""
         self.extent.update(other.extent)
+        self.accounts.update(other.accounts)
         self.callers.update(other.callers)
         self.provider.update(other.provider)
-        self.sources.update(other.sources)
 
     def pack(self) -> Any:
         """The attributes in a fixed order."""
-        return [self.extent.pack(), self.callers.pack(), self.provider.pack(), self.sources.pack()]
+        return [self.extent.pack(), self.accounts.pack(), self.provider.pack(), self.callers.pack()]
 
     @classmethod
     def unpack(cls, packed: Any) -> "Refused":
         """The part that `pack` wrote."""
         made = cls()
         made.extent = Extent.unpack(packed[0])
-        made.callers, made.provider, made.sources = (Distinct.unpack(keys) for keys in packed[1:])
+        made.accounts, made.provider, made.callers = (Distinct.unpack(keys) for keys in packed[1:])
         return made
 
 
@@ -85,22 +93,35 @@ class OutageView:
         if reason != SECRET and ring.holds(event.time, clock):
             ring.cell(event.time).refuse(event, reason)
 
-    def settle(self, ring: RefusedRing, passed: int, habit: Habit, entity: Entity, start: int) -> Sequence[Finding]:
-        """Judge the ten minutes that end with a cell, in which `passed` calls got through."""
+    def settle(
+        self, ring: RefusedRing, passed: Mapping[int, Distinct], habit: Habit, entity: Entity, start: int
+    ) -> Sequence[Finding]:
+        """Judge the five and the ten minutes that end with a cell; `passed` are by cell the callers who got through."""
         end = start // CELL
         if end not in ring.cells:
             return NOTHING
-        cells = ring.window(end, 2)
-        refused = sum(cell.extent.count for cell in cells)
-        if not refused or refused < self._share * (refused + passed):
+        found: dict[str, Finding] = {}
+        for width in (1, 2):
+            cells = ring.window(end, width)
+            through = len(union(passed[one] for one in range(end - width + 1, end + 1) if one in passed))
+            for one in self._judge(cells, through, habit, entity, start, width):
+                found.setdefault(one.id, one)
+        return list(found.values())
+
+    def _judge(
+        self, cells: Sequence[Refused], through: int, habit: Habit, entity: Entity, start: int, width: int
+    ) -> Sequence[Finding]:
+        callers = union(cell.callers for cell in cells)
+        refused = len(callers)
+        if not refused or refused < self._share * (refused + through):
             return NOTHING
         time = float(start)
-        sources = union(cell.sources for cell in cells)
-        strangers = sources.without(habit.known(time))
-        if habit.formed(time) and len(sources) and len(sources) - strangers >= FAMILIAR * len(sources):
-            count = len(union(cell.callers for cell in cells))
+        strangers = callers.without(habit.known(time))
+        if habit.formed(time) and refused - strangers >= FAMILIAR * refused:
+            count = len(union(cell.accounts for cell in cells))
         else:
             count = len(union(cell.provider for cell in cells))
+        shown = Evidence(cell.extent for cell in cells)
         return [
             tell(
                 self._detector,
@@ -112,12 +133,12 @@ class OutageView:
                 window=3_600,
                 level=level,
                 title="Authentication fails for everybody",
-                observed=f"{plural(count, 'caller')} refused {plural(refused, 'time')} within 10 minutes while "
-                f"{plural(passed, 'call')} got through",
+                observed=f"{plural(count, 'caller')} refused {plural(shown.count, 'time')} within "
+                f"{plural(5 * width, 'minute')} while {plural(through, 'caller')} got through",
                 expected=f"fewer than {self._callers * 4**level} familiar callers refused at once",
                 why="Callers who usually work from these places are refused together: the identity provider, a key "
                 "rotation or a release, not somebody guessing.",
-                shown=Evidence(cell.extent for cell in cells),
+                shown=shown,
                 confidence=0.8,
             )
             for level in range(level_of(count, self._callers) + 1)

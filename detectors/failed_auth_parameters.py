@@ -119,5 +119,12 @@ PARAMETERS: Final = (
         0.3,
         1.0,
     ),
-    Parameter("guarded_answers", 20, "answers", "in one hour that show that a server checks credentials", 1, 10_000),
+    Parameter(
+        "guarded_answers",
+        10,
+        "answers",
+        "by different callers or in different minutes that show that a server checks credentials",
+        1,
+        10_000,
+    ),
 )

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from detectors.base import NOTHING, Detector, Entity
 from detectors.failed_auth_bout import NOBODY, Sum
-from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, judge, reached, slowly
+from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, dropped, judge, reached, slowly
 from detectors.failed_auth_lapse import Refusals, retries
 from detectors.failed_auth_reasons import LAPSED, attempt_of, failed, passed
 from detectors.failed_auth_search import Search, SearchView
@@ -27,23 +27,26 @@ FAMILIAR: Final = 4
 class Account(Guessing):
     """What is kept of one account: guessing by source, refusals for expiry, and what was denied or not found."""
 
-    hands: Hands
-    lapsed: Refusals
-    search: Search
+    __slots__ = ("hands", "lapsed", "search")
+
+    hands: Hands | None
+    lapsed: Refusals | None
+    search: Search | None
 
     def __init__(self) -> None:
         super().__init__()
-        self.hands = Hands()
-        self.lapsed = Refusals()
-        self.search = Search()
+        self.hands = None
+        self.lapsed = None
+        self.search = None
 
     def rest(self, clock: float) -> None:
         """Drop what is no longer held."""
         super().rest(clock)
-        self.hands.forget(clock)
-        if self.lapsed.cells:
-            self.lapsed.forget(clock)
-        self.search.rest(clock)
+        if self.hands is not None and not self.hands.forget(clock):
+            self.hands = None
+        self.lapsed = dropped(self.lapsed, clock)
+        if self.search is not None and not self.search.rest(clock):
+            self.search = None
 
 
 class AccountView:
@@ -61,14 +64,20 @@ class AccountView:
     def step(self, state: Account, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event."""
         source = event.source_ip
-        place = number(source) if source is not None else NOBODY
         if event.outcome == "ok" or passed(event):
-            if place and state.habit.meet(place, event.time, event.late):
-                key = state.hands.use(event, strange=False)
-                return shared(self._detector, state.hands, entity, key, int(event.time) // MINUTE) if key else NOTHING
+            habit = state.habit
+            if source in habit.sure and habit.begin <= event.time < habit.end:
+                return self._familiar(state, entity, event)
+            place = number(source) if source is not None else NOBODY
+            if place and habit.meet(place, event.time, event.late):
+                habit.trust(source, place, event.time)
+                return self._familiar(state, entity, event)
             return self._stranger(state, entity, event, place)
         if failed(event):
+            place = number(source) if source is not None else NOBODY
             return self._failure(state, entity, event, place, facts.clock)
+        if state.search is None:
+            state.search = Search()
         return self._search.step(state.search, entity, event, facts)
 
     def merge(self, state: Account, partial: Account, entity: Entity) -> Sequence[Finding]:
@@ -76,14 +85,21 @@ class AccountView:
         found: list[Finding] = []
         for cell in state.fold(partial):
             found += self._bursts(state, entity, cell, anew=True)
-        if partial.wins:
+        if partial.wins and state.minutes is not None:
             for cell in sorted(state.minutes.cells):
                 found += self._success(state, entity, cell)
-        for cell in state.lapsed.update(partial.lapsed):
-            found += retries(
-                self._detector, state.lapsed, entity, cell, self._retries, what="a lapsed credential", one=False
-            )
-        return found + self._search.merge(state.search, partial.search, entity)
+        if partial.lapsed is not None:
+            if state.lapsed is None:
+                state.lapsed = Refusals()
+            for cell in state.lapsed.update(partial.lapsed):
+                found += retries(
+                    self._detector, state.lapsed, entity, cell, self._retries, what="a lapsed credential", one=False
+                )
+        if partial.search is not None:
+            if state.search is None:
+                state.search = Search()
+            found += self._search.merge(state.search, partial.search, entity)
+        return found
 
     def settle(self, state: Account, entity: Entity, end: float, clock: float) -> Sequence[Finding]:
         """Judge the day that ends with an hour; learn from it, forget what is no longer held."""
@@ -95,14 +111,32 @@ class AccountView:
         state.rest(clock)
         return found
 
-    def _stranger(self, state: Account, entity: Entity, event: AuditEvent, place: int) -> Sequence[Finding]:
+    def _familiar(self, state: Account, entity: Entity, event: AuditEvent) -> Sequence[Finding]:
+        if event.token is None:
+            return NOTHING
+        hands = state.hands
+        if hands is None:
+            hands = state.hands = Hands()
         minute = int(event.time) // MINUTE
+        key = hands.home(event.token, minute)
+        return shared(self._detector, hands, entity, key, minute) if key else NOTHING
+
+    def _stranger(self, state: Account, entity: Entity, event: AuditEvent, place: int) -> Sequence[Finding]:
+        time = event.time
+        minute = int(time) // MINUTE
         found: list[Finding] = []
-        # One more address of a familiar network is a pool of exits, not another hand.
-        near = event.source_ip is not None and state.habit.meet(network(event.source_ip), event.time, event.late)
-        if key := state.hands.use(event, strange=not near):
-            found += shared(self._detector, state.hands, entity, key, minute)
-        if state.wins.add(place, minute) and state.minutes.cells:
+        source = event.source_ip
+        if event.token is not None and source is not None:
+            # One more address of a familiar network is a pool of exits, not another hand.
+            if state.habit.meet(network(source), time, event.late):
+                found += self._familiar(state, entity, event)
+            elif state.habit.formed(time):
+                hands = state.hands
+                if hands is None:
+                    hands = state.hands = Hands()
+                if key := hands.abroad(event, minute):
+                    found += shared(self._detector, hands, entity, key, minute)
+        if state.win(place, minute) and state.minutes is not None:
             found += self._after_success(state, entity, event)
         return found
 
@@ -113,13 +147,17 @@ class AccountView:
         cell = int(event.time) // MINUTE
         if not attempt.weight:
             # Lapsed tokens have a view of their own, since several callers may hold one.
-            if attempt.reason not in LAPSED or attempt.token or not state.lapsed.holds(event.time, clock):
+            if attempt.reason not in LAPSED or attempt.token:
+                return NOTHING
+            if state.lapsed is None:
+                state.lapsed = Refusals()
+            if not state.lapsed.holds(event.time, clock):
                 return NOTHING
             state.lapsed.cell(event.time).add(event)
             return [*retries(self._detector, state.lapsed, entity, cell, self._retries, what="a lapsed credential")]
         if not state.count(place, NOBODY, attempt, event, clock):
             return NOTHING
-        return self._bursts(state, entity, cell, anew=place in state.wins.keys)
+        return self._bursts(state, entity, cell, anew=state.wins is not None and place in state.wins.keys)
 
     def _bursts(self, state: Account, entity: Entity, cell: int, *, anew: bool = False) -> list[Finding]:
         found: list[Finding] = []
@@ -158,6 +196,8 @@ class AccountView:
         minute = int(event.time) // MINUTE
         first = minute - self._after // MINUTE
         found: list[Finding] = []
+        if state.minutes is None:
+            return found
         for cell in sorted(one for one in state.minutes.cells if first <= one <= minute):
             found += self._success(state, entity, cell, event=event)
         return found
@@ -170,7 +210,7 @@ class AccountView:
         one: Reached | None = None,
         event: AuditEvent | None = None,
     ) -> list[Finding]:
-        if one is None:
+        if one is None and state.minutes is not None:
             one = judge(state.minutes, state, end, self._bar, _height, self._ceiling, 0.0)
         if one is None or _guesses(one.total) < one.bar.guesses:
             return []

@@ -35,11 +35,12 @@ class Search:
         self.missing = TargetRing()
         self.malformed = TargetRing()
 
-    def rest(self, clock: float) -> None:
-        """Drop what is no longer held."""
+    def rest(self, clock: float) -> bool:
+        """Drop what is no longer held; whether anything is left."""
         for _, ring in self.rings():
             if ring.cells:
                 ring.forget(clock)
+        return any(ring.cells for _, ring in self.rings())
 
     def rings(self) -> tuple[tuple[str, TargetRing], ...]:
         """Each ring with its name."""

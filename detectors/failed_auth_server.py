@@ -1,43 +1,66 @@
 """One MCP server: stuffing across tenants, an outage of authentication, and answers without valid credentials."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Final
 
 from detectors.base import NOTHING, Detector, Entity
 from detectors.failed_auth_crowd import Crowd, CrowdView
-from detectors.failed_auth_outage import CELL, OutageView, RefusedRing
+from detectors.failed_auth_guessing import dropped
+from detectors.failed_auth_outage import CELL, OutageView, RefusedRing, caller
 from detectors.failed_auth_reasons import failed, passed
 from detectors.failed_auth_unchecked import UNCHECKED, Guard, GuardView
-from detectors.parts.habit import HOUR
+from detectors.parts.distinct import Distinct
+from detectors.parts.habit import HOUR, Habit
 from detectors.parts.keyed import number
 from stream.facts import Facts
 from stream.finding import Finding
 from tocsin_audit.event import AuditEvent
 
+NOTED: Final = 1 << 14
+"""Callers of one cell that are remembered to have been counted; others are counted again, which changes nothing."""
+
 
 class Service(Crowd):
-    """What is kept of one server."""
+    """What is kept of one server: who was refused, who got through, by cell, and who usually does.
 
-    refused: RefusedRing
-    passed: dict[int, int]
+    `noted` and `cell` remember who was counted already: they only save work, and are not packed.
+    """
+
+    __slots__ = ("callers", "cell", "guard", "noted", "passed", "refused")
+
+    refused: RefusedRing | None
+    passed: dict[int, Distinct]
+    callers: Habit
     guard: Guard
 
     def __init__(self) -> None:
         super().__init__()
-        self.refused = RefusedRing()
+        self.refused = None
         self.passed = {}
+        self.callers = Habit()
         self.guard = Guard()
+        self.cell = -1
+        self.noted: set[Hashable] = set()
+
+    def counted(self, cell: int, text: Hashable) -> bool:
+        """Whether an answer to these was counted in a cell; from now on it was."""
+        if getattr(self, "cell", None) != cell:  # an unpacked state remembers nothing
+            self.cell, self.noted = cell, {text}
+            return False
+        if text in self.noted:
+            return True
+        if len(self.noted) < NOTED:
+            self.noted.add(text)
+        return False
 
     def rest(self, clock: float) -> None:
         """Drop what is no longer held."""
         super().rest(clock)
-        if self.refused.cells:
-            self.refused.forget(clock)
-        oldest = int(clock) // CELL - self.refused.held
+        self.refused = dropped(self.refused, clock)
+        oldest = int(clock) // CELL - RefusedRing.held
         for cell in [one for one in self.passed if one <= oldest]:
             del self.passed[cell]
-        if self.guard.calls.cells:
-            self.guard.calls.forget(clock)
+        self.guard.rest(clock)
 
 
 class ServerView:
@@ -51,16 +74,18 @@ class ServerView:
     def step(self, state: Service, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event."""
         if event.outcome == "ok" or passed(event):
-            source = event.source_ip
-            if source is not None:
-                state.welcome(number(source), event)
-            cell = int(event.time) // CELL
-            state.passed[cell] = state.passed.get(cell, 0) + 1
-            if event.auth == "valid":
-                if state.guard.demands.current is None:
-                    self._guard.check(state.guard, event)
-            elif event.auth in UNCHECKED:
+            auth = event.auth
+            time = event.time
+            cell = int(time) // CELL
+            if auth == "valid" and not event.late and state.guard.demands.current is not None:
+                who = event.user or event.client or event.agent or event.token
+                if state.counted(cell, (who, event.source_ip)):
+                    return NOTHING
+            self._answered(state, event, cell)
+            if auth in UNCHECKED:
                 return self._guard.answer(state.guard, entity, event, facts.clock)
+            if auth == "valid" or (auth is None and event.token is not None):
+                self._guard.check(state.guard, event)
             return NOTHING
         if event.outcome == "auth_missing":
             self._guard.check(state.guard, event)
@@ -68,25 +93,56 @@ class ServerView:
         if not failed(event):
             return NOTHING
         self._guard.check(state.guard, event)
+        if state.refused is None:
+            state.refused = RefusedRing()
         self._outage.refuse(state.refused, event, facts.clock)
         return self._crowd.step(state, entity, event, facts) if event.tenant is None else NOTHING
 
     def merge(self, state: Service, partial: Service, entity: Entity) -> Sequence[Finding]:
         """Fold a partial state."""
-        state.refused.update(partial.refused)
-        for cell, count in partial.passed.items():
-            state.passed[cell] = state.passed.get(cell, 0) + count
+        if partial.refused is not None:
+            if state.refused is None:
+                state.refused = RefusedRing()
+            state.refused.update(partial.refused)
+        for cell, callers in partial.passed.items():
+            mine = state.passed.get(cell)
+            if mine is None:
+                mine = state.passed[cell] = Distinct()
+            mine.update(callers)
         return self._crowd.merge(state, partial, entity) + self._guard.merge(state.guard, partial.guard, entity)
 
     def settle(self, state: Service, entity: Entity, seconds: int, start: int, clock: float) -> Sequence[Finding]:
         """Judge the last ten minutes; learn from an hour."""
         if seconds == CELL:
-            number_ = start // CELL
-            answered = state.passed.get(number_, 0) + state.passed.get(number_ - 1, 0)
-            return self._outage.settle(state.refused, answered, state.habit, entity, start)
+            found = [*self._guard.close(state.guard, entity, start)]
+            if state.refused is not None:
+                found += self._outage.settle(state.refused, state.passed, state.callers, entity, start)
+            return found
         if seconds == HOUR:
+            self._learn(state, start)
             found = self._crowd.settle(state, entity, float(start + HOUR), clock)
             self._guard.settle(state.guard, float(start + HOUR), clock)
             state.rest(clock)
             return found
         return NOTHING
+
+    def _answered(self, state: Service, event: AuditEvent, cell: int) -> None:
+        if event.late:
+            return  # a cell is judged when it has closed, before anything can be late for it
+        key = caller(event)
+        if key:
+            passed_ = state.passed.get(cell)
+            if passed_ is None:
+                passed_ = state.passed[cell] = Distinct()
+            passed_.add(key)
+        source = event.source_ip
+        if event.tenant is None and source is not None:
+            state.welcome(source, number(source), event)
+
+    def _learn(self, state: Service, start: int) -> None:
+        first = start // CELL
+        for cell in range(first, first + HOUR // CELL):
+            callers = state.passed.get(cell)
+            if callers is not None:
+                state.callers.fold(callers, float(start))
+        state.callers.settle(float(start + HOUR))

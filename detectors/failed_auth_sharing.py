@@ -1,9 +1,10 @@
 """One token in two hands: used where its owner always works and, in turn with that, where he never was."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from detectors.base import Detector, Entity
+from detectors.base import NOTHING, Detector, Entity
 from detectors.parts.extent import Evidence, Extent
 from detectors.parts.keyed import number
 from detectors.parts.moments import HELD, Minutes, Sightings
@@ -20,6 +21,7 @@ SHARED: Final = 200
 """Added to the level of these findings."""
 
 
+@lru_cache(maxsize=1 << 14)
 def network(source: str) -> int:
     """The network of an address as a number: /24 of IPv4, /48 of IPv6."""
     mark = ":" if ":" in source else "."
@@ -29,47 +31,46 @@ def network(source: str) -> int:
 class Hands:
     """In which minutes each token was used at familiar and at strange places."""
 
+    __slots__ = ("familiar", "shown", "strange")
+
     familiar: Sightings
     strange: Sightings
     shown: Extent
-
-    # The last use that was noted; only saves work, and is not packed.
-    token = ""
-    minute = -1
 
     def __init__(self) -> None:
         self.familiar = Sightings()
         self.strange = Sightings()
         self.shown = Extent()
 
-    def use(self, event: AuditEvent, *, strange: bool) -> int:
-        """Note the use of a token; its number where that may tell something, else 0."""
-        token = event.token
-        minute = int(event.time) // MINUTE
-        if token is None or (not strange and minute == self.minute and token == self.token):
-            return 0
+    def home(self, token: str, minute: int) -> int:
+        """Note the use of a token at a familiar place; its number where that may tell something, else 0."""
         key = number(token)
-        if strange:
-            if not self.strange.add(key, minute):
-                return 0
-            self.shown.add(event)
-            return key if key in self.familiar.keys else 0
-        self.token, self.minute = token, minute
         return key if self.familiar.add(key, minute) and key in self.strange.keys else 0
 
-    def forget(self, clock: float) -> None:
-        """Drop what is no longer held."""
+    def abroad(self, event: AuditEvent, minute: int) -> int:
+        """Note the use of an event's token at a strange place; its number where that may tell something, else 0."""
+        key = number(event.token or "")
+        if not self.strange.add(key, minute):
+            return 0
+        self.shown.add(event)
+        return key if key in self.familiar.keys else 0
+
+    def forget(self, clock: float) -> bool:
+        """Drop what is no longer held; whether anything is left."""
         before = int(clock) // MINUTE - HELD
         self.familiar.forget(before)
         if self.strange:
             self.strange.forget(before)
             if not self.strange:
                 self.shown = Extent()
+        return bool(self.familiar or self.strange)
 
 
 def shared(detector: Detector[Any], hands: Hands, entity: Entity, key: int, minute: int) -> Sequence[Finding]:
     """The hours containing a minute in which a token went back and forth between familiar and strange places."""
     here, there = hands.familiar.keys[key], hands.strange.keys[key]
+    if here.last < there.base or there.last < here.base:
+        return NOTHING
     ends = sorted({*here.listed(), *there.listed()})
     found: list[Finding] = []
     for end in ends:

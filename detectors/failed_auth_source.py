@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from detectors.base import NOTHING, Detector, Entity
 from detectors.failed_auth_bout import NOBODY, Bouts, Sum
-from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, judge, reached, slowly
+from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, dropped, judge, reached, slowly
 from detectors.failed_auth_reasons import attempt_of, failed, passed
 from detectors.failed_auth_search import Search, SearchView
 from detectors.failed_auth_success import Burst, successes
@@ -25,20 +25,22 @@ NAMELESS: Final = 100
 class Source(Guessing):
     """What is kept of one source: guessing by account and without a name, and what the nameless did not find."""
 
-    nameless: Bouts
-    search: Search
+    __slots__ = ("nameless", "search")
+
+    nameless: Bouts | None
+    search: Search | None
 
     def __init__(self) -> None:
         super().__init__()
-        self.nameless = Bouts()
-        self.search = Search()
+        self.nameless = None
+        self.search = None
 
     def rest(self, clock: float) -> None:
         """Drop what is no longer held."""
         super().rest(clock)
-        if self.nameless.cells:
-            self.nameless.forget(clock)
-        self.search.rest(clock)
+        self.nameless = dropped(self.nameless, clock)
+        if self.search is not None and not self.search.rest(clock):
+            self.search = None
 
 
 def account(event: AuditEvent) -> int:
@@ -63,11 +65,18 @@ class SourceView:
 
     def step(self, state: Source, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event."""
-        who = account(event)
         if event.outcome == "ok" or passed(event):
-            if who == NOBODY or not state.welcome(who, event) or not (state.minutes.cells or state.nameless.cells):
+            text = (event.tenant, event.user or event.client or event.agent)
+            habit = state.habit
+            if text in habit.sure and habit.begin <= event.time < habit.end:
+                return NOTHING
+            who = account(event)
+            if who == NOBODY or not state.welcome(text, who, event):
+                return NOTHING
+            if state.minutes is None and state.nameless is None:
                 return NOTHING
             return self._after_success(state, entity, event)
+        who = account(event)
         if failed(event):
             attempt = attempt_of(event)
             if not attempt.weight:
@@ -75,25 +84,38 @@ class SourceView:
             cell = int(event.time) // MINUTE
             if who == NOBODY:
                 ring = state.nameless
+                if ring is None:
+                    ring = state.nameless = Bouts()
                 if not ring.holds(event.time, facts.clock):
                     return NOTHING
                 changed = ring.cell(event.time).add(NOBODY, NOBODY, attempt, event)
                 return self._guesses(state, entity, cell) if changed else NOTHING
             if not state.count(who, NOBODY, attempt, event, facts.clock):
                 return NOTHING
-            return self._bursts(state, entity, cell, anew=who in state.wins.keys)
-        return self._search.step(state.search, entity, event, facts) if who == NOBODY else NOTHING
+            return self._bursts(state, entity, cell, anew=state.wins is not None and who in state.wins.keys)
+        if who != NOBODY:
+            return NOTHING
+        if state.search is None:
+            state.search = Search()
+        return self._search.step(state.search, entity, event, facts)
 
     def merge(self, state: Source, partial: Source, entity: Entity) -> Sequence[Finding]:
         """Fold a partial state."""
         found: list[Finding] = []
         for cell in state.fold(partial):
             found += self._bursts(state, entity, cell, anew=True)
-        for cell in state.nameless.update(partial.nameless):
-            found += self._guesses(state, entity, cell, anew=True)
+        if partial.nameless is not None:
+            if state.nameless is None:
+                state.nameless = Bouts()
+            for cell in state.nameless.update(partial.nameless):
+                found += self._guesses(state, entity, cell, anew=True)
         if partial.wins:
             found += self._after_success(state, entity, None)
-        return found + self._search.merge(state.search, partial.search, entity)
+        if partial.search is not None:
+            if state.search is None:
+                state.search = Search()
+            found += self._search.merge(state.search, partial.search, entity)
+        return found
 
     def settle(self, state: Source, entity: Entity, end: float, clock: float) -> Sequence[Finding]:
         """Judge the day that ends with an hour; learn from it, forget what is no longer held."""
@@ -194,6 +216,8 @@ class SourceView:
             (state.minutes, self._bar, _spray_height, self._ceiling, self._crowd),
             (state.nameless, self._nameless, _nameless_height, 1.0, 0.0),
         ):
+            if ring is None:
+                continue
             ends = sorted(ring.cells)
             if event is not None:
                 minute = int(event.time) // MINUTE

@@ -35,11 +35,12 @@ def successes(
     `event` is the success that arrived now, if it was one: the evidence names it.
     A success in the minute in which the burst's window ends counts: within a minute the order is not known.
     """
+    wins = state.wins.keys if state.wins is not None else {}
     last = one.end + burst.after // MINUTE
     regular = state.regular(float(one.end * MINUTE))
     buckets: set[int] = set()
     when = 0
-    for key, seen in state.wins.keys.items():
+    for key, seen in wins.items():
         span = seen.span(one.end, last)
         if span is None or not intruder(key) or regular.knows(key) or state.habit.knows(key, span[0] * MINUTE):
             continue

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from detectors.base import NOTHING, Detector, Entity
+from detectors.failed_auth_guessing import dropped
 from detectors.failed_auth_lapse import Refusals, retries
 from detectors.failed_auth_reasons import PROVIDER, attempt_of, failed, passed
 from detectors.parts.extent import Evidence, Extent
@@ -23,28 +24,32 @@ ACCEPTED: Final = 100
 class Token:
     """What is kept of one token: where it was accepted and refused, and how often it was refused."""
 
+    __slots__ = ("accepted", "habit", "refusals", "refused", "shown")
+
     accepted: Sightings
-    refused: Sightings
-    refusals: Refusals
-    habit: Habit
-    shown: Extent
+    refused: Sightings | None
+    refusals: Refusals | None
+    habit: Habit | None
+    shown: Extent | None
 
     def __init__(self) -> None:
         self.accepted = Sightings()
-        self.refused = Sightings()
-        self.refusals = Refusals()
-        self.habit = Habit()
-        self.shown = Extent()
+        self.refused = None
+        self.refusals = None
+        self.habit = None
+        self.shown = None
 
     def rest(self, clock: float) -> None:
         """Drop what is no longer held."""
         before = int(clock) // MINUTE - HELD
         self.accepted.forget(before)
-        self.refused.forget(before)
-        if self.refusals.cells:
-            self.refusals.forget(clock)
+        if self.refused is not None:
+            self.refused.forget(before)
+            if not self.refused:
+                self.refused = None
+        self.refusals = dropped(self.refusals, clock)
         if not self.accepted:
-            self.shown = Extent()
+            self.shown = None
 
 
 class TokenView:
@@ -64,29 +69,55 @@ class TokenView:
         if event.outcome == "ok" or passed(event):
             if source is None:
                 return NOTHING
-            if not state.accepted.add(number(source), minute) or len(state.accepted.keys) == 1:
+            accepted = state.accepted
+            if not accepted.add(number(source), minute) or len(accepted.keys) == 1:
                 return NOTHING
+            if state.shown is None:
+                state.shown = Extent()
             state.shown.add(event)
             return self._replays(state, entity, minute, accepted=True)
-        if not failed(event) or not state.refusals.holds(time, facts.clock) or attempt_of(event).reason == PROVIDER:
+        if not failed(event) or attempt_of(event).reason == PROVIDER:
             return NOTHING
-        state.refusals.cell(time).add(event)
-        found = [*retries(self._detector, state.refusals, entity, minute, self._retries, what="one token")]
-        if source is not None and state.refused.add(number(source), minute) and len(state.refused.keys) > 1:
-            found += self._replays(state, entity, minute, accepted=False)
+        refusals = state.refusals
+        if refusals is None:
+            refusals = state.refusals = Refusals()
+        if not refusals.holds(time, facts.clock):
+            return NOTHING
+        refusals.cell(time).add(event)
+        found = [*retries(self._detector, refusals, entity, minute, self._retries, what="one token")]
+        if source is not None:
+            refused = state.refused
+            if refused is None:
+                refused = state.refused = Sightings()
+            if refused.add(number(source), minute) and len(refused.keys) > 1:
+                found += self._replays(state, entity, minute, accepted=False)
         return found
 
     def merge(self, state: Token, partial: Token, entity: Entity) -> list[Finding]:
         """Fold a partial state."""
-        state.habit.update(partial.habit)
-        state.shown.update(partial.shown)
+        if partial.habit is not None:
+            if state.habit is None:
+                state.habit = Habit()
+            state.habit.update(partial.habit)
+        if partial.shown is not None:
+            if state.shown is None:
+                state.shown = Extent()
+            state.shown.update(partial.shown)
         found: list[Finding] = []
-        for cell in state.refusals.update(partial.refusals):
-            found += retries(self._detector, state.refusals, entity, cell, self._retries, what="one token", one=False)
+        if partial.refusals is not None:
+            if state.refusals is None:
+                state.refusals = Refusals()
+            for cell in state.refusals.update(partial.refusals):
+                found += retries(
+                    self._detector, state.refusals, entity, cell, self._retries, what="one token", one=False
+                )
         state.accepted.update(partial.accepted)
-        state.refused.update(partial.refused)
+        if partial.refused is not None:
+            if state.refused is None:
+                state.refused = Sightings()
+            state.refused.update(partial.refused)
         for minutes, accepted in ((partial.accepted, True), (partial.refused, False)):
-            for seen in minutes.keys.values():
+            for seen in minutes.keys.values() if minutes is not None else ():
                 for minute in seen.listed():
                     found += self._replays(state, entity, minute, accepted=accepted)
         return found
@@ -94,8 +125,10 @@ class TokenView:
     def settle(self, state: Token, end: float, clock: float) -> None:
         """Learn from an hour, forget what is no longer held."""
         hour = int(end) // MINUTE
-        if len(state.accepted.keys) > 1 or state.habit:
+        if len(state.accepted.keys) > 1 or state.habit is not None:
             # A token of one place needs no habit; where a fleet shares one, its places become known.
+            if state.habit is None:
+                state.habit = Habit()
             for place in state.accepted.within(hour - HOUR // MINUTE, hour - 1):
                 state.habit.see(place, end - 1)
             state.habit.settle(end)
@@ -105,7 +138,7 @@ class TokenView:
         """The hours, each ending with a minute, in which the token came from so many places."""
         seen = state.accepted if accepted else state.refused
         bar = self._accepted if accepted else self._refused
-        if len(seen.keys) < bar:
+        if seen is None or len(seen.keys) < bar:
             return []
         found: list[Finding] = []
         ends = sorted({one for minutes in seen.keys.values() for one in minutes.listed()})
@@ -117,7 +150,7 @@ class TokenView:
                 1
                 for key, minutes in seen.keys.items()
                 if (span := minutes.span(first, end)) is not None
-                and not (accepted and state.habit.knows(key, span[0] * MINUTE))
+                and not (accepted and state.habit is not None and state.habit.knows(key, span[0] * MINUTE))
             )
             levels = range(level_of(count, bar) + 1)
             found += [self._tell(state, entity, end, level, count, bar, accepted=accepted) for level in levels]
@@ -126,7 +159,9 @@ class TokenView:
     def _tell(
         self, state: Token, entity: Entity, end: int, level: int, count: int, bar: int, *, accepted: bool
     ) -> Finding:
-        cells = [state.shown] if accepted else state.refusals.window(end, HOUR // MINUTE)
+        cells = [] if state.refusals is None else state.refusals.window(end, HOUR // MINUTE)
+        if accepted:
+            cells = [state.shown] if state.shown is not None else []
         done = "accepted" if accepted else "refused"
         return tell(
             self._detector,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from detectors.base import NOTHING, Detector, Entity
+from detectors.parts.distinct import Distinct
 from detectors.parts.extent import Evidence, Extent
 from detectors.parts.frozen import Frozen
 from detectors.parts.habit import HOUR, Habit
@@ -15,6 +16,10 @@ from tocsin_audit.event import AuditEvent
 
 READS: Final = frozenset({"tools/call", "resources/read", "prompts/get", "tasks/get", "tasks/result"})
 """What hands something out; greeting, listing and discovery may be open to all."""
+EARLY: Final = 10
+"""How many times more often a server must have checked credentials than not, to be believed before it is known."""
+SEEN: Final = 1_000_000
+CELL: Final = 300
 UNCHECKED: Final = frozenset({"none", "invalid", "presented", "insufficient_scope"})
 CALLS: Final = 64
 """Different calls that one hour tells apart."""
@@ -76,19 +81,45 @@ class Demands(Frozen[bool]):
     __slots__ = ()
 
 
-class Guard:
-    """Whether a server checks credentials, and what it answers without."""
+class Tally(Ring[Distinct]):
+    """Different callers by minute, in cells of five minutes."""
 
-    checked: dict[int, int]
+    seconds: ClassVar[int] = CELL
+    held: ClassVar[int] = 36
+    kind: ClassVar[Any] = Distinct
+    __slots__ = ()
+
+
+class Guard:
+    """Whether a server checks credentials, and what it answers without.
+
+    `checked` and `unchecked` count, by five minutes, the callers whose credentials were and were not demanded, until
+    `demands` is known; `seen` is what the closed hours of `checked` came to. `told` are the calls told before that.
+    """
+
+    __slots__ = ("calls", "checked", "demands", "open", "seen", "told", "unchecked")
+
+    checked: Tally
+    unchecked: Tally
+    seen: int
     demands: Demands
     open: Habit
     calls: CallRing
+    told: set[int]
 
     def __init__(self) -> None:
-        self.checked = {}
+        self.checked = Tally()
+        self.unchecked = Tally()
+        self.seen = 0
         self.demands = Demands()
         self.open = Habit()
         self.calls = CallRing()
+        self.told = set()
+
+    def rest(self, clock: float) -> None:
+        """Drop what is no longer held."""
+        if self.calls.cells:
+            self.calls.forget(clock)
 
 
 class GuardView:
@@ -100,9 +131,8 @@ class GuardView:
 
     def check(self, state: Guard, event: AuditEvent) -> None:
         """Note that credentials were checked."""
-        if state.demands.current is None:
-            hour = int(event.time) // HOUR
-            state.checked[hour] = state.checked.get(hour, 0) + 1
+        if state.demands.current is None and not event.late:
+            state.checked.cell(event.time).add(_who(event))
 
     def answer(self, state: Guard, entity: Entity, event: AuditEvent, clock: float) -> Sequence[Finding]:
         """Note an answer to a call without valid credentials."""
@@ -116,13 +146,37 @@ class GuardView:
         cell.add(key, call, event)
         if not state.demands.at(event.time) and not event.late:
             state.open.see(call, event.time)
+            state.unchecked.cell(event.time).add(_who(event))
         kind = cell.kinds.get(key)
         return self._judge(state, entity, int(event.time) // HOUR, kind) if kind is not None else NOTHING
 
+    def close(self, state: Guard, entity: Entity, start: int) -> Sequence[Finding]:
+        """Judge the answers of the five minutes that begin here on a server of which not enough is known yet.
+
+        That nearly everything was checked is only known when they have closed.
+        """
+        if not state.unchecked.cells or state.demands.at(float(start)):
+            return NOTHING
+        last = start // CELL
+        checked = state.seen + sum(len(one) for at, one in state.checked.cells.items() if at <= last)
+        unchecked = sum(len(one) for at, one in state.unchecked.cells.items() if at <= last)
+        if checked < self._enough or checked < EARLY * unchecked:
+            return NOTHING
+        found: list[Finding] = []
+        for hour, calls in sorted(state.calls.cells.items()):
+            for _, kind in sorted(calls.kinds.items()):
+                call, auth, _, _, extent = kind
+                if auth == "presented" or extent.first >= start + CELL or state.open.knows(call, float(start)):
+                    continue
+                if call not in state.told and len(state.told) < CALLS:
+                    state.told.add(call)
+                found += self._tell(entity, hour, kind, mixed=False)
+        return found
+
     def merge(self, state: Guard, partial: Guard, entity: Entity) -> list[Finding]:
         """Fold a partial state."""
-        for hour, count in partial.checked.items():
-            state.checked[hour] = state.checked.get(hour, 0) + count
+        state.checked.update(partial.checked)
+        state.unchecked.update(partial.unchecked)
         found: list[Finding] = []
         for hour in state.calls.update(partial.calls):
             for kind in state.calls.cells[hour].kinds.values():
@@ -134,21 +188,31 @@ class GuardView:
 
     def settle(self, state: Guard, end: float, clock: float) -> None:
         """Learn whether credentials are demanded, and what is open where they are not yet."""
-        hour = int(end) // HOUR - 1
-        if state.checked.get(hour, 0) >= self._enough:
+        for cell in sorted(one for one in state.checked.cells if (one + 1) * CELL <= end):
+            state.seen = min(state.seen + len(state.checked.cells.pop(cell)), SEEN)
+        if state.demands.at(end):
+            state.unchecked, state.told = Tally(), set()
+        else:
+            state.unchecked.forget(clock)
+        if state.seen >= self._enough:
             state.demands.learn(True, end)
-        for old in [one for one in state.checked if one <= hour]:
-            del state.checked[old]
-        state.open.settle(end)
+        state.open.settle(end, Distinct(state.told) if state.told else None)
         if state.calls.cells:
             state.calls.forget(clock)
 
     def _judge(self, state: Guard, entity: Entity, hour: int, kind: list[Any]) -> Sequence[Finding]:
-        call, auth, source, target, extent = kind
+        call, auth, *_ = kind
         start = float(hour * HOUR)
         if not state.demands.at(start) or state.open.knows(call, start):
             return NOTHING
         mixed = state.open.formed(start)
+        if mixed and auth == "presented":
+            return NOTHING  # whoever watches cannot tell what was checked
+        return self._tell(entity, hour, kind, mixed=mixed)
+
+    def _tell(self, entity: Entity, hour: int, kind: list[Any], *, mixed: bool) -> Sequence[Finding]:
+        _, auth, source, target, extent = kind
+        start = float(hour * HOUR)
         names = dict(entity.names)
         if source is not None:
             names["source_ip"] = source
@@ -173,3 +237,8 @@ class GuardView:
                 confidence=0.6 if mixed else 0.95,
             )
         ]
+
+
+def _who(event: AuditEvent) -> int:
+    who = event.user or event.client or event.agent or event.token or "-"
+    return number(f"{who}|{event.source_ip}|{int(event.time) // 60}")

@@ -1,13 +1,16 @@
 """What an entity is used to: keys seen in good standing, learned hour by hour, forgotten unless renewed."""
 
+from collections.abc import Hashable
 from typing import Any, Final
 
-from detectors.parts.distinct import BITS, Distinct
+from detectors.parts.distinct import Distinct
 from detectors.parts.frozen import AHEAD
 
 TERM: Final = 7 * 86_400
 """Seconds of a term: what was last seen two terms ago is forgotten."""
 HOUR: Final = 3_600
+SURE: Final = 1_024
+"""Texts that are remembered to be known."""
 
 
 class Habit:
@@ -16,30 +19,54 @@ class Habit:
     What an hour showed counts from ten minutes after its end, so that every order of arrival sees the same habit.
     """
 
-    __slots__ = ("hours", "terms", "waiting")
+    __slots__ = ("begin", "end", "hours", "sure", "terms", "waiting")
 
     def __init__(self) -> None:
         self.terms: dict[int, Distinct] = {}
         self.waiting: list[tuple[float, Distinct]] = []
         self.hours: dict[int, Distinct] = {}
+        # Texts whose keys are known from `begin` to `end`: only saves work, and is not packed.
+        self.sure: set[Hashable] = set()
+        self.begin = self.end = 0.0
 
     def meet(self, key: int, time: float, late: bool) -> bool:
-        """Note a key in good standing, unless it comes late; whether it is known."""
-        term = self.terms.get(time // TERM)  # type: ignore[call-overload]  # a whole float finds the equal int, unrounded
-        if term is not None and (key in term.keys or (term.bits and term.bits >> key % BITS & 1)):
-            return True
-        return self._note(key, time, late)
+        """Note a key in good standing, unless it comes late; whether it is known.
 
-    def _note(self, key: int, time: float, late: bool) -> bool:
-        hour = int(time) // HOUR
-        seen = self.hours.get(hour)
-        if seen is None:
-            if late:
-                return self.knows(key, time)
-            seen = self.hours[hour] = Distinct()
-        if not late and key not in seen.keys:
+        What is known in the term of the event, or will be from the next settling on, needs no note to be renewed.
+        """
+        term = int(time) // TERM
+        held = self.terms.get(term)
+        if held is not None and key in held:
+            return True
+        for since, keys in self.waiting:
+            if since <= time and key in keys:
+                return True
+        if not late:
+            hour = int(time) // HOUR
+            seen = self.hours.get(hour)
+            if seen is None:
+                seen = self.hours[hour] = Distinct()
             seen.add(key)
-        return self.knows(key, time)
+        held = self.terms.get(term - 1)
+        return held is not None and key in held
+
+    def trust(self, text: Hashable, key: int, time: float) -> None:
+        """Remember that what a text stands for is known, where it stays so for the rest of the term of an event time.
+
+        From then on `text in sure and begin <= time < end` says so without a key.
+        """
+        term = int(time) // TERM
+        held = self.terms.get(term)
+        begin = float(term * TERM)
+        if held is None or key not in held:
+            begin = min((since for since, keys in self.waiting if since <= time and key in keys), default=0.0)
+            if begin < term * TERM:
+                return
+        if self.end != (term + 1) * TERM or len(self.sure) >= SURE:
+            self.sure = set()
+            self.begin, self.end = begin, (term + 1.0) * TERM
+        self.begin = max(self.begin, begin)
+        self.sure.add(text)
 
     def knows(self, key: int, time: float) -> bool:
         """Whether a key is known at an event time."""
@@ -78,8 +105,20 @@ class Habit:
             seen = self.hours[hour] = Distinct()
         seen.add(key)
 
+    def fold(self, keys: Distinct, time: float) -> None:
+        """Note keys in good standing in the open hour of a time."""
+        hour = int(time) // HOUR
+        seen = self.hours.get(hour)
+        if seen is None:
+            seen = self.hours[hour] = Distinct()
+        seen.update(keys)
+
     def settle(self, end: float, barred: Distinct | None = None) -> None:
         """Learn from the hour that ends here, but not the barred keys: what was flagged is not learned."""
+        if self.sure and self.begin > self.end - TERM:
+            # Some were waiting, and now move to a term.
+            self.sure = set()
+            self.begin = self.end = 0.0
         due = [keys for since, keys in self.waiting if since <= end]
         if due:
             term = int(end) // TERM

@@ -21,6 +21,12 @@ class Minutes:
             self.base, self.mask = minute, 1
             return True
         shift = minute - self.base
+        if 0 <= shift <= HELD:
+            bit = 1 << shift
+            if self.mask & bit:
+                return False
+            self.mask |= bit
+            return True
         if shift >= 0:
             bit = 1 << shift if shift < 4 * HELD else 0
             if self.mask & bit:

@@ -53,6 +53,9 @@ class Usual:
         elif self.hours >= ENOUGH:
             self.bound.learn(quantile(self.mean, self.square - self.mean**2), end)
 
+    def __bool__(self) -> bool:
+        return bool(self.hours) or self.bound.current is not None or self.bound.previous is not None
+
     def pack(self) -> Any:
         """Nothing where nothing was learned, else the attributes in a fixed order."""
         bound = self.bound.pack()

@@ -72,3 +72,22 @@ def test_a_habit_does_not_depend_on_order_or_on_how_it_was_merged(
 def test_an_empty_habit_is_nothing() -> None:
     assert Habit().pack() is None
     assert not Habit.unpack(None)
+
+
+def test_what_is_trusted_is_exactly_what_stays_known() -> None:
+    habit = Habit()
+    habit.meet(7, START + 100, False)
+    habit.settle(START + HOUR)
+    effective = START + HOUR + AHEAD
+    habit.trust("seven", 7, effective - 1)
+    assert "seven" not in habit.sure
+    habit.trust("seven", 7, effective + 60)
+    assert "seven" in habit.sure
+    assert habit.begin == effective
+    assert habit.end == (START // TERM + 1) * TERM
+    habit.settle(START + 2 * HOUR)
+    assert not habit.sure
+    habit.trust("seven", 7, START + 3 * HOUR)
+    habit.settle(START + 4 * HOUR)
+    assert "seven" in habit.sure
+    assert habit.begin == START // TERM * TERM
