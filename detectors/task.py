@@ -58,6 +58,11 @@ def resume(engine: Folding, snapshot: Snapshot) -> _Meta:
     return meta
 
 
+def state_name(task: str, partition: int) -> str:
+    """What a task's snapshots of a partition are called: those of the first, which may be the only one, as the task."""
+    return f"{task}/{partition}" if partition else task
+
+
 class DetectTask:
     """Folds the frames of one partition in order.
 
@@ -83,7 +88,7 @@ class DetectTask:
         self._stream = stream
         self._outputs = outputs
         self._task = task
-        self._state = f"{task}/{stream.partition}"
+        self._state = state_name(task, stream.partition)
         self._unsaved: Snapshot | None = None
         self._tick = tick
         self._observer = observer

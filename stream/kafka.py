@@ -7,12 +7,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from stream import kafka_topics
-from stream.errors import StorageError
+from stream.errors import DamagedError, StorageError
 from stream.frame import Frame, Record
 from stream.kafka_address import Address
 from stream.kafka_dead import DeadLetters
 from stream.kafka_reader import KafkaReader
-from stream.kafka_record import encode
+from stream.kafka_record import check, encode
 from stream.kafka_state import Fence, KafkaState
 from stream.kafka_writer import KafkaWriter
 from stream.log import EVENTS, FINDINGS, Snapshot, Stream
@@ -23,8 +23,9 @@ STREAMS: Final = (EVENTS.name, FINDINGS.name)
 class KafkaLog:
     """The `Log` contract on Kafka: a topic for each named stream, a compacted one for snapshots.
 
-    `partitions` is how many `events` has. With `dead_letters` a record that is no frame goes there with the reason and
-    is passed over; without, it raises DamagedError for whoever reads it.
+    `partitions` is how many `events` has. With `bury` a record that cannot be read goes to the dead letters with the
+    reason and is passed over; without, it raises DamagedError for whoever reads it. `fence` says for a task whose
+    group vouches for who saves its snapshots.
     """
 
     def __init__(
@@ -35,6 +36,8 @@ class KafkaLog:
         bury: bool = False,
     ) -> None:
         self.address = address
+        self._bury = bury
+        self._buried: set[tuple[Stream, int]] = set()
         self._counts: dict[str, int] = {}
         with ExitStack() as resources:
             self._writer = KafkaWriter(address)
@@ -65,7 +68,14 @@ class KafkaLog:
     def read(self, stream: Stream, position: int, *, limit: int = 64, wait: float = 0.0) -> Sequence[Record]:
         """Durable frames from a position on; see `Log.read`."""
         self._known(stream)
-        return self._reader.read(stream, position, limit, wait)
+        while True:
+            records = self._reader.read(stream, position, limit, wait)
+            if not self._bury or not records:
+                return records
+            sound = [record for record in records if self._sound(stream, record)]
+            if sound:
+                return sound
+            position = records[-1].offset + 1
 
     def save(self, snapshot: Snapshot) -> None:
         """Keep a snapshot; see `Log.save`."""
@@ -108,6 +118,17 @@ class KafkaLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _sound(self, stream: Stream, record: Record) -> bool:
+        """Whether a frame's payload is what it should be; if not it is buried, once in a process."""
+        try:
+            check(record.frame)
+        except DamagedError as error:
+            if (stream, record.offset) not in self._buried:
+                self.dead_letters.bury(stream, record.offset, encode(record.frame), error.what)
+                self._buried.add((stream, record.offset))
+            return False
+        return True
 
     def _topic(self, name: str) -> str:
         return f"{self.address.prefix}.{name}"

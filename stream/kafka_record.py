@@ -1,15 +1,19 @@
 """The value of a Kafka record: one frame, its header before its payload."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
+from stream import control, finding
+from stream import decode as events
 from stream.errors import DamagedError
-from stream.frame import HEADER_DECODER, HEADER_ENCODER, Frame
+from stream.frame import HEADER_DECODER, HEADER_ENCODER, Frame, unpack
 
 MAGIC: Final = b"tcn\x01"
 """Tells our records from others', and their version."""
 _LENGTH: Final = 4
+_DECODERS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {"control": control.DECODER, "findings": finding.DECODER}
 
 
 def encode(frame: Frame) -> bytes:
@@ -32,6 +36,22 @@ def decode(value: bytes | None) -> Frame:
     except msgspec.MsgspecError as error:
         raise DamagedError(f"the record's header cannot be read ({error})") from error
     return Frame(header, bytes(view[end:]))
+
+
+def check(frame: Frame) -> None:
+    """See that a payload can be read, before anybody folds it; decoded events stay with the frame.
+
+    Raises DamagedError saying why it cannot.
+    """
+    content = frame.header.content
+    if content == "events":
+        events.decode(frame)
+    elif content in _DECODERS:
+        try:
+            for line in unpack(frame).splitlines():
+                _DECODERS[content].decode(line)
+        except msgspec.MsgspecError as error:
+            raise DamagedError(f"a line of {content} cannot be read ({error})") from error
 
 
 def believed(frame: Frame, appended: float, ahead: float) -> Frame:

@@ -47,7 +47,7 @@ class Fence(NamedTuple):
 
     topic: str
     partition: int
-    group: Callable[[], Any]
+    proof: Callable[[int], Any]
 
 
 class _Known(NamedTuple):
@@ -158,18 +158,25 @@ class KafkaState:
             if fence is not None:
                 place = TopicPartition(fence.topic, fence.partition)
                 producer.send_offsets_to_transaction(
-                    {place: OffsetAndMetadata(snapshot.position, "", -1)}, fence.group()
+                    {place: OffsetAndMetadata(snapshot.position, "", -1)}, fence.proof(fence.partition)
                 )
             producer.commit_transaction()
+        except StorageError:
+            self._give_up()
+            raise
         except KafkaError as error:
-            producer_, self._producer = self._producer, None
-            if producer_ is not None:
-                producer_.close(timeout=0)
+            self._give_up()
             raise StorageError(
                 f"the snapshot of {snapshot.task} was not taken ({type(error).__name__}: {error})",
                 where=self._address.where,
                 hint="it is made again; where another worker has taken over, this one lets go by itself",
             ) from error
+
+    def _give_up(self) -> None:
+        """What a producer left open the broker takes back; a new one begins."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close(timeout=0)
 
     def _begun(self) -> KafkaProducer:
         if self._producer is None:

@@ -1,0 +1,158 @@
+"""Membership in a consumer group: which partitions of a topic this process works on, and the proof of it."""
+
+import threading
+import time
+from collections.abc import Collection
+from typing import Any, Final
+
+from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaError
+
+from stream import kafka_client
+from stream.errors import StorageError, TocsinError
+from stream.kafka_address import Address
+
+SESSION_MS: Final = 6_000
+"""Milliseconds without a heartbeat after which a member is taken for dead and its partitions go to others."""
+POLL: Final = 0.1
+"""Seconds of one look at the group."""
+RELEASE: Final = 1.5
+"""Seconds that giving up a partition waits for a last snapshot; without one its new owner replays a little more."""
+
+
+class Membership:
+    """Takes part in a group over one topic without reading it: records are read through the log.
+
+    `owned` are the partitions that are ours now. A partition that is asked back stays in `owned` no longer, and its
+    worker has 1.5 seconds to say `released`; one that was lost (a pause longer than the session) is simply gone.
+    """
+
+    def __init__(self, address: Address, group: str, topic: str, *, session_ms: int = SESSION_MS) -> None:
+        self._address = address
+        self._topic = topic
+        self._changed = threading.Condition()
+        self._owned: set[int] = set()
+        self._releasing: set[int] = set()
+        self._closed = False
+        self._joined = False
+        self.problem: TocsinError | None = None
+        self.generation = 0
+        self._consumer = kafka_client.consumer(
+            address,
+            group_id=f"{address.prefix}-{group}",
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // 6,
+            max_poll_interval_ms=max(300_000, session_ms),
+            partition_assignment_strategy=(CooperativeStickyAssignor,),
+        )
+        self._consumer.subscribe([topic], listener=_Listener(self))
+        self._thread = threading.Thread(target=self._run, name=f"group {group}", daemon=True)
+        self._thread.start()
+
+    @property
+    def owned(self) -> frozenset[int]:
+        """The partitions that this process works on."""
+        with self._changed:
+            return frozenset(self._owned)
+
+    @property
+    def asked_back(self) -> frozenset[int]:
+        """Partitions that go to others now, while there is still time for a last snapshot."""
+        with self._changed:
+            return frozenset(self._releasing)
+
+    def released(self, partition: int) -> None:
+        """Say that nothing more will be done for a partition."""
+        with self._changed:
+            self._releasing.discard(partition)
+            self._changed.notify_all()
+
+    def proof(self, partition: int) -> Any:
+        """The membership as Kafka's transactions want it: with it a member that was left behind is refused.
+
+        Raises StorageError where the partition is another's already.
+        """
+        # In this order: a membership that is newer than the loss of a partition must not vouch for it.
+        found = self._consumer.group_metadata()
+        with self._changed:
+            ours = partition in self._owned or partition in self._releasing
+        if not ours or found.generation_id < 0:
+            raise StorageError(
+                f"partition {partition} of {self._topic} is another worker's now",
+                where=self._address.where,
+                hint="nothing to do: that worker goes on from the last snapshot",
+            )
+        return found
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the first assignment; whether there was one."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._joined, seconds)
+
+    def close(self) -> None:
+        """Leave the group: what is ours goes to others at once."""
+        with self._changed:
+            self._closed = True
+            self._releasing.clear()
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed:
+            try:
+                # Nothing is to be fetched: an assignment arrives paused, and polling only keeps the membership alive.
+                self._consumer.poll(timeout_ms=int(POLL * 1000), max_records=1)
+                self._pause()
+                self.problem = None
+            except KafkaError as error:
+                self.problem = kafka_client.explained(self._address, error)
+                time.sleep(POLL)
+        try:
+            self._consumer.close(autocommit=False, timeout_ms=3_000)
+        except KafkaError as error:
+            self.problem = kafka_client.explained(self._address, error)
+
+    def _pause(self) -> None:
+        moving = [place for place in self._consumer.assignment() if place not in self._consumer.paused()]
+        if moving:
+            self._consumer.pause(*moving)
+
+    def _assigned(self, places: Collection[TopicPartition]) -> None:
+        with self._changed:
+            self._owned |= {place.partition for place in places}
+            self._joined = True
+            self.generation += 1
+            self._changed.notify_all()
+
+    def _revoked(self, places: Collection[TopicPartition]) -> None:
+        with self._changed:
+            back = {place.partition for place in places} & self._owned
+            self._owned -= back
+            if self._closed:
+                return
+            self._releasing |= back
+            self.generation += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._releasing or self._closed, RELEASE)
+            self._releasing.clear()
+
+    def _lost(self, places: Collection[TopicPartition]) -> None:
+        with self._changed:
+            self._owned -= {place.partition for place in places}
+            self.generation += 1
+            self._changed.notify_all()
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the client publishes no types
+    def __init__(self, membership: Membership) -> None:
+        self._membership = membership
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._membership._assigned(assigned)
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self._membership._revoked(revoked)
+
+    def on_partitions_lost(self, lost: Collection[TopicPartition]) -> None:
+        self._membership._lost(lost)
