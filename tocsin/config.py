@@ -108,10 +108,27 @@ class Logging(Section):
     format: Literal["json", "text"] = Field("text", description="one JSON object a line, or text for people")
 
 
+class Kafka(Section):
+    """What the topics of a log on Kafka must be like; `tocsin topics` makes and checks them."""
+
+    partitions: int = Field(8, ge=1, le=1024, description="partitions of the events: workers beyond so many wait")
+    replication: int = Field(3, ge=1, le=9, description="replicas of each partition, as far as there are brokers")
+    retention_days: float = Field(30.0, gt=0, le=36500, description="days for which events are kept at least")
+    session_seconds: float = Field(
+        6.0, ge=1, le=300, description="silence after which a worker is taken for dead and its partitions go to others"
+    )
+
+
 class Config(Section):
     """Everything an operator may say; all of it is optional."""
 
     data: Path = Field(Path("tocsin-data"), description="the data directory")
+    log: str = Field(
+        "sqlite",
+        pattern="^(sqlite$|kafka://)",
+        description="what everything flows through: sqlite (in the data directory) or kafka://host:9092/prefix",
+    )
+    kafka: Kafka = Kafka()
     directory: Path | None = Field(None, description="the directory file (who is who); reloaded when it changes")
     listen: Listen = Listen()
     reserve: Reserve = Reserve()

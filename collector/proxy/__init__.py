@@ -1,0 +1,1 @@
+"""The reverse proxy for MCP servers that nobody can change."""

@@ -1,0 +1,61 @@
+"""The proxy's server process."""
+
+import logging
+import signal
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from collector.proxy.app import Proxy
+from tocsin.proxy_file import ProxySettings, loopback
+from tocsin.server import bound, load
+
+LOG: Final = logging.getLogger("tocsin.proxy")
+GRACE: Final = 5
+"""Seconds that answers under way get at the end."""
+
+
+def serve(settings: ProxySettings, events: Path | None) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code.
+
+    Raises ConfigError where a certificate is none, UnavailableError where nobody can listen there.
+    """
+    proxy = Proxy(settings.upstreams, events=events, trusted_proxies=settings.trusted_proxies or None)
+    tls = settings.tls
+    config = uvicorn.Config(
+        proxy,
+        ssl_certfile=str(tls[0]) if tls is not None else None,
+        ssl_keyfile=str(tls[1]) if tls is not None else None,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=75,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    load(config)
+    # An answer that breaks off is told by the proxy itself, with its upstream.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    with bound(settings.host, settings.port) as listening:
+        scheme = "https" if tls is not None else "http"
+        name = f"[{settings.host}]" if ":" in settings.host else settings.host
+        port = listening.getsockname()[1]
+        for upstream in settings.upstreams:
+            told = {"url": f"{scheme}://{upstream.host or name}:{port}{upstream.prefix}", "upstream": upstream.url}
+            LOG.info("%s is reached through the proxy", upstream.server, extra=told)
+        if not loopback(settings.host) and tls is None:
+            LOG.warning("tokens and answers pass in the clear", extra={"listen": settings.host})
+        server = uvicorn.Server(config)
+
+        def end(*_: object) -> None:
+            server.should_exit = True
+
+        # uvicorn takes the signals over while it serves and raises them again afterwards.
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, end)
+        server.run([listening])
+    return 0 if server.started else 1
