@@ -16,6 +16,7 @@ COMMANDS: Final = (
     "run",
     "check",
     "keys",
+    "proxy",
     "incident",
     "search",
     "why-not",

@@ -55,7 +55,7 @@ def serve(settings: ProxySettings, events: Path | None) -> int:
             server.should_exit = True
 
         # uvicorn takes the signals over while it serves and raises them again afterwards.
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, end)
+        for told_by in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(told_by, end)
         server.run([listening])
     return 0 if server.started else 1

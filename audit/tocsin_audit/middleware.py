@@ -102,6 +102,11 @@ class AuditMiddleware:
             event.time = event.time or time.time()
             recorder.record(event)
 
+    def start(self) -> None:
+        """Begin to send heartbeats and to hear of denials before the first request; that would do it too."""
+        if (recorder := self._watch()) is not None:
+            recorder.start()
+
     def stop(self) -> None:
         """Deliver or spool what is left, within a bounded time; the end of the process does it too."""
         if self._recorder is not None and self._recorder.pid == os.getpid():

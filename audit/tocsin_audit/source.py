@@ -42,7 +42,7 @@ def source(
     peer = address(client[0])
     if peer is None:
         return None, "unknown"
-    if not _within(peer, trusted):
+    if not within(peer, trusted):
         # Port 0 is how an ASGI server marks an address that it took from a proxy it was told to trust.
         return peer, "trusted_xff" if client[1] == 0 else "peer"
     found = peer
@@ -52,12 +52,13 @@ def source(
         if known is None:
             break
         found = known
-        if not _within(known, trusted):
+        if not within(known, trusted):
             break
     return found, "trusted_xff" if found != peer else "peer"
 
 
-def _within(text: str, nets: tuple[Network, ...]) -> bool:
+def within(text: str, nets: tuple[Network, ...]) -> bool:
+    """Whether an address is in one of the networks."""
     if not nets:
         return False
     parsed = ipaddress.ip_address(text)
