@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -43,6 +44,12 @@ def decode_object(record: bytes, brackets: int = BRACKETS) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise RecordError("malformed", "JSON, but not an object", hint="send one JSON object a line")
     return tree
+
+
+def child(tree: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The object under a key; an empty one where there is none."""
+    found = tree.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def text(value: Any, limit: int = TEXT) -> str | None:
