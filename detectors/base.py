@@ -1,6 +1,6 @@
 """What a detector is: a pure fold of one entity's events into state and findings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -132,8 +132,8 @@ class Spec:
     of the cells whose closing calls `settle`, for entities with an event in the cell that this detector was stepped
     with. `warm_up` names the classes whose findings are `shadow` until the engine's evidence suffices: `facts` (never),
     `volume`, `learned`.
-    `once` names for each kind the marks of an `ok` after which another one of the same principal, source and token in
-    the same minute changes nothing, so that the engine passes over it.
+    `once` names for each kind the marks of an `ok` with valid credentials after which another one of the same
+    principal, source, token and server in the same minute changes nothing, so that the engine passes over it.
     `sampled` says that it states facts, not counts, and is stepped with the events of sampled sources too.
     `tells` is the length of the cells, one of `cells`, whose closing has principals tell their groups (0: none).
     `major` changes when a finding's id must (CONTRACTS §3); `state_version` when packed state is no longer readable.
@@ -183,6 +183,10 @@ class Detector(Generic[S]):
     def step(self, state: S, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event into the state; the findings that are now true and stay so."""
         raise NotImplementedError
+
+    def stepper(self, kind: Kind) -> Callable[[S, Entity, AuditEvent, Facts], Sequence[Finding]]:  # noqa: ARG002  # most detectors step every kind alike
+        """What the engine calls as `step` for entities of a kind: the same, with the choice by kind made beforehand."""
+        return self.step
 
     def settle(self, state: S, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:  # noqa: ARG002  # a detector without closed state needs none of them
         """A cell of time has closed: learn from it, forget what is too old, say what only the end of it could show."""

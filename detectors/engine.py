@@ -11,7 +11,7 @@ import msgspec
 
 from detectors import keys
 from detectors.answers import Answers
-from detectors.base import AnyDetector, Kind
+from detectors.base import AnyDetector, Entity, Kind
 from detectors.flood import Flood
 from detectors.journal import Journal
 from detectors.keys import Raw
@@ -20,7 +20,7 @@ from detectors.live import Live
 from detectors.marks import marks_of, own_denial
 from detectors.meta import Meta
 from detectors.outlet import Outlet
-from detectors.plan import HANDLE, PRINCIPAL, SAMPLED, SOURCE, TOKEN, Plan, plan_for, raw_keys, with_handles
+from detectors.plan import HANDLE, PRINCIPAL, SAMPLED, SERVER, SOURCE, TOKEN, Plan, plan_for, raw_keys, with_handles
 from detectors.settling import Settling
 from detectors.table import BUCKETS, Table
 from detectors.warmup import Warmup
@@ -95,6 +95,24 @@ class Engine:
         """Settlings of closed cells that wait for their slice."""
         return self._settling.backlog
 
+    @property
+    def warmup(self) -> Warmup:
+        """The evidence for promotion."""
+        return self._warmup
+
+    def sizes_known(self, kind: Kind) -> int:
+        """How many entities of a kind there are."""
+        return sum(table.count for table in self._tables if table.kind == kind)
+
+    def warming(self, most: int) -> list[tuple[Entity, int, int]]:
+        """The busy principals without a past of their own, those nearest to it first: active hours, and days of them.
+
+        Safe to call from another thread than the one that folds.
+        """
+        known = [live for table in self._tables if table.kind == "principal" for live in list(table.live.values())]
+        cold = [(live.entity, live.hours, live.days) for live in known if live.hours and not live.warm()]
+        return sorted(cold, key=lambda one: (-one[1], one[0].key))[:most]
+
     def fold(self, record: Record) -> list[Finding]:
         """The findings that a record makes, in a defined order. Raises DamagedError for a frame that cannot be read."""
         header = record.frame.header
@@ -141,9 +159,9 @@ class Engine:
                 plan = plans[marks] = plan_for(marks, self._tables)
             needs, entries, repeats = plan
             raws = raw_keys(event, needs, source, facts)
-            if repeats is not None and event.outcome == "ok" and not event.late:
+            if repeats is not None and event.outcome == "ok" and event.auth == "valid" and not event.late:
                 answered = answers(int(event.time) // 60)
-                answer = (raws[PRINCIPAL], raws[SOURCE], raws[TOKEN])
+                answer = (raws[PRINCIPAL], raws[SOURCE], raws[TOKEN], raws[SERVER])
                 if answer in answered:
                     entries = repeats
                 else:

@@ -86,7 +86,13 @@ class FailedAuth(Detector[Any]):
             "client": AUTH_FAILED,
             "token": AUTH_FAILED | SUCCEEDED,
         },
-        once={"principal": SUCCEEDED, "source": SUCCEEDED, "tenant": SUCCEEDED, "token": SUCCEEDED},
+        once={
+            "principal": SUCCEEDED,
+            "source": SUCCEEDED,
+            "tenant": SUCCEEDED,
+            "server": SUCCEEDED,
+            "token": SUCCEEDED,
+        },
         parameters=PARAMETERS,
         techniques=TECHNIQUES,
         documentation=PAGE,
@@ -116,6 +122,10 @@ class FailedAuth(Detector[Any]):
     def step(self, state: Any, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event into the state; the findings that are now true and stay so."""
         return self._steps[entity.kind](state, entity, event, facts)
+
+    def stepper(self, kind: Kind) -> Callable[[Any, Entity, AuditEvent, Facts], Sequence[Finding]]:
+        """The step of one view."""
+        return self._steps[kind]
 
     def settle(self, state: Any, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:
         """Learn who is in good standing and what is usual, forget what is too old, judge an outage."""

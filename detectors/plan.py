@@ -17,6 +17,7 @@ HANDLE: Final = 1 << RANKS["handle"]
 PRINCIPAL: Final = RANKS["principal"]
 SOURCE: Final = RANKS["source"]
 TOKEN: Final = RANKS["token"]
+SERVER: Final = RANKS["server"]
 
 _PRODUCER: Final = 1 << RANKS["producer"]
 _POPULATION: Final = 1 << RANKS["population"]
@@ -39,7 +40,7 @@ def plan_for(marks: int, tables: Sequence[Table]) -> Plan:
     for table in tables:
         kind = table.kind
         steps = tuple(
-            (index, detector.step)
+            (index, detector.stepper(kind))
             for index, detector in enumerate(table.detectors)
             if (detector.spec.sampled or not marks & SAMPLED)
             and (kind not in detector.spec.wants or detector.spec.wants[kind] & marks)

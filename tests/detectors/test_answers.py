@@ -29,6 +29,7 @@ def test_passing_over_repeated_answers_changes_no_state_and_no_finding(name: str
             user=f"user-{index % 5}",
             tenant="acme",
             source_ip=f"10.0.0.{index % 3}",
+            server=f"server-{index % 7 // 4}",
             token=f"k:{index % 4}",
             auth="invalid" if index % 11 == 0 else "valid",
             outcome="auth_invalid" if index % 11 == 0 else "ok",
