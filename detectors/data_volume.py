@@ -1,49 +1,38 @@
 """Unusual volumes of data: bursts within minutes and hours, and slow collection over days and weeks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from detectors.base import DATA, NOTHING, Cell, Entity, Kind, Measure, Spec, event_id
-from detectors.keys import group
+from detectors.base import DATA, NOTHING, Cell, Entity, Kind, Spec, event_id
+from detectors.keys import Raw
 from detectors.parts.keyed import number
 from detectors.volume_documentation import DOCUMENTATION, TECHNIQUES
-from detectors.volume_explain import explain
 from detectors.volume_findings import Judged, Observed, finding
-from detectors.volume_group import Group
-from detectors.volume_judging import (
-    DAY,
-    FIVE,
-    HOUR,
-    HOURS_HELD,
-    LARGEST,
-    LEVEL,
-    MINUTES_HELD,
-    NAME,
-    WINDOW,
-    Judging,
-    Principal,
-    State,
-)
-from detectors.volume_parameters import PARAMETERS, Limits
+from detectors.volume_group import Group, Told
+from detectors.volume_judging import FIVE, LARGEST, LEVEL, Judging
+from detectors.volume_minutes import WINDOW, Minutes
+from detectors.volume_parameters import PARAMETERS
+from detectors.volume_peers import DAY, NAME, groups_of
+from detectors.volume_principal import HOUR, HOURS_HELD, LARGEST_ROOM, MINUTES_HELD, Principal
 from detectors.volume_usage import (
+    BITS,
     BYTES,
     CALLS,
     EVIDENCE,
+    MASKS,
     MEASURES,
-    NEVER,
     RESOURCES,
     ROWS,
-    WORD,
-    WORDS,
+    TOOL_BITS,
     Hour,
     distinct,
+    gate_amounts,
 )
-from stream.facts import Facts, group_id
+from stream.facts import Facts
 from stream.finding import Finding
 from tocsin_audit.event import AuditEvent
 
-_SPOT_BITS: Final = WORDS.bit_length() - 1
-_EXACT: Final = frozenset({None, "exact"})
+_EXACT: Final = (None, "exact")
 
 
 class DataVolume(Judging):
@@ -55,95 +44,58 @@ class DataVolume(Judging):
         by=("principal", "population", "tenant"),
         cells=(FIVE, HOUR, DAY),
         classes=("volume_burst", "volume_slow"),
-        wants={"principal": DATA, "population": DATA, "tenant": DATA},
+        wants={"principal": DATA, "population": 0, "tenant": 0},
+        tells=FIVE,
         parameters=PARAMETERS,
         techniques=TECHNIQUES,
         warm_up={"volume_burst": "volume", "volume_slow": "volume"},
         documentation=DOCUMENTATION,
+        state_version=2,
     )
 
-    def __init__(self, parameters: Mapping[str, float] | None = None) -> None:
-        super().__init__(parameters)
-        self._limits = Limits(self.parameters)
-
-    def start(self, kind: Kind) -> State:
+    def start(self, kind: Kind) -> Principal | Group:
         """An empty principal, or an empty group for the kinds that hold peers."""
         return Principal() if kind == "principal" else Group()
 
-    def step(self, state: State, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
-        """Count one answer; a burst is told as soon as an hour or five minutes pass their frozen bound."""
-        size = event.response_bytes
-        sized = size is not None and event.bytes_quality in _EXACT
-        if not size:
-            size = 0
-        elif not 0 < size <= LARGEST:
-            size = 0 if size < 0 else LARGEST
-        rows = event.rows
-        if not rows:
-            rows = 0
-        elif not 0 < rows <= LARGEST:
-            rows = 0 if rows < 0 else LARGEST
-        minute = int(event.time) // 60
-        if isinstance(state, Group):
-            member = number(event.user or event.client or event.agent or "")
-            if member <= state.ceiling and not event.late:
-                state.add(minute // 5, member, size, rows)
-            return NOTHING
-        hour = minute // 60
-        cell = state.hours.get(hour)
-        if cell is None:
-            cell = self._open(state, entity, event, hour, facts)
-            if cell is None:
-                return NOTHING
-        elif event.client != cell.client and cell.words:
-            _join(cell, event, facts)
-        counts = state.minutes.get(minute)
-        if event.late:
-            late = cell.late or [0, 0, 0]
-            cell.late = [late[0] + 1, late[1] + size, late[2] + rows]
-            if minute < int(facts.clock - MINUTES_HELD) // 60:
-                cell.calls += 1
-                cell.size += size
-                cell.rows += rows
-                return NOTHING
-        if counts is None:
-            counts = state.minutes[minute] = [1, size, rows]
-            cell.minutes += 1
-        else:
-            counts[0] += 1
-            counts[1] += size
-            counts[2] += rows
-        cell.calls = calls = cell.calls + 1
-        cell.size += size
-        cell.rows += rows
-        if not sized:
-            cell.unsized += 1
-        words = cell.words
-        if words:
-            target = event.target or ""
-            spot = number(event.args_hash or target)
-            index = spot & (WORDS - 1)
-            bit = 1 << ((spot >> _SPOT_BITS) % WORD)
-            if not words[index] & bit:
-                words[index] |= bit
-                cell.spots += 1
-                cell.tools |= 1 << (number(target) % WORD)
-        gates = cell.gates
-        if (calls > gates[8] or size > gates[9]) and len(cell.ids) < EVIDENCE:
-            cell.ids.append(event_id(event))
-        if counts[0] >= gates[10] or counts[1] >= gates[11] or counts[2] >= gates[12]:
-            state.hot = max(state.hot, minute)
-        elif (
-            state.hot < minute - WINDOW
-            and calls < gates[0]
-            and cell.size < gates[1]
-            and cell.rows < gates[2]
-            and cell.spots < gates[4]
-        ):
-            return NOTHING
-        return self._burst(state, entity, event, hour, minute, facts)
+    def step(self, state: Principal, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
+        """Count one answer; a burst is told as soon as an hour or five minutes pass their frozen bound.
 
-    def settle(self, state: State, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:
+        Within the open minute an answer only counts down the room that is left below the nearest bound.
+        """
+        if event.time // 60 == state.minute and event.client == state.via and not event.late:
+            what = event.args_hash or event.target
+            spots = 0
+            if what != state.what:
+                state.what = what
+                cell = state.cell
+                mask = MASKS[number(what or "") % BITS]
+                if not cell.bits & mask:
+                    _mark(cell, mask, event)
+                    spots = cell.spots - state.most_spots + 1
+            size = event.response_bytes or 0
+            rows = event.rows or 0
+            calls = state.calls - 1
+            if calls > 0 and 0 <= size < state.size and 0 <= rows < state.rows and spots <= 0:
+                state.calls = calls
+                state.size -= size
+                state.rows -= rows
+                if event.bytes_quality not in _EXACT or event.response_bytes is None:
+                    state.unsized += 1
+                return NOTHING
+        return self._count(state, entity, event, facts)
+
+    def tell(
+        self, state: Principal, entity: Entity, cell: Cell, facts: Facts
+    ) -> Sequence[tuple[Kind, Raw, Principal | Group | Told]]:
+        """What the five minutes held, for the principal's tenant and its peer group; what came late is left out."""
+        state.flush()
+        calls, size, rows, _ = state.minutes.window(cell.end // 60 - 1, FIVE // 60)
+        if not calls:
+            return ()
+        told = Told(cell.start // FIVE, number("".join(entity.names.values())), calls, size, rows)
+        return [(kind, raw, told) for kind, raw in groups_of(entity, state.client, facts)]
+
+    def settle(self, state: Principal | Group, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:
         """Judge the hour that ends with five minutes, eight and 24 hours with an hour, and the week with a day."""
         if isinstance(state, Group):
             if cell.seconds == FIVE:
@@ -153,105 +105,163 @@ class DataVolume(Judging):
             else:
                 state.settle_day(cell.start // DAY)
             return NOTHING
+        state.flush()
         if cell.seconds == FIVE:
             return self._settle_five(state, entity, cell, facts)
         if cell.seconds == HOUR:
             return self._settle_hour(state, entity, cell, facts)
         return self._settle_day(state, entity, cell, facts)
 
-    def summary(self, state: State, entity: Entity, cell: Cell) -> tuple[int, ...] | None:  # noqa: ARG002  # the state knows which cell closed last
+    def summary(self, state: Group, entity: Entity, cell: Cell) -> tuple[int, ...] | None:  # noqa: ARG002  # the state knows which cell closed last
         """How a group's members moved (count and octaves/256 for calls and bytes), or after a day what is usual."""
-        return tuple(state.told) if isinstance(state, Group) and state.told else None
+        return tuple(state.told) or None
 
-    def merge(self, state: State, partial: State, entity: Entity, facts: Facts) -> Sequence[Finding]:  # noqa: ARG002  # groups find nothing
-        """Add what another worker counted of a group."""
-        assert isinstance(state, Group)
-        assert isinstance(partial, Group)
-        state.merge(partial)
+    def merge(self, state: Group, partial: Told, entity: Entity, facts: Facts) -> Sequence[Finding]:  # noqa: ARG002  # groups find nothing
+        """Add what a member told of five minutes."""
+        state.add(partial)
         return NOTHING
 
-    def rest(self, state: State, clock: float) -> None:
+    def rest(self, state: Principal | Group, clock: float) -> None:
         """Drop the open cells that no late event can reach any more."""
         if isinstance(state, Principal):
-            _drop(state, clock)
-            if not state.hours:
-                state.opening = []
-                state.hot = 0
-
-    def explain(self, state: State, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Measure]:
-        """The event's hour and its five minutes against the bounds frozen before them."""
-        if isinstance(state, Group):
-            return ()
-        expected = self._expectation(state.closed, entity, int(event.time) // HOUR, facts)
-        return tuple(explain(state.minutes, state.hours, expected, event, WINDOW))
+            state.drop(clock)
 
     # Bursts, while their hour is open.
 
-    def _open(self, state: Principal, entity: Entity, event: AuditEvent, hour: int, facts: Facts) -> Hour | None:
+    def _count(self, state: Principal, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
+        """Count an answer that opens a minute or uses up the room below a bound."""
+        state.flush()
+        size = min(max(0, event.response_bytes or 0), LARGEST)
+        rows = min(max(0, event.rows or 0), LARGEST)
+        minute = int(event.time) // 60
+        hour = minute // 60
+        cell = state.hours.get(hour)
+        new = cell is None
+        if cell is None:
+            cell = self._open(state, entity, hour, facts)
+            if cell is None:
+                return NOTHING
+        unsized = event.response_bytes is None or event.bytes_quality not in _EXACT
+        cell.add(1, size, rows)
+        cell.unsized += unsized
+        ring = state.minutes
+        if event.late:
+            late = cell.late or (0, 0, 0)
+            cell.late = (late[0] + 1, late[1] + size, late[2] + rows)
+            state.close_minute()
+            if minute < int(facts.clock - MINUTES_HELD) // 60:
+                return NOTHING
+            if state.lates is None:
+                state.lates = Minutes()
+            ring = state.lates
+        other = state.lates if ring is state.minutes else state.minutes
+        if ring.add(minute, 1, size, rows) and (other is None or minute not in other):
+            cell.minutes += 1
+        if cell.bits or new:
+            client = event.client or ""
+            cell.client = min(cell.client or client, client or cell.client)
+            what = event.args_hash or event.target or ""
+            mask = MASKS[number(what) % BITS]
+            if not cell.bits & mask:
+                _mark(cell, mask, event)
+        if not cell.gates:
+            return NOTHING
+        gates = gate_amounts(cell.gates)
+        if (cell.calls > gates[8] or size > gates[9]) and len(cell.ids) < EVIDENCE:
+            cell.ids = (*cell.ids, event_id(event))
+        room = self._room(state, cell, minute)
+        findings: Sequence[Finding] = NOTHING
+        if min(room) <= 0 or cell.spots >= gates[RESOURCES] * LEVEL**cell.told:
+            findings = self._burst(state, entity, event, hour, minute, facts)
+            room = self._room(state, cell, minute)
+        if event.late:
+            return findings
+        if len(cell.ids) < EVIDENCE:
+            room = (min(room[0], max(1, gates[8] - cell.calls)), min(room[1], gates[9] + 1), room[2])
+        room = (min(room[0], LARGEST_ROOM), min(room[1], LARGEST_ROOM), min(room[2], LARGEST_ROOM))
+        state.minute, state.cell, state.room = minute, cell, room
+        state.calls, state.size, state.rows = room
+        state.what, state.via = event.args_hash or event.target, event.client
+        state.most_spots = gates[RESOURCES] * LEVEL**cell.told
+        return findings
+
+    def _open(self, state: Principal, entity: Entity, hour: int, facts: Facts) -> Hour | None:
         if hour * HOUR < facts.clock - HOURS_HELD:
             return None
-        _drop(state, facts.clock)
+        state.drop(facts.clock)
         opening = state.opening
-        gates = opening[1:] if opening and hour <= opening[0] else self._gates(state, entity, hour, facts)
+        kept = opening is not None and hour <= opening[0]
+        gates = opening[1] if opening is not None and kept else self._gates(state, entity, hour, facts)
+        if not kept:
+            state.opening = None
         cell = state.hours[hour] = Hour(gates)
-        _join(cell, event, facts)
         return cell
+
+    def _room(self, state: Principal, cell: Hour, minute: int) -> tuple[int, int, int]:
+        """By how much the hour, and every five minutes that contain the minute, lie below their bounds."""
+        gates = gate_amounts(cell.gates)
+        scale = LEVEL**cell.told
+        room = [gates[CALLS] * scale - cell.calls, gates[BYTES] * scale - cell.size, gates[ROWS] * scale - cell.rows]
+        for end in self._ends(state, minute):
+            at = cell if end // 60 == minute // 60 else state.hours.get(end // 60)
+            if at is None or not at.gates:
+                continue
+            bounds, scale = gate_amounts(at.gates), LEVEL**at.told
+            totals = state.window(end, WINDOW)
+            for measure in (CALLS, BYTES, ROWS):
+                left = bounds[MEASURES + measure] * scale - totals[measure]
+                if left < room[measure]:
+                    room[measure] = left
+        return room[CALLS], room[BYTES], room[ROWS]
+
+    def _ends(self, state: Principal, minute: int) -> Sequence[int]:
+        if state.lates is None:
+            if state.minutes.cells[-4] == minute:
+                return (minute,)
+            return state.minutes.ends(minute)
+        return sorted({*state.minutes.ends(minute), *state.lates.ends(minute)})
 
     def _burst(
         self, state: Principal, entity: Entity, event: AuditEvent, hour: int, minute: int, facts: Facts
     ) -> Sequence[Finding]:
         findings: list[Finding] = []
-        ends = [end for end in range(minute, minute + WINDOW) if end in state.minutes]
+        ends = self._ends(state, minute)
         for at in sorted({hour, *(end // 60 for end in ends)}):
             cell = state.hours.get(at)
             while cell is not None and cell.gates and (observed := self._passed(state, cell, at, ends)) is not None:
                 cell.told += 1
-                cell.gates = [min(NEVER, gate * LEVEL) for gate in cell.gates[:MEASURES]] + cell.gates[MEASURES:]
-                ids = cell.ids if event_id(event) in cell.ids else [*cell.ids[: EVIDENCE - 1], event_id(event)]
-                expected = self._expectation(state.closed, entity, at, facts)
+                this = event_id(event)
+                ids = cell.ids if this in cell.ids else (*cell.ids[: EVIDENCE - 1], this)
+                expected = self._expectation(state, entity, at, facts)
                 judged = Judged("volume_burst", at, cell.told, "high", observed, expected, 0.0, 0)
                 findings.append(finding(self.spec, entity, judged, cell, time=event.time, ids=ids, late=event.late))
         return findings
 
     def _passed(self, state: Principal, cell: Hour, hour: int, ends: Sequence[int]) -> Observed | None:
         """The measure of an hour, or of five minutes that end in it, that is beyond the bound of the next level."""
-        gates = cell.gates
+        gates = gate_amounts(cell.gates)
+        scale = LEVEL**cell.told
         amounts = (cell.calls, cell.size, cell.rows, 0, cell.spots)
         for measure in (ROWS, CALLS, BYTES, RESOURCES):
-            if amounts[measure] >= gates[measure]:
-                amount, bound = amounts[measure], gates[measure]
+            amount, bound = amounts[measure], gates[measure] * scale
+            if amount >= bound:
                 if measure == RESOURCES:
                     amount, bound = distinct(amount), distinct(bound)
                 return Observed(measure, amount, bound, hour * HOUR, HOUR)
         for end in ends:
             if end // 60 == hour:
-                window = [counts for at in range(end - WINDOW + 1, end + 1) if (counts := state.minutes.get(at))]
+                totals = state.window(end, WINDOW)
                 for measure in (ROWS, CALLS, BYTES):
-                    total = sum(counts[measure] for counts in window)
-                    bound = gates[MEASURES + measure] * LEVEL**cell.told
-                    if total >= bound:
-                        return Observed(measure, total, bound, (end - WINDOW + 1) * 60, WINDOW * 60)
+                    bound = gates[MEASURES + measure] * scale
+                    if totals[measure] >= bound:
+                        return Observed(measure, totals[measure], bound, (end - WINDOW + 1) * 60, WINDOW * 60)
         return None
 
 
-def _join(cell: Hour, event: AuditEvent, facts: Facts) -> None:
-    cell.client = event.client or ""
-    key = group(event, facts)
-    if key is not None:
-        joined = group_id(key)
-        cell.group = min(cell.group, joined) if cell.group else joined
-
-
-def _drop(state: Principal, clock: float) -> None:
-    oldest = int(clock - MINUTES_HELD) // 60
-    for minute in [minute for minute in state.minutes if minute < oldest]:
-        del state.minutes[minute]
-    for hour, cell in state.hours.items():
-        if hour * 60 + 60 <= oldest:
-            cell.shrink()
-    oldest = int(clock - HOURS_HELD) // HOUR
-    for hour in [hour for hour in state.hours if hour < oldest]:
-        del state.hours[hour]
+def _mark(cell: Hour, mask: int, event: AuditEvent) -> None:
+    cell.bits |= mask
+    cell.spots += 1
+    cell.tools |= MASKS[number(event.target or "") % TOOL_BITS]
 
 
 DETECTOR: Final = DataVolume

@@ -30,7 +30,7 @@ NO_DAY: Final = -128
 """A day of the week's ring on which nothing was done."""
 NO_SHIFT: Final = 128
 
-_LAYOUT: Final = struct.Struct(f"<{2 * MEASURES + TOPS + REFERENCES}H{2 * SIGNALS}B3H4B{WEEK}bQ")
+_LAYOUT: Final = struct.Struct(f"<{2 * MEASURES + TOPS + REFERENCES}H{2 * SIGNALS}B3H4B{WEEK}b")
 _PEAK: Final = struct.Struct("<BBB")
 _HOURS_MEMORY: Final = 120
 _DAYS_MEMORY: Final = 24
@@ -61,7 +61,6 @@ class Baseline:
         "daily",
         "days",
         "flagged_days",
-        "group",
         "hours",
         "last",
         "learned",
@@ -93,7 +92,6 @@ class Baseline:
         self.shift = NO_SHIFT
         self.unsized = 0
         self.week = [NO_DAY] * WEEK
-        self.group = 0
         self.season = Season()
         self.peaks: list[list[int]] = []
         self.cached: object = None
@@ -179,7 +177,6 @@ class Baseline:
             self.shift,
             self.unsized,
             *self.week,
-            self.group,
         )
         return fixed + self.season.pack() + b"".join(_PEAK.pack(*peak) for peak in self.peaks)
 
@@ -199,7 +196,6 @@ class Baseline:
         baseline.shift_days, baseline.flagged_days = runs & 15, runs >> 4
         baseline.shift, baseline.unsized = next(items), next(items)
         baseline.week = [next(items) for _ in range(WEEK)]
-        baseline.group = next(items)
         rest = _LAYOUT.size + FACTORS
         baseline.season = Season.unpack(value[_LAYOUT.size : rest])
         baseline.peaks = [list(peak) for peak in _PEAK.iter_unpack(value[rest:])]

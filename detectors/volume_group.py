@@ -7,7 +7,7 @@ movement that of the many: one member's burst does not move it.
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import log2, sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 from detectors.parts.quantised import OCTAVE, TOP, clip, dither, follow, nudge
 from detectors.parts.season import DAY_START, FACTORS, HOUR_START, Season, started, weekday
@@ -71,6 +71,16 @@ class Member:
         self.inverse = [2 ** (-level / OCTAVE) if level and known else 0.0 for level in levels]
 
 
+class Told(NamedTuple):
+    """What a member did in five minutes: their number since the epoch, the member's digest, calls, bytes and rows."""
+
+    five: int
+    member: int
+    calls: int
+    size: int
+    rows: int
+
+
 class Group:
     """A population's or a tenant's state: open cells of the sample, its members' usual, and their season.
 
@@ -106,27 +116,10 @@ class Group:
         self.days = 0
         self.told = []
 
-    def add(self, five: int, member: int, size: int, rows: int) -> None:
-        """Count one call of a member, in the cell of five minutes with this number since the epoch."""
-        cell = self.fives.get(five)
-        if cell is None:
-            cell = self.fives[five] = {}
-        counts = cell.get(member)
-        if counts is None:
-            counts = _admit(cell, member)
-            if counts is None:
-                return
-        counts[0] += 1
-        counts[1] += size
-        counts[2] += rows
-
-    def merge(self, partial: "Group") -> None:
-        """Count what another fold of the same group's events counted."""
-        for five, cell in partial.fives.items():
-            own = self.fives.setdefault(five, {})
-            for member, counts in cell.items():
-                if member <= self.ceiling:
-                    _count(own, member, counts)
+    def add(self, told: Told) -> None:
+        """Count what a member told of its closed five minutes."""
+        if told.member <= self.ceiling:
+            _count(self.fives.setdefault(told.five, {}), told.member, (told.calls, told.size, told.rows))
 
     def settle_five(self, five: int) -> None:
         """Five minutes have closed: work out how the last hour went for the members."""

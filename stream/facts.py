@@ -99,6 +99,11 @@ class Facts:
         known = self.principal(event)
         return known.role if known is not None else None
 
+    def role_of(self, field: str, name: str) -> str | None:
+        """The role of who acts under a name, `field` being `user`, `client` or `agent`."""
+        known = self._principals.get((field, name))
+        return known.role if known is not None else None
+
     def server(self, name: str) -> Server | None:
         """The inventory's entry of an MCP server."""
         return self._servers.get(name)

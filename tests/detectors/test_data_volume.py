@@ -10,7 +10,8 @@ from detectors.base import Cell, Entity
 from detectors.data_volume import DataVolume
 from detectors.keys import entity_of, principal
 from detectors.state import Codec
-from detectors.volume_judging import Principal
+from detectors.volume_baseline import Baseline
+from detectors.volume_principal import Principal
 from detectors.volume_usage import NAMES
 from stream.facts import Facts
 from stream.finding import Finding
@@ -197,9 +198,10 @@ def test_capped_sizes_count_as_a_lower_bound_and_are_never_learned() -> None:
         one = event(n * 60.0, user="u", response_bytes=1 << 20, bytes_quality="capped" if n % 2 else "exact")
         detector.step(state, entity, one, facts)
     detector.settle(state, entity, Cell(86_400, 1_793_577_600), facts)
-    assert state.closed.typical[1] == 0
-    assert state.closed.typical[0] > 0
-    assert state.closed.unsized > 0
+    assert state.own is not None
+    assert state.own.typical[1] == 0
+    assert state.own.typical[0] > 0
+    assert state.own.unsized > 0
 
 
 def test_hostile_sizes_are_bounded() -> None:
@@ -208,6 +210,7 @@ def test_hostile_sizes_are_bounded() -> None:
     assert isinstance(state, Principal)
     for size in (-5, 1 << 62, 10**30):
         detector.step(state, person("u"), event(1.0, user="u", response_bytes=size, rows=size), facts)
+    state.flush()
     cell = next(iter(state.hours.values()))
     assert 0 <= cell.size <= 1 << 47
     assert 0 <= cell.rows <= 1 << 47
@@ -217,9 +220,9 @@ def test_hostile_sizes_are_bounded() -> None:
 def test_what_is_too_late_for_any_cell_is_left_out() -> None:
     detector, facts = DataVolume(), Facts(clock=1_793_577_600 + 10 * DAY)
     state = detector.start("principal")
+    assert isinstance(state, Principal)
     late = event(0.0, user="u", late=True)
     assert detector.step(state, person("u"), late, facts) == ()
-    assert isinstance(state, Principal)
     assert state.hours == {}
 
 
@@ -233,9 +236,10 @@ def test_a_quiet_principal_is_small(office: Office) -> None:
     detector = DataVolume()
     state = detector.start("principal")
     assert isinstance(state, Principal)
-    state.closed.days = 20
-    state.closed.last = 20_000
-    assert len(Codec(Principal).pack(state)) <= 130
+    own = state.own = Baseline()
+    own.days = 20
+    own.last = 20_000
+    assert len(Codec(Principal).pack(state)) <= 120
     again = detector.start("principal")
     assert isinstance(again, Principal)
     assert Codec(Principal).pack(again) == Codec(Principal).pack(Principal())
