@@ -25,6 +25,8 @@ COMMANDS: Final = (
     "verify",
     "simulate",
     "evaluate",
+    "topics",
+    "deadletter",
     "bench",
 )
 
