@@ -1,6 +1,7 @@
 """Finding formats: their names without importing any, and the one that is asked for."""
 
 import pkgutil
+from collections.abc import Collection
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
@@ -30,7 +31,7 @@ def load_format(name: str) -> Format:
     Raises ConfigError where there is none of that name and UnavailableError where a package that it needs is missing.
     """
     if name == AUTO:
-        return Auto([load_format(each) for each in _surest_first()])
+        return load_auto()
     own, offered = _own(), _offered()
     if name in mapped_names():
         return load_mapped(name)
@@ -44,6 +45,19 @@ def load_format(name: str) -> Format:
         raise UnavailableError(f"the format '{name}' is unavailable", hint=f"pip install {package}") from error
     found: Format = getattr(module, "FORMAT", module)
     return found
+
+
+def load_auto(without: Collection[str] = ()) -> Auto:
+    """What finds each record's format by itself, among all that are available but some."""
+    forms = []
+    for name in _surest_first():
+        if name not in without:
+            try:
+                forms.append(load_format(name))
+            except UnavailableError:
+                # A format of another distribution that lacks something is not what everybody else waits for.
+                continue
+    return Auto(forms)
 
 
 def _surest_first() -> list[str]:

@@ -23,6 +23,7 @@ BRACKETS: Final = 500_000
 ATTRIBUTES: Final = 512
 """Attributes of one span at most; what comes after them is not looked at."""
 
+_DEPTH: Final = 16
 _KINDS: Final = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
 _STATUS: Final = {"OK": 1, "ERROR": 2}
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{16}){1,2}")
@@ -211,18 +212,18 @@ def _camel(value: Any) -> dict[str, Any]:
     return {_CAMEL.sub(lambda match: match[1].upper(), key): item for key, item in value.items()}
 
 
-def _json_pairs(value: Any) -> dict[str, Any]:
+def _json_pairs(value: Any, depth: int = 0) -> dict[str, Any]:
     if not isinstance(value, list):
         return {}
     return {
-        pair["key"]: _json_any(pair.get("value"))
+        pair["key"]: _json_any(pair.get("value"), depth)
         for pair in value[:ATTRIBUTES]
         if isinstance(pair, dict) and isinstance(pair.get("key"), str)
     }
 
 
-def _json_any(value: Any) -> Any:
-    if not isinstance(value, dict):
+def _json_any(value: Any, depth: int = 0) -> Any:
+    if not isinstance(value, dict) or depth > _DEPTH:
         return None
     for key, found in _camel(value).items():
         if key in ("stringValue", "boolValue", "doubleValue", "bytesValue"):
@@ -230,9 +231,9 @@ def _json_any(value: Any) -> Any:
         if key == "intValue":
             return integer(found)
         if key == "arrayValue":
-            return [_json_any(item) for item in _objects(_camel(found).get("values"))]
+            return [_json_any(item, depth + 1) for item in _objects(_camel(found).get("values"))]
         if key == "kvlistValue":
-            return _json_pairs(_camel(found).get("values"))
+            return _json_pairs(_camel(found).get("values"), depth + 1)
     return None
 
 

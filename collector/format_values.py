@@ -19,6 +19,7 @@ MOST: Final = 2**63 - 1
 ITEMS: Final = 1024
 """Items of one list at most."""
 
+_SPARSE: Final = 8
 _REDACTED: Final = re.compile(r"[\W_]*(?:redacted|masked|removed|hidden|filtered)[\W_]*|\*{3,}", re.IGNORECASE)
 _ZONED: Final = re.compile(
     r"\A(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?\d*\s?(Z|z|UTC|[+-]\d\d:?\d\d|[+-]\d\d)?\Z"

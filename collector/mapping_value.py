@@ -155,7 +155,9 @@ def first(gets: Sequence[Get]) -> Get:
     return get
 
 
-def converter(field: str, *, unit: str = "ms", zone: float | None = None, split: str | None = None) -> Get:
+def converter(
+    field: str, *, unit: str = "ms", zone: float | None = None, split: str | None = None
+) -> Callable[[Any], Any]:
     """How a field of the event takes a value that stands in a record."""
     if field == ANY:
         return lambda value: value

@@ -12,8 +12,11 @@ from typing import IO, Final, NamedTuple
 
 import zstandard
 
-from collector.format import Format
+from collector.format import UNTIMED, Format, read
+from collector.format_auto import NAME as AUTO
+from collector.formats.native import FORMAT as NATIVE
 from collector.formats.native import parse_lines
+from collector.reading import ID_DIGITS, native_lines
 from stream.clock import merged, rebuild
 from stream.errors import RejectedError
 from stream.frame import Frame
@@ -23,7 +26,9 @@ from tocsin_audit.event import AuditEvent
 BLOCK: Final = 1 << 20
 """Bytes that are read at once."""
 LINE_LIMIT: Final = 1 << 20
-"""Bytes of one line at most."""
+"""Bytes of one line of events at most."""
+EXPORT_LIMIT: Final = 32 << 20
+"""Bytes of one line at most where a line may be a whole export."""
 SHOWN: Final = 20
 """Bad lines that are named; the rest is counted."""
 
@@ -103,9 +108,12 @@ def frames(
 
 
 def _items(index: int, path: Path, form: Format, reading: Reading, progress: Progress | None) -> Iterator[Item]:
-    native = form.name == "native"
-    for number, lines in _blocks(path, reading, progress):
+    native = form.name in ("native", AUTO)
+    place = sha256(path.name.encode()).hexdigest()[:ID_DIGITS]
+    clock: float | None = None
+    for number, lines in _blocks(path, reading, progress, LINE_LIMIT if form is NATIVE else EXPORT_LIMIT):
         if native and (events := parse_lines(b"\n".join(lines), lines)) is not None:
+            clock = events[-1].time if events else clock
             reading.good += len(events)
             yield from map(
                 Item._make, zip([index] * len(events), range(number, number + len(events)), events, lines, strict=True)
@@ -114,17 +122,23 @@ def _items(index: int, path: Path, form: Format, reading: Reading, progress: Pro
         for offset, line in enumerate(lines):
             if not line.strip():
                 continue
-            try:
-                made = form.parse(line)
-            except RejectedError as error:
-                reading.refuse(path.name, number + offset, error.what)
-                continue
-            for event in made:
+            made = read(form, line)
+            if made.error is not None:
+                reading.refuse(path.name, number + offset, made.error.what)
+            kept = line if native and NATIVE.fits(line) and read(NATIVE, line).events == made.events else None
+            for ordinal, event in enumerate(made.events):
+                if event.time == UNTIMED and clock is None:
+                    reading.refuse(path.name, number + offset, "it tells no time, and nothing before it did")
+                    continue
+                # Where a record tells no time, it is that of the one before it.
+                at = f"{place}.{number + offset}.{ordinal}" if ordinal else f"{place}.{number + offset}"
+                wire = kept or native_lines([event], at, clock or UNTIMED)[0]
+                clock = event.time
                 reading.good += 1
-                yield Item(index, number + offset, event, line)
+                yield Item(index, number + offset, event, wire)
 
 
-def _blocks(path: Path, reading: Reading, progress: Progress | None) -> Iterator[tuple[int, list[bytes]]]:
+def _blocks(path: Path, reading: Reading, progress: Progress | None, limit: int) -> Iterator[tuple[int, list[bytes]]]:
     number = 1
     rest, overlong = b"", False
     with ExitStack() as stack:
@@ -145,7 +159,7 @@ def _blocks(path: Path, reading: Reading, progress: Progress | None) -> Iterator
                     overlong = False
                 if overlong:
                     rest = b""
-                elif len(rest) > LINE_LIMIT:
+                elif len(rest) > limit:
                     reading.refuse(path.name, number + len(lines), "longer than a line may be")
                     rest, overlong = b"", True
                 if lines:

@@ -23,6 +23,8 @@ from tocsin_audit.event import AuditEvent
 
 MOST: Final = 100_000
 """Records of one export at most."""
+BRACKETS: Final = 1_000_000
+"""Opening brackets of one export at most."""
 
 _MCP_EVENT: Final = "AwsMcpEvent"
 _VIA: Final = "aws-mcp.amazonaws.com"
@@ -60,7 +62,7 @@ class CloudTrail:
 
     def parse(self, record: bytes) -> Sequence[AuditEvent]:
         """The events of one record that have to do with MCP; none where it has nothing to do with it."""
-        tree = decode_object(record)
+        tree = decode_object(record, BRACKETS)
         records = tree.get("Records")
         if not isinstance(records, list):
             made = _event(tree)

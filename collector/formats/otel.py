@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 from collector import format_otlp
-from collector.format import About, RecordError
+from collector.format import About, Format, RecordError
 from collector.format_logs import log_events
 from collector.format_otlp import Telemetry
 from collector.format_spans import FIELDS, span_event
@@ -33,7 +34,8 @@ def traces(body: bytes, content_type: str) -> Export:
 
 def logs(body: bytes, content_type: str) -> Export:
     """The events of an OTLP logs export request, uncompressed; raises RecordError where it is none."""
-    return _export(format_otlp.records(body, content_type), log_events)
+    auto = load_lines()
+    return _export(format_otlp.records(body, content_type), lambda record: log_events(record, auto))
 
 
 class Otel:
@@ -81,6 +83,17 @@ class Otel:
 
 
 FORMAT: Final = Otel()
+
+
+@cache
+def load_lines() -> Format:
+    """What reads the lines inside log records: every other format, so that no export stands in an export."""
+    # Discovery imports this module, so it cannot be imported before it.
+    from collector.discovery import load_auto
+
+    return load_auto(without=(Otel.name,))
+
+
 _MARKS: Final = (b'"resourceSpans"', b'"resourceLogs"', b'"resource_spans"', b'"resource_logs"')
 
 
