@@ -1,6 +1,6 @@
 """A witness: the engine, asked of one event how it was judged, who saw it, and where every counter stood after it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from typing import Any, Final, NamedTuple
 
@@ -30,10 +30,11 @@ from detectors.keys import Raw
 from detectors.limits import RANKS
 from detectors.live import Live
 from detectors.marks import marks_of, own_denial
-from detectors.plan import PRINCIPAL, SOURCE, TOKEN, raw_keys
+from detectors.plan import SAMPLED, Entries, Plan, plan_for, raw_keys
 from detectors.table import Table
 from detectors.warmup import Standing
 from stream.decode import decode
+from stream.facts import Facts
 from stream.finding import Finding
 from stream.frame import Frame, Record
 from tocsin_audit.event import AuditEvent
@@ -66,6 +67,12 @@ _KEYED: Final[dict[Kind, str]] = {
     "population": "no tenant with a role or a client is named",
     "producer": "no producer is named",
 }
+
+
+_SHARED: Final = "it shares the counters that new keys get while one tenant or producer floods"
+
+Stepped = tuple[str, Kind, str]
+"""Who was stepped: the detector's name, the kind and key of the entity."""
 
 
 class View(NamedTuple):
@@ -107,11 +114,13 @@ class Witness(Engine):
         duplicate = bool(self._duplicates.find(source, [event], self.clock))
         denied = own_denial(event, marks)
         sampled = event.sample_rate is not None and event.sample_rate < 1.0
-        repeated = not duplicate and not denied and self._repeats(named, source)
+        stepped: set[Stepped] = set()
+        self._plans = {kind: self._watched(kind, stepped) for kind in (marks, marks | SAMPLED)}
         self._outlet.begin(self.clock, imported=frame.header.imported)
         self._fold([event], source)
+        self._plans = {}
         why = "it was counted before" if duplicate else "it is a denial by our own deny list" if denied else ""
-        views = tuple(self._views(named, marks, source, why, sampled=sampled, repeated=repeated))
+        views = tuple(self._views(named, marks, source, stepped, why, sampled=sampled))
         names = tuple(name for mark, name in MARKS if marks & mark)
         return Account(named.tenant, names, duplicate, denied, sampled, views, tuple(self._outlet.found))
 
@@ -120,9 +129,9 @@ class Witness(Engine):
         self._fold(decode(record.frame)[index + 1 :], record.frame.header.source)
 
     def again(self, event: AuditEvent, source: str) -> list[View]:
-        """The views of an event as they are now, after more was folded; none of them says why it was not stepped."""
+        """The views of an event as they are now, after more was folded; none of them says who was stepped."""
         named, marks = self._judged(event)
-        return list(self._views(named, marks, source, "", sampled=False, repeated=False))
+        return list(self._views(named, marks, source, set(), "", sampled=False))
 
     def _judged(self, event: AuditEvent) -> tuple[AuditEvent, int]:
         known = self.facts.tenant(event)
@@ -131,14 +140,13 @@ class Witness(Engine):
             event.tenant = known
         return event, marks_of(event, self.facts)
 
-    def _repeats(self, event: AuditEvent, source: str) -> bool:
-        if event.outcome != "ok" or event.late:
-            return False
-        raws = raw_keys(event, -1, source, self.facts)
-        return (raws[PRINCIPAL], raws[SOURCE], raws[TOKEN]) in self._answers.of(int(event.time) // 60)
+    def _watched(self, marks: int, stepped: set[Stepped]) -> Plan:
+        """The plan for an event with these marks, whose steps note for whom they were taken."""
+        needs, entries, repeats = plan_for(marks, self._tables)
+        return needs, _noting(entries, stepped), _noting(repeats, stepped) if repeats is not None else None
 
     def _views(
-        self, event: AuditEvent, marks: int, source: str, why: str, *, sampled: bool, repeated: bool
+        self, event: AuditEvent, marks: int, source: str, stepped: set[Stepped], why: str, *, sampled: bool
     ) -> Iterator[View]:
         raws = raw_keys(event, -1, source, self.facts)
         handles = keys.handles(event)
@@ -149,22 +157,20 @@ class Witness(Engine):
                     if raw is None:
                         yield View(detector.spec.name, table.kind, None, _KEYED[table.kind])
                         continue
-                    reason = why or _passed_over(detector, table.kind, marks, sampled=sampled, repeated=repeated)
-                    yield self._view(table, index, raw, event, reason)
+                    entity = keys.entity_of(table.kind, raw, self.facts)
+                    reason = ""
+                    if (detector.spec.name, table.kind, entity.key) not in stepped:
+                        reason = why or _passed_over(detector, table.kind, marks, sampled=sampled)
+                    yield self._view(table, index, raw, entity, event, reason)
 
-    def _view(self, table: Table, index: int, raw: Raw, event: AuditEvent, why: str) -> View:
+    def _view(self, table: Table, index: int, raw: Raw, entity: Entity, event: AuditEvent, why: str) -> View:
         detector = table.detectors[index]
         _, live = table.find(raw, self.clock)
-        own = keys.entity_of(table.kind, raw, self.facts)
         if live is None:
-            if not why:
-                why = "it shares the counters that new keys get while one tenant or producer floods"
-            return View(detector.spec.name, table.kind, own, why)
-        entity = live.entity
-        if live.states[index] is None:
-            return View(detector.spec.name, table.kind, entity, why, (), self._standings(detector, live, event))
-        state: Any = table.state(live, index)
-        measures = tuple(detector.explain(state, entity, event, self.facts))
+            return View(detector.spec.name, table.kind, entity, why or _SHARED)
+        measures: tuple[Measure, ...] = ()
+        if live.states[index] is not None:
+            measures = tuple(detector.explain(table.state(live, index), entity, event, self.facts))
         return View(detector.spec.name, table.kind, entity, why, measures, self._standings(detector, live, event))
 
     def _standings(self, detector: AnyDetector, live: Live, event: AuditEvent) -> tuple[Standing, ...]:
@@ -175,7 +181,31 @@ class Witness(Engine):
         return tuple(dict.fromkeys(standings))
 
 
-def _passed_over(detector: AnyDetector, kind: Kind, marks: int, *, sampled: bool, repeated: bool) -> str:
+def _noting(entries: Entries, stepped: set[Stepped]) -> Entries:
+    return tuple(
+        (
+            slot,
+            get,
+            bits,
+            tuple((index, _noted(table.detectors[index].spec.name, step, stepped)) for index, step in steps),
+            table,
+        )
+        for slot, get, bits, steps, table in entries
+    )
+
+
+def _noted(
+    name: str, step: Callable[..., Sequence[Finding]], stepped: set[Stepped]
+) -> Callable[..., Sequence[Finding]]:
+    def noting(state: Any, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
+        stepped.add((name, entity.kind, entity.key))
+        return step(state, entity, event, facts)
+
+    return noting
+
+
+def _passed_over(detector: AnyDetector, kind: Kind, marks: int, *, sampled: bool) -> str:
+    """Why a detector was not stepped with an event that was counted."""
     spec = detector.spec
     if sampled and not spec.sampled:
         return "it comes from a sampled source, which feeds no counters"
@@ -183,6 +213,6 @@ def _passed_over(detector: AnyDetector, kind: Kind, marks: int, *, sampled: bool
     if wanted is not None and not wanted & marks:
         names = [name for mark, name in MARKS if wanted & mark]
         return f"it looks at events with: {', '.join(names)}"
-    if repeated and spec.once.get(kind, 0) & marks:
+    if spec.once.get(kind, 0) & marks:
         return "the same caller was answered from there within this minute already: one more changes nothing"
-    return ""
+    return _SHARED

@@ -22,7 +22,10 @@ class Parameters(msgspec.Struct, frozen=True, tag="parameters", tag_field="contr
 
 
 class Warmth(msgspec.Struct, frozen=True, tag="warmth", tag_field="control"):
-    """The mode that the operator gave a detector or a tenant, whatever its warm-up says."""
+    """The mode that the operator gave a detector or a tenant, whatever its warm-up says.
+
+    `auto` takes such a word back, and all of them where neither is named.
+    """
 
     mode: str
     detector: str | None = None

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -79,13 +79,13 @@ def backtest(
     policies: Policies,
     form: Format,
     reading: Reading,
-    modes: Mapping[str, str] | None = None,
+    modes: Iterable[Warmth] = (),
     told: Told | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Run detectors and decisions over files; `told` hears each finding with `incident`, `paged` and `page_id`.
 
-    `modes` are those that the operator gave detectors, whatever their warm-up says.
+    `modes` are those that the operator gave detectors and tenants, whatever their warm-up says.
 
     Raises RejectedError where a file cannot be read; bad lines are counted in `reading`.
     """
@@ -97,8 +97,8 @@ def backtest(
         alert = AlertTask(
             log, store, policies, routes=Routes((Receiver("backtest", pagers=("nobody",)),)), observer=hearing
         )
-        for name, mode in (modes or {}).items():
-            log.append(EVENTS, control_frame(Warmth(mode=mode, detector=name), 0.0))
+        for mode in modes:
+            log.append(EVENTS, control_frame(mode, 0.0))
         pending = 0
         for frame in ticking(frames(files, form, reading, progress=progress)):
             log.append(EVENTS, frame)

@@ -74,6 +74,17 @@ class Detector(BaseModel):
     )
 
 
+class Tenant(Section):
+    """Settings of one tenant."""
+
+    mode: Literal["shadow", "observe", "live"] | None = Field(
+        None, description="for all detectors, whatever their warm-up says: shadow and observe never page"
+    )
+    detectors: dict[str, Literal["shadow", "observe", "live"]] = Field(
+        {}, description="the same by detector, which beats all other modes"
+    )
+
+
 class Sink(BaseModel):
     """One place that alerts go to; further keys are the options of its type."""
 
@@ -133,6 +144,7 @@ class Config(Section):
     listen: Listen = Listen()
     reserve: Reserve = Reserve()
     detectors: dict[str, Detector] = Field({}, description="settings by detector name; all detectors run by default")
+    tenants: dict[str, Tenant] = Field({}, description="settings by tenant, as the directory and events name it")
     sinks: dict[str, Sink] = Field({}, description="where alerts go, by a name of your choice")
     alerting: Alerting = Alerting()
     logging: Logging = Logging()

@@ -1,7 +1,6 @@
 """From configuration to parts: everything that can be wrong is found here, before anything starts."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,11 +10,14 @@ from alerting.policy import HOUR, Policies
 from alerting.sink import Sink
 from detectors import discovery as detector_discovery
 from detectors.base import AnyDetector
+from stream.control import Warmth
 from stream.directory import EMPTY, Directory
 from stream.errors import StorageError, TocsinError, UnavailableError
 from tocsin.config import Config, Loaded, load_config
 from tocsin.directory_file import read_directory
 from tocsin.faults import Fault, FaultsError, did_you_mean
+from tocsin.modes import faults_of as modes_faults
+from tocsin.modes import modes_of
 from tocsin.options import convert_options, read_secret
 
 GIB: Final = 1024**3
@@ -51,7 +53,7 @@ class Ready:
     directory_path: Path | None
     directory_digest: str
     detectors: tuple[AnyDetector, ...]
-    modes: Mapping[str, str]
+    modes: tuple[Warmth, ...]
     sinks: tuple[SinkPlan, ...]
     policies: Policies
     database: str
@@ -87,6 +89,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
             faults += error.faults
     detectors = _detectors(loaded, faults)
     plans = _sinks(loaded, faults) if sinks else ()
+    faults += modes_faults(loaded, detector_discovery.detector_names())
     faults += _listening(loaded)
     database = f"sqlite:///{folder / 'alerts.sqlite'}"
     if said.alerting.database is not None and sinks:
@@ -103,7 +106,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
         directory_path=directory_path,
         directory_digest=digest,
         detectors=detectors,
-        modes={name: section.mode for name, section in said.detectors.items() if section.mode is not None},
+        modes=modes_of(said),
         sinks=plans,
         policies=Policies(
             page_from=said.alerting.page_from,

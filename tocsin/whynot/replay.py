@@ -35,7 +35,7 @@ def replay(
     """Fold what came before an event, tell of it, and fold on for two hours; `pause` is called between reads."""
     target = place.record.offset
     began, position, witness = "start", 0, engine()
-    snapshot = log.load(TASK)
+    snapshot = log.load(f"{TASK}/{EVENTS.partition}")
     if snapshot is not None and snapshot.version == witness.version and snapshot.position <= target:
         resume(witness, snapshot)
         began, position = "snapshot", snapshot.position

@@ -1,6 +1,7 @@
 """Why nobody was told of an event, worked out on a data directory that no Tocsin owns."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import Result
 
 from tests.tocsin.lines import NOON, guesses, line, written
+from tests.tocsin.program import Program, until
 
 Call = Callable[..., Result]
 Ask = Callable[[str], dict[str, Any]]
@@ -130,3 +132,34 @@ def test_people_read_it_without_markup_of_strangers(tocsin: Call, ask: Any) -> N
         assert part in done.stdout
     assert "\x1b" not in done.stdout
     assert "<script>" not in done.stdout
+
+
+def test_the_running_tocsin_is_asked_and_names_incident_and_decision(program: Program) -> None:
+    now = time.time()
+    program.post([*guesses(now - 41), line(now, id="leaked", user="reader", resource_tenants=["globex"])])
+    program.settled()
+
+    def answered() -> Any:
+        told = program.get("/why-not", event="leaked")
+        return told["report"] if told["done"] else None
+
+    (found,) = [one for one in until(answered, "it is answered")["findings"] if one["class"] == "cross_tenant_read"]
+    (decision,) = found["decisions"]
+    assert (decision["reason"], decision["status"]) == ("new", "open")
+    assert program.get(f"/incidents/{decision['incident']}")["incident"]["severity"] == "critical"
+    assert program.request("GET", "/why-not", params={"event": "nope"}).status_code in (202, 404)
+    unknown = until(
+        lambda: (answer := program.request("GET", "/why-not", params={"event": "nope"})).status_code != 202 and answer,
+        "the unknown one is answered",
+    )
+    assert unknown.status_code == 404
+    assert program.request("GET", "/why-not").status_code == 400
+
+
+def test_status_says_how_far_the_warm_up_is(program: Program) -> None:
+    program.post([line(time.time(), user="newcomer")])
+    warm_up = program.settled()["warm_up"]
+    assert warm_up["volume"]["needs"] == {"hours": 24, "days": 3, "or_peers": 5}
+    assert warm_up["volume"]["principals"] >= 1
+    assert warm_up["volume"]["warm"] == 0
+    assert warm_up["said"] == []
