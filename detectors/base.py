@@ -130,8 +130,8 @@ class Spec:
     `by` names the kinds it keeps state for, and `wants` for each kind the marks of which an event must carry one for
     `step` to be called (all events where a kind is not named). `cells` are the lengths in seconds, whole minutes each,
     of the cells whose closing calls `settle`, for entities with an event in the cell that this detector was stepped
-    with. `warm_up` names the classes whose findings are `shadow` until the engine's evidence suffices: `facts` (never),
-    `volume`, `learned`.
+    with; where not all of them say something of a kind, `settles` names those that do. `warm_up` names the classes
+    whose findings are `shadow` until the engine's evidence suffices: `facts` (never), `volume`, `learned`.
     `once` names for each kind the marks of an `ok` with valid credentials after which another one of the same
     principal, source, token and server in the same minute changes nothing, so that the engine passes over it.
     `sampled` says that it states facts, not counts, and is stepped with the events of sampled sources too.
@@ -154,6 +154,11 @@ class Spec:
     state_version: int = 1
     sampled: bool = False
     tells: int = 0
+    settles: Mapping[Kind, tuple[int, ...]] = field(default_factory=dict)
+
+    def cells_of(self, kind: Kind) -> tuple[int, ...]:
+        """The lengths of the cells whose closing says something of an entity of a kind."""
+        return self.settles.get(kind, self.cells)
 
 
 S = TypeVar("S")

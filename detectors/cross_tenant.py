@@ -95,6 +95,7 @@ class CrossTenant(Detector[Any]):
         version="1.0",
         by=("principal", "server", "handle", "object"),
         cells=(CELL, HOUR, DAY),
+        settles={"principal": (HOUR,), "server": (HOUR, DAY), "handle": (CELL,), "object": (DAY,)},
         classes=CLASSES,
         wants={
             "principal": OWNED | SIGNALS | TARGETED,

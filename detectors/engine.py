@@ -84,6 +84,7 @@ class Engine:
         self._written: Facts | None = None
         self._minute = int(self.clock) // 60
         self._untidy = 0
+        self._packing: list[Table] = []
         self._bucket = 0
         self._learned = any("learned" in detector.spec.warm_up.values() for detector in self.detectors)
         self._shortest = min((length for table in self._tables for length in table.lengths), default=60)
@@ -287,9 +288,9 @@ class Engine:
             self._minute = minute
             for table in self._tables:
                 table.sweep(self.clock)
-        for table in self._tables:
-            if table.quiet:
-                table.pack_quiet(self.clock, PACKED_PER_FRAME)
+            self._packing = [table for table in self._tables if table.quiet]
+        for table in self._packing:
+            table.pack_quiet(self.clock, PACKED_PER_FRAME)
         if self._untidy:
             self._untidy -= 1
             for table in self._tables:

@@ -77,6 +77,7 @@ class FailedAuth(Detector[Any]):
         version="1.0",
         by=("principal", "source", "tenant", "server", "client", "token"),
         cells=(FIVE_MINUTES, HOUR),
+        settles={"principal": (HOUR,), "source": (HOUR,), "tenant": (HOUR,), "client": (), "token": (HOUR,)},
         classes=CLASSES,
         wants={
             "principal": AUTH_FAILED | SUCCEEDED | DENIED | NOT_FOUND,

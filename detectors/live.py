@@ -21,7 +21,8 @@ class Live:
     `states` holds a detector's state, its packed bytes until it is needed, or None before its first event. `pending`
     maps a cell (its end × 16 + the index of its length) to the detectors stepped in it, as bits; `due` is when the
     first of them closes. `stamp` is the smallest cell and the clock's minute of the last event: what follows from these
-    is worked out when they change. `seen` is the clock's minute of the last event.
+    is worked out when they change. `seen` is the clock's minute of the last event,
+    `looked` what it was when the entity was last found to be worth remembering.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Live:
         "entity",
         "hours",
         "id",
+        "looked",
         "peers",
         "pending",
         "raw",
@@ -52,6 +54,7 @@ class Live:
         self.pending: dict[int, int] = {}
         self.due = NEVER
         self.seen = 0
+        self.looked = -1
         self.hours = 0
         self.days = 0
         self.day = -1

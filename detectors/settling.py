@@ -193,8 +193,8 @@ class Settling:
         cell = Cell(seconds, (code >> 4) - seconds)
         if seconds == HOUR and bits & table.volume:
             self._warmup.hour(live, cell.start)
-        for index, detector in enumerate(table.detectors):
-            if not bits >> index & 1 or seconds not in detector.spec.cells:
+        for index, detector in table.settlers[code & 15]:
+            if not bits >> index & 1:
                 continue
             try:
                 state = table.state(live, index)

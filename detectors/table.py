@@ -69,10 +69,15 @@ class Table:
             kind != "principal" and type(detector).summary is not Detector.summary for detector in self.detectors
         )
         self.volume = _bits("volume" in detector.spec.warm_up.values() for detector in self.detectors)
-        lengths = {length for detector in self.detectors for length in detector.spec.cells}
+        lengths = {length for detector in self.detectors for length in detector.spec.cells_of(kind)}
         self.lengths = tuple(sorted(lengths | ({HOUR} if self.volume else set())))
         self.masks = tuple(
-            _bits(length in detector.spec.cells for detector in self.detectors) | (self.volume if length == HOUR else 0)
+            _bits(length in detector.spec.cells_of(kind) for detector in self.detectors)
+            | (self.volume if length == HOUR else 0)
+            for length in self.lengths
+        )
+        self.settlers = tuple(
+            tuple((i, one) for i, one in enumerate(self.detectors) if length in one.spec.cells_of(kind))
             for length in self.lengths
         )
         for length in self.lengths:
@@ -265,7 +270,8 @@ class Table:
         if bucket is None:
             return
         for live in [live for live in bucket.live.values() if minute - live.seen > STUB_MINUTES]:
-            self._put_away(live, minute * 60.0)
+            if minute - live.seen > min(REST_MINUTES[0], keep_minutes) or self._unremarkable(live, minute):
+                self._put_away(live, minute * 60.0)
         old: list[int] = []
         resting: list[tuple[int, Quiet]] = []
         for identity, packed in bucket.idle.items():
@@ -299,6 +305,15 @@ class Table:
             for identity, packed in bucket.idle.items():
                 for code, _ in _DECODE(packed).pending:
                     yield identity, code
+
+    def _unremarkable(self, live: Live, minute: int) -> bool:
+        """Whether there is nothing to remember of a live entity; its states are looked at once after each event."""
+        if live.hours or live.pending or live.looked == live.seen:
+            return False
+        if any(entry >> 2 > minute for entry in live.emitted.values()):
+            return False
+        live.looked = live.seen
+        return _says_nothing(_DECODE(self.pack(live, minute * 60.0)), minute)
 
     def _rested(self, quiet: Quiet, clock: float) -> bytes:
         states: list[bytes | None] = []

@@ -284,6 +284,8 @@ def test_the_spec_says_everything(name: str) -> None:
     assert spec.by
     assert set(spec.by) <= set(KINDS)
     assert set(spec.wants) <= set(spec.by)
+    assert set(spec.settles) <= set(spec.by)
+    assert all(set(spec.cells_of(kind)) <= set(spec.cells) for kind in spec.by)
     assert set(spec.warm_up) <= set(spec.classes)
     assert set(spec.warm_up.values()) <= {"facts", "volume", "learned"}
     assert all(length % 60 == 0 for length in spec.cells)
