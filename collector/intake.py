@@ -17,10 +17,11 @@ from tocsin_audit.event import AuditEvent
 
 
 class Kept(NamedTuple):
-    """How many events became durable, and how many were recognised as sent before."""
+    """How many events became durable, how many were recognised as sent before, and the log's offset after the last."""
 
     accepted: int
     duplicates: int
+    end: int = 0
 
 
 class _Part(NamedTuple):
@@ -48,7 +49,7 @@ class Intake:
     def store(self, admitted: Admitted, digest: str, key: Key, received: float) -> Kept:
         """As `keep`, for a thread."""
         parts, repeated = self._begin(admitted, digest, key, received)
-        outcomes = [part.durable.exception() for part in parts]
+        outcomes = [part.durable.exception() or part.durable.result() for part in parts]
         return self._end(parts, outcomes, repeated, key, received)
 
     def _begin(self, admitted: Admitted, digest: str, key: Key, received: float) -> tuple[list[_Part], int]:
@@ -76,17 +77,18 @@ class Intake:
         return self._log.append(EVENTS, frame)
 
     def _end(
-        self, parts: Sequence[_Part], outcomes: Sequence[object], repeated: int, key: Key, received: float
+        self, parts: Sequence[_Part], outcomes: Sequence[int | BaseException], repeated: int, key: Key, received: float
     ) -> Kept:
         failed: BaseException | None = None
-        accepted = 0
+        accepted = end = 0
         for part, outcome in zip(parts, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 failed = failed or outcome
             else:
                 self._duplicates.mark(key.id, part.events, received)
                 accepted += len(part.events)
+                end = max(end, outcome + 1)
         if failed is not None:
             raise failed
         crash_point("receive.after_append")
-        return Kept(accepted, repeated)
+        return Kept(accepted, repeated, end)

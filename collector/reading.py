@@ -28,11 +28,15 @@ class Record(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """How the records of a source are read: in which format, for whom, and how long one may be."""
+    """How the records of a source are read: in which format, for whom, and how many bytes a native line may have.
+
+    `whole` is how many a record may have where that is more, since it holds many events.
+    """
 
     form: Format
     key: Key
     longest: int
+    whole: int = 0
 
     def read(self, into: Admitted, records: Sequence[Record], place: str, now: float) -> None:
         """Judge records; `place` names their source in the ids of events that have none.
@@ -69,9 +73,10 @@ class Reader(NamedTuple):
             admit(into, lines[at : at + CHUNK], numbers[at : at + CHUNK], self.key, self.longest)
 
     def _made(self, record: bytes) -> Made:
-        if len(record) > self.longest:
+        most = max(self.longest, self.whole)
+        if len(record) > most:
             hint = "leave out what is large; bodies do not belong here"
-            return Made((), RecordError("too_long", f"longer than {self.longest} bytes", hint=hint))
+            return Made((), RecordError("too_long", f"longer than {most} bytes", hint=hint))
         try:
             return read_record(self.form, record)
         except Exception as error:  # a format's fault with one record must not end the collector

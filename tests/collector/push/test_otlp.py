@@ -90,12 +90,12 @@ def test_json_is_answered_in_json(site: Any, stored: Any, encoding: str) -> None
 def test_a_replay_decodes_what_was_folded(site: Any, stored: Any) -> None:
     from stream.frame import unpack
     from stream.log import EVENTS
-    from tocsin_audit.event import DECODER
+    from tocsin_audit.event import DECODER, seconds
 
     assert post(site, export(span(0))).status_code == 200
     (record,) = site.log.read(EVENTS, 0)
     (again,) = DECODER.decode_lines(unpack(record.frame))
-    assert (again.time.timestamp(), again.id) == (stored()[0].time, stored()[0].id)
+    assert (seconds(again.time), again.id) == (stored()[0].time, stored()[0].id)
 
 
 def test_a_batch_as_large_as_exporters_send_is_taken(site: Any, stored: Any) -> None:

@@ -1,0 +1,1 @@
+"""The inputs that are configured: each module is one, and exposes `INPUT`."""

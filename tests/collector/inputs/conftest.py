@@ -1,0 +1,60 @@
+"""An input over a real log, turned by hand."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.discovery import load_format
+from collector.input import LONGEST, Feed, Input, Scope
+from collector.reading import Reader
+from collector.tally import Tallies
+from stream.decode import decode
+from stream.log import EVENTS
+from stream.sqlite import SqliteLog, open_log
+from tocsin_audit.event import AuditEvent
+
+
+class Deaf:
+    """An observer that hears nothing: what counts is in the tallies."""
+
+    def accepted(self, count: int) -> None: ...
+
+    def duplicates(self, count: int) -> None: ...
+
+    def rejected(self, reason: str, count: int) -> None: ...
+
+    def received(self, size: int, seconds: float) -> None: ...
+
+
+@dataclass
+class Bench:
+    """A log and the inputs that feed it; `now` is their wall clock."""
+
+    log: SqliteLog
+    now: float
+    tallies: Tallies = field(default_factory=Tallies)
+    closing: ExitStack = field(default_factory=ExitStack)
+
+    def input(self, kind: Callable[..., Any], options: Scope, name: str = "i", whole: int = 0) -> Any:
+        """An input, opened."""
+        reader = Reader(load_format(options.format), options.key(name), LONGEST, whole)
+        feed = Feed(name, reader, self.log, Deaf(), self.tallies[name], lambda: self.now)
+        made: Input = kind(options, feed)
+        made.open()
+        return made
+
+    def stored(self) -> list[AuditEvent]:
+        """The events that are durable."""
+        return [event for record in self.log.read(EVENTS, 0, limit=10_000) for event in decode(record.frame)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A bench over the test's folder."""
+    with open_log(tmp_path / "data", reserve_bytes=0) as log, ExitStack() as closing:
+        yield Bench(log, time.time(), closing=closing)
