@@ -10,12 +10,13 @@ from alerting.incident_key import IncidentKey, incident_key
 from alerting.inhibit import SOURCES, TARGETS
 from alerting.life import live, reopened
 from alerting.matching import of_finding
+from alerting.mute import mute, unmute
 from alerting.policy import Policies
 from alerting.record import opened_by, with_findings
 from alerting.route import Routes
 from alerting.tell import Decided, Teller, Texts
 from alerting.unit import Unit
-from stream.control import IncidentChange
+from stream.control import Act, Muted, Unmuted
 from stream.finding import Finding
 
 
@@ -60,8 +61,12 @@ class Folder:
             told += self._teller.tell(unit, incident, members, clock)
         return told
 
-    def act(self, unit: Unit, act: IncidentChange, clock: float) -> str | None:
+    def act(self, unit: Unit, act: Act, clock: float) -> str | None:
         """Do an operator's act; one sentence why not where it cannot be done."""
+        if isinstance(act, Muted):
+            return mute(unit, act)
+        if isinstance(act, Unmuted):
+            return unmute(unit, act, clock)
         before = unit.record(act.incident)
         if before is None:
             return "there is no such incident"

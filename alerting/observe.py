@@ -5,7 +5,7 @@ from typing import Protocol
 from alerting.alert import Alert
 from alerting.decide import Decision
 from alerting.sink import Result
-from stream.control import IncidentChange
+from stream.control import Act
 from stream.finding import Finding
 
 
@@ -16,7 +16,7 @@ class Observer(Protocol):
         """A finding was decided; `page_id` names the page or bundle that tells of it."""
         ...
 
-    def rejected(self, change: IncidentChange, why: str) -> None:
+    def rejected(self, act: Act, why: str) -> None:
         """An operator's act could not be done."""
         ...
 
@@ -31,7 +31,7 @@ class Unobserved:
     def decided(self, finding: Finding, decision: Decision, page_id: str | None, clock: float) -> None:
         """See Observer."""
 
-    def rejected(self, change: IncidentChange, why: str) -> None:
+    def rejected(self, act: Act, why: str) -> None:
         """See Observer."""
 
     def attempted(self, sink: str, alert: Alert, result: Result, attempts: int, now: float) -> None:

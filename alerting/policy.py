@@ -7,7 +7,7 @@ from alerting.budget import Budget
 from alerting.family import NEVER_SILENT
 from alerting.matching import Condition, all_hold, of_finding
 from alerting.route import Receiver
-from stream.finding import Finding, Severity
+from stream.finding import SEVERITIES, Finding, Severity
 
 HOUR: Final = 3600.0
 
@@ -50,6 +50,10 @@ class Policies:
     observe: bool = False
     budget: Budget = field(default_factory=Budget)
     matchers: tuple[Matcher, ...] = ()
+
+    def pages(self, severity: str) -> bool:
+        """Whether a severity wakes a person."""
+        return SEVERITIES.index(severity) >= SEVERITIES.index(self.page_from)
 
     def covering(self, finding: Finding, clock: float) -> Matcher | None:
         """The exception, else the silence, that covers a finding."""

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, or_, select
+from sqlalchemy import Connection, RowMapping, func, or_, select
 
 from alerting.alert import Incident, Status
 from alerting.record import ENDED, Record, rank
 from alerting.runbook import Runbooks
-from alerting.schema import BUNDLES, DECISIONS, FINDINGS, HELD, INCIDENTS, LINKS, OUTBOX, PAGES, TIMELINE
+from alerting.schema import BUNDLES, DECISIONS, FINDINGS, HELD, INCIDENTS, LINKS, MATCHERS, OUTBOX, PAGES, TIMELINE
 from alerting.store import Store
 from alerting.unit import RECORD_DECODER
 from stream.errors import RejectedError
@@ -148,6 +148,33 @@ def refused(store: Store, *, sink: str | None = None, limit: int = 100) -> list[
     statement = select(*_DELIVERY).where(*conditions).order_by(OUTBOX.c.id.desc()).limit(limit)
     with store.reading() as connection:
         return [_delivery(row) for row in connection.execute(statement).mappings()]
+
+
+def mutes(
+    store: Store, clock: float, *, kind: str | None = None, id_: str | None = None, all_: bool = False
+) -> list[dict[str, Any]]:
+    """Silences and exceptions with how many findings each held back, those that end first in front.
+
+    Without `all_` those that have ended are left out; `id_` is the beginning of an id.
+    """
+    conditions = [] if all_ else [MATCHERS.c.until > clock]
+    if kind is not None:
+        conditions.append(MATCHERS.c.kind == kind)
+    if id_ is not None:
+        conditions += [MATCHERS.c.id >= id_, MATCHERS.c.id <= id_ + "g"]
+    held = select(func.count()).where(
+        DECISIONS.c.reason.in_(("silenced", "excepted")), DECISIONS.c.detail == MATCHERS.c.id
+    )
+    columns = select(*MATCHERS.c, held.scalar_subquery().label("held")).where(*conditions)
+    with store.reading() as connection:
+        rows = connection.execute(columns.order_by(MATCHERS.c.until, MATCHERS.c.id).limit(ROWS)).mappings()
+        return [_mute(row, clock) for row in rows]
+
+
+def _mute(row: RowMapping, clock: float) -> dict[str, Any]:
+    state = "ended" if row["until"] <= clock else "waiting" if row["start"] > clock else "holding"
+    moments = {name: rfc3339(row[name]) for name in ("start", "until", "at")}
+    return {**row, **moments, "where": msgspec.json.decode(row["where"]), "state": state}
 
 
 def summary(incident: Incident) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from alerting.store import Store
 from alerting.tell import Decided, Texts
 from alerting.unit import Unit
 from stream import control
-from stream.control import IncidentChange
+from stream.control import Act
 from stream.crashpoints import crash_point
 from stream.errors import DamagedError
 from stream.finding import DECODER
@@ -69,9 +69,14 @@ class AlertTask:
         if not records:
             return 0
         crash_point("alert.before_transaction")
-        clock, decided, rejected = self.clock, list[Decided](), list[tuple[IncidentChange, str]]()
+        clock, decided, rejected = self.clock, list[Decided](), list[tuple[Act, str]]()
         marks: dict[tuple[str, int], tuple[int, int] | None] = {}
         with self._store.unit() as unit:
+            position, moved = unit.places.position(self._stream)
+            if position != self.position:
+                # Another process decided meanwhile, which thinks that this one is gone: go on from there.
+                self.position, self.clock = position, moved
+                return 0
             for record in records:
                 clock = max(clock, record.frame.header.received)
                 if self._is_new(unit, record.frame.header.origin, marks):
@@ -115,15 +120,15 @@ class AlertTask:
         record: Record,
         clock: float,
         decided: list[Decided],
-        rejected: list[tuple[IncidentChange, str]],
+        rejected: list[tuple[Act, str]],
     ) -> None:
         header = record.frame.header
         if header.content == "findings":
             findings = self._decoded(record, DECODER)
             decided += self._folder.findings(unit, findings, clock, imported=header.imported)
         elif header.content == "control":
-            changes = [act for act in self._decoded(record, control.DECODER) if isinstance(act, IncidentChange)]
-            rejected += [(act, why) for act in changes if (why := self._folder.act(unit, act, clock)) is not None]
+            acts = [act for act in self._decoded(record, control.DECODER) if isinstance(act, Act)]
+            rejected += [(act, why) for act in acts if (why := self._folder.act(unit, act, clock)) is not None]
 
     def _decoded(self, record: Record, decoder: msgspec.json.Decoder[T]) -> list[T]:
         try:
@@ -136,6 +141,6 @@ class AlertTask:
             ) from error
 
 
-def act_frame(act: IncidentChange, received: float) -> Frame:
+def act_frame(act: Act, received: float) -> Frame:
     """The frame that brings an operator's act into the findings stream; `received` is the wall clock in seconds."""
     return control.control_frame(act, received, source=act.by)

@@ -23,7 +23,8 @@ from detectors.warmup import LEARNED_DAYS, PEERS
 from scripts.markdown import REFERENCE, codes, doc, duration, meanings, number, table, type_text, value_text
 from stream.finding import CLASSES
 from tocsin import cli
-from tocsin.config import Config, Secret
+from tocsin.config import Config
+from tocsin.config_base import Secret
 from tocsin.options import SECRET_WORDS
 from tocsin_audit.event import KINDS, OUTCOMES, STAMPED, AuditEvent, to_wire
 
@@ -151,10 +152,11 @@ def _configuration() -> Iterator[str]:
 def _keys(model: type[BaseModel], prefix: str) -> Iterator[Sequence[str]]:
     for name, info in model.model_fields.items():
         inner = _model(info.annotation)
-        if inner is None or (not info.is_required() and info.default is None):
-            yield _key(prefix, name, info)
-        if inner is not None:
-            yield from _keys(inner, f"{prefix}{name}.")
+        if inner is None or info.description:
+            yield _key(prefix, info.alias or name, info)
+        if inner is not None and inner is not model:
+            several = "<name>." if typing.get_origin(info.annotation) is dict else ""
+            yield from _keys(inner, f"{prefix}{name}.{several}")
 
 
 def _key(prefix: str, name: str, info: FieldInfo) -> Sequence[str]:

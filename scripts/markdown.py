@@ -7,14 +7,14 @@ import textwrap
 import types
 import typing
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from pydantic import BaseModel
 
-from tocsin.config import Secret
+from tocsin.config_base import Secret
 
 REFERENCE: Final = "[reference](#references)"
 TYPES: Final[dict[Any, str]] = {
@@ -23,6 +23,7 @@ TYPES: Final[dict[Any, str]] = {
     int: "whole number",
     float: "number",
     Path: "path",
+    date: "date",
     datetime: "RFC 3339 text",
     Secret: REFERENCE,
     msgspec.Raw: "JSON",
@@ -58,6 +59,8 @@ def type_text(annotation: Any) -> str:
         return " or ".join(kind for kind in dict.fromkeys(kinds) if kind != TYPES[int] or TYPES[float] not in kinds)
     if origin in (tuple, list):
         return f"list of {type_text(inner[0])}"
+    if origin is dict:
+        return "mapping by name"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in TYPES:
         return "mapping"
     return TYPES[annotation]

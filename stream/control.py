@@ -1,6 +1,6 @@
 """Control records: facts that enter through the same door as the events, so that a replay sees what was known then."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -43,6 +43,29 @@ class IncidentChange(msgspec.Struct, frozen=True, tag="incident", tag_field="con
     note: str | None = None
 
 
+class Muted(msgspec.Struct, frozen=True, tag="mute", tag_field="control", omit_defaults=True):
+    """A silence or an exception that an operator made: its conditions as text, and when it holds, in seconds."""
+
+    id: str
+    kind: Literal["silence", "exception"]
+    where: tuple[str, ...]
+    start: float
+    until: float
+    owner: str
+    reason: str
+    by: str
+    at: float
+    forced: bool = False
+
+
+class Unmuted(msgspec.Struct, frozen=True, tag="unmute", tag_field="control", omit_defaults=True):
+    """The end of a silence or an exception before its time."""
+
+    id: str
+    by: str
+    at: float
+
+
 class Denied(msgspec.Struct, frozen=True, tag="denial", tag_field="control", omit_defaults=True):
     """A subject that the listener tells middleware and proxies to refuse until a moment; `until` 0 lifts it."""
 
@@ -66,7 +89,9 @@ class PeerSummary(msgspec.Struct, frozen=True, tag="peers", tag_field="control")
     values: tuple[int, ...]
 
 
-Control = DirectoryVersion | Parameters | Warmth | IncidentChange | Denied | PeerSummary
+Act = IncidentChange | Muted | Unmuted
+"""What an operator does about incidents; it enters the stream of findings."""
+Control = DirectoryVersion | Parameters | Warmth | Act | Denied | PeerSummary
 
 DECODER = msgspec.json.Decoder(Control)
 ENCODER = msgspec.json.Encoder()

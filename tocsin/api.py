@@ -1,8 +1,6 @@
 """`/api/v1`: what operators ask and do, and the open and guarded pages beside it."""
 
-import asyncio
 import hmac
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -14,23 +12,18 @@ from starlette.routing import Route
 
 from alerting import queries
 from alerting.life import ACTS
-from alerting.task import act_frame
 from stream.clean import clean_text
 from stream.control import IncidentChange
-from stream.errors import RejectedError, TocsinError, UnavailableError
+from stream.errors import RejectedError, TocsinError
 from stream.finding import SEVERITIES
-from stream.log import FINDINGS
+from tocsin.acts import carry_out
+from tocsin.api_mutes import Mutes
+from tocsin.body import TooLargeError, read_body
 from tocsin.moments import moment
 from tocsin.runtime import Runtime
 from tocsin.search import Query, search
-from tocsin.whynot.inquiry import Inquiries
 
-ACT_SECONDS: Final = 10.0
-"""How long an operator's act may take to take effect before the answer says that it is on its way."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
-
-BODY: Final = 64 * 1024
-"""Bytes of an act's body at most."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -46,11 +39,10 @@ class Api:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._inquiries = Inquiries(runtime)
 
     def routes(self) -> list[Route]:
         """All of them; what is not said to be open asks for the operator's token."""
-        guarded = self._guarded
+        guarded, mutes = self._guarded, Mutes(self._runtime)
         return [
             Route("/healthz", self._health),
             Route("/readyz", self._readiness),
@@ -61,8 +53,12 @@ class Api:
             Route("/api/v1/incidents/{id}/why", guarded(self._why)),
             Route("/api/v1/incidents/{id}/{act}", guarded(self._act), methods=["POST"]),
             Route("/api/v1/events", guarded(self._events)),
-            Route("/api/v1/why-not", guarded(self._inquiries.answer)),
             Route("/api/v1/refused", guarded(self._refused)),
+            Route("/api/v1/silences", guarded(mutes.list_)),
+            Route("/api/v1/silences", guarded(mutes.add), methods=["POST"]),
+            Route("/api/v1/silences/preview", guarded(mutes.preview), methods=["POST"]),
+            Route("/api/v1/silences/{id}/end", guarded(mutes.end), methods=["POST"]),
+            Route("/api/v1/pilot", guarded(mutes.pilot)),
         ]
 
     def _guarded(self, handler: Handler) -> Handler:
@@ -72,8 +68,12 @@ class Api:
                 return _error(401, "no valid operator token", hint)
             try:
                 return await handler(request)
+            except TooLargeError as error:
+                return _error(413, error.what, error.hint)
             except RejectedError as error:
-                return _error(404 if "no incident" in error.what or "no event with" in error.what else 400, error.what, error.hint)
+                return _error(
+                    404 if "no incident" in error.what or "no event with" in error.what else 400, error.what, error.hint
+                )
             except TocsinError as error:
                 return _error(503, error.what, error.hint)
 
@@ -130,13 +130,7 @@ class Api:
         act = request.path_params["act"]
         if act not in ACTS:
             return _error(404, f"there is no act '{act[:32]}'", f"there are {', '.join(ACTS)}")
-        body = await _body(request)
-        if body is None:
-            return _error(413, f"the body is larger than {BODY} bytes", "shorten the note")
-        try:
-            said = msgspec.json.decode(body or b"{}", type=_Said)
-        except (ValueError, RecursionError):
-            return _error(400, "the body makes no sense", '{"by": "you", "note": "…", "verdict": "true"}')
+        said = await read_body(request, _Said, '{"by": "you", "note": "…", "verdict": "true"}')
         runtime = self._runtime
         record = await run_in_threadpool(queries.find, runtime.store, request.path_params["id"])
         now = runtime.clock()
@@ -148,15 +142,7 @@ class Api:
             verdict=said.verdict,
             note=clean_text(said.note, 2000) if said.note is not None else None,
         )
-        offset = await asyncio.wrap_future(runtime.log.append(FINDINGS, act_frame(change, now)))
-        deadline = time.monotonic() + ACT_SECONDS
-        while runtime.decided <= offset:
-            if time.monotonic() > deadline:
-                raise UnavailableError("the act is stored but has not taken effect yet", hint="look again in a moment")
-            await asyncio.sleep(0.01)
-        why = runtime.observers.rejections.pop((change.incident, change.at), None)
-        if why is not None:
-            raise RejectedError(why)
+        await carry_out(runtime, change)
         after = await run_in_threadpool(queries.find, runtime.store, record.id)
         return JSONResponse(queries.summary(after.incident()))
 
@@ -192,13 +178,3 @@ def _severity(text: str | None) -> Any:
     if text is not None and text not in SEVERITIES:
         raise RejectedError(f"'{text[:32]}' is no severity", hint=", ".join(SEVERITIES))
     return text
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body, None where it is too large to be an act's."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY:
-            return None
-    return body

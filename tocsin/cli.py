@@ -16,17 +16,17 @@ COMMANDS: Final = (
     "run",
     "check",
     "keys",
-    "proxy",
     "incident",
+    "silence",
+    "exception",
+    "routes",
+    "report",
     "search",
-    "why-not",
     "backtest",
     "import",
     "verify",
     "simulate",
     "evaluate",
-    "topics",
-    "deadletter",
     "bench",
 )
 
@@ -54,7 +54,8 @@ app = typer.Typer(
 for _name in COMMANDS:
     # Only light modules are imported here; what a command needs it imports when it is called.
     _module = import_module(f"tocsin.commands.{_name.replace('-', '_')}{'_' if _name == 'import' else ''}")
-    app.add_typer(_module.app, name=None if len(_module.app.registered_commands) == 1 else _name)
+    _alone = len(_module.app.registered_commands) == 1 and _module.app.registered_callback is None
+    app.add_typer(_module.app, name=None if _alone else _name)
 
 
 def main() -> None:

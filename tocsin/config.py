@@ -1,41 +1,14 @@
 """The configuration: `tocsin.yaml`, validated whole before anything starts."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tocsin.config_alerting import Alerting
+from tocsin.config_base import Section
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.yamlfile import Document, Path_, parse_yaml, read_yaml
-
-
-class Section(BaseModel):
-    """A part of the configuration; unknown keys are faults."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Secret(Section):
-    """A secret by reference: a file or an environment variable that holds it, never the value itself."""
-
-    file: Path | None = Field(None, description="the file that holds it")
-    env: str | None = Field(None, description="the environment variable that holds it")
-
-    def read(self) -> str:
-        """The secret's value; raises ValueError saying why it cannot be had."""
-        if (self.file is None) == (self.env is None):
-            raise ValueError("say either file or env")
-        if self.env is not None:
-            value = os.environ.get(self.env, "")
-            if not value:
-                raise ValueError(f"the environment variable {self.env} is not set")
-            return value
-        assert self.file is not None
-        try:
-            return self.file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ValueError(f"the file {self.file} cannot be read ({error.strerror})") from error
 
 
 class Tls(Section):
@@ -91,25 +64,6 @@ class Sink(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     type: str = Field(description="which sink: elasticsearch, pagerduty, terminal")
-
-
-class Budget(Section):
-    """How many pages one receiver gets before the rest is bundled."""
-
-    pages: int = Field(2, ge=0, le=1000, description="pages")
-    hours: float = Field(12.0, gt=0, le=168, description="in so many hours")
-
-
-class Alerting(Section):
-    """Incidents and how they are told."""
-
-    database: Secret | None = Field(
-        None, description="a PostgreSQL URL by reference, since it holds a password; else SQLite in the data directory"
-    )
-    page_from: Literal["notice", "low", "medium", "high", "critical"] = Field(
-        "high", description="the least severity that wakes a person"
-    )
-    budget: Budget = Budget()
 
 
 class Logging(Section):

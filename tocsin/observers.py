@@ -7,7 +7,7 @@ from typing import Final
 from alerting.alert import Alert
 from alerting.decide import Decision
 from alerting.sink import Result
-from stream.control import IncidentChange
+from stream.control import Act
 from stream.finding import Finding
 from tocsin.metrics import Metrics
 
@@ -20,7 +20,7 @@ class Observers:
     """One hearer for the alert task and all deliveries; `rejections` says why an operator's act was not done."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self.rejections: OrderedDict[tuple[str, float], str] = OrderedDict()
+        self.rejections: OrderedDict[Act, str] = OrderedDict()
         self._metrics = metrics
 
     def decided(self, finding: Finding, decision: Decision, page_id: str | None, clock: float) -> None:  # noqa: ARG002  # the observer's signature
@@ -38,9 +38,9 @@ class Observers:
             },
         )
 
-    def rejected(self, change: IncidentChange, why: str) -> None:
+    def rejected(self, act: Act, why: str) -> None:
         """An operator's act could not be done."""
-        self.rejections[(change.incident, change.at)] = why
+        self.rejections[act] = why
         while len(self.rejections) > REMEMBERED:
             self.rejections.popitem(last=False)
 

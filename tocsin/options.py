@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from tocsin.config import Loaded, Secret
+from tocsin.config import Loaded
+from tocsin.config_base import Secret
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.yamlfile import Path_
 

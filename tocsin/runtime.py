@@ -10,14 +10,13 @@ from typing import Any, Final
 
 from alerting.delivery import Delivery
 from alerting.message import Messages
-from alerting.route import Receiver, Routes
 from alerting.runbook import Runbooks
 from alerting.store import Store
 from alerting.task import AlertTask
 from collector.producer import Told
 from detectors.engine import Engine
 from detectors.task import DetectTask
-from stream.control import Control, DirectoryVersion, control_frame
+from stream.control import Control, DirectoryVersion, Warmth, control_frame
 from stream.facts import Facts
 from stream.frame import Frame, Header
 from stream.log import EVENTS, FINDINGS
@@ -28,7 +27,6 @@ from tocsin.first_start import kept_secret
 from tocsin.metrics import Metrics
 from tocsin.observers import Observers
 from tocsin.setup import Ready, reserve
-from tocsin.warm_up import warm_up
 from tocsin.workers import Worker
 from tocsin_audit.event import rfc3339
 
@@ -76,7 +74,7 @@ class Runtime:
                 self.log,
                 self.store,
                 ready.policies,
-                routes=_routes(ready),
+                routes=ready.routes,
                 texts=Messages(self.runbooks),
                 observer=self.observers,
                 wake=self._wake,
@@ -123,15 +121,14 @@ class Runtime:
             "events": {"end": self.log.end(EVENTS), "folded": self.detect.settled},
             "outputs": {"end": self.log.end(FINDINGS), "decided": self.decided},
             "detectors": [detector.spec.name for detector in self.ready_made.detectors],
-            "warm_up": warm_up(self.engine),
             "sinks": [plan.name for plan in self.ready_made.sinks],
         }
 
     def start(self) -> None:
         """Tell the log what is known today, and begin."""
         self._tell(DirectoryVersion(self.directory.directory, self.directory.digest))
-        for mode in self.ready_made.modes:
-            self._tell(mode)
+        for detector, mode in self.ready_made.modes.items():
+            self._tell(Warmth(mode=mode, detector=detector))
         for delivery in self.deliveries:
             delivery.start()
         for worker in self._workers:
@@ -201,9 +198,3 @@ class Runtime:
         while self.alert.advance(wait=0.0):
             pass
         logger.info("drained", extra={"events": self.detect.position, "findings": self.log.end(FINDINGS)})
-
-
-def _routes(ready: Ready) -> Routes:
-    sinks = tuple(plan.name for plan in ready.sinks if not plan.pager)
-    pagers = tuple(plan.name for plan in ready.sinks if plan.pager)
-    return Routes((Receiver("on-call", sinks, pagers),))

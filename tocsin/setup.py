@@ -1,24 +1,25 @@
 """From configuration to parts: everything that can be wrong is found here, before anything starts."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from alerting import discovery as sink_discovery
+from alerting.budget import Budget
 from alerting.policy import HOUR, Policies
+from alerting.route import Routes
 from alerting.sink import Sink
 from detectors import discovery as detector_discovery
 from detectors.base import AnyDetector
-from stream.control import Warmth
 from stream.directory import EMPTY, Directory
 from stream.errors import StorageError, TocsinError, UnavailableError
 from tocsin.config import Config, Loaded, load_config
 from tocsin.directory_file import read_directory
 from tocsin.faults import Fault, FaultsError, did_you_mean
-from tocsin.modes import faults_of as modes_faults
-from tocsin.modes import modes_of
 from tocsin.options import convert_options, read_secret
+from tocsin.routing import routes_of
 
 GIB: Final = 1024**3
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -53,9 +54,10 @@ class Ready:
     directory_path: Path | None
     directory_digest: str
     detectors: tuple[AnyDetector, ...]
-    modes: tuple[Warmth, ...]
+    modes: Mapping[str, str]
     sinks: tuple[SinkPlan, ...]
     policies: Policies
+    routes: Routes
     database: str
 
     @property
@@ -89,8 +91,13 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
             faults += error.faults
     detectors = _detectors(loaded, faults)
     plans = _sinks(loaded, faults) if sinks else ()
-    faults += modes_faults(loaded, detector_discovery.detector_names())
     faults += _listening(loaded)
+    routes = Routes()
+    if sinks and len(plans) == len(said.sinks):
+        try:
+            routes = routes_of(loaded, {plan.name: plan.pager for plan in plans})
+        except FaultsError as error:
+            faults += error.faults
     database = f"sqlite:///{folder / 'alerts.sqlite'}"
     if said.alerting.database is not None and sinks:
         try:
@@ -106,14 +113,14 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
         directory_path=directory_path,
         directory_digest=digest,
         detectors=detectors,
-        modes=modes_of(said),
+        modes={name: section.mode for name, section in said.detectors.items() if section.mode is not None},
         sinks=plans,
         policies=Policies(
             page_from=said.alerting.page_from,
             observe=said.mode == "observe",
-            pages=said.alerting.budget.pages,
-            window=said.alerting.budget.hours * HOUR,
+            budget=Budget(pages=said.alerting.budget.pages, window=said.alerting.budget.hours * HOUR),
         ),
+        routes=routes,
         database=database,
     )
 

@@ -1,0 +1,30 @@
+"""The bodies of operators' requests: small, JSON, and refused with what they should look like."""
+
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from stream.errors import RejectedError
+
+T = TypeVar("T")
+
+MOST: Final = 64 * 1024
+"""Bytes of a body at most."""
+
+
+class TooLargeError(RejectedError):
+    """A body beyond what an act may take."""
+
+
+async def read_body(request: Request, form: type[T], hint: str) -> T:
+    """A body as what was asked for; an empty one says nothing. Raises RejectedError with the hint where it is not."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST:
+            raise TooLargeError(f"the body is larger than {MOST} bytes", hint="shorten the text in it")
+    try:
+        return msgspec.json.decode(body or b"{}", type=form)
+    except (ValueError, RecursionError) as error:
+        raise RejectedError("the body makes no sense", hint=hint) from error
