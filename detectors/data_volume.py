@@ -9,7 +9,7 @@ from detectors.parts.keyed import number
 from detectors.volume_documentation import DOCUMENTATION, TECHNIQUES
 from detectors.volume_findings import Judged, Observed, finding
 from detectors.volume_group import Group, Told
-from detectors.volume_judging import FIVE, LARGEST, LEVEL, Judging
+from detectors.volume_judging import FIVE, LARGEST, Judging
 from detectors.volume_minutes import WINDOW, Minutes
 from detectors.volume_parameters import PARAMETERS
 from detectors.volume_peers import DAY, NAME, groups_of
@@ -131,8 +131,9 @@ class DataVolume(Judging):
     def _count(self, state: Principal, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Count an answer that opens a minute or uses up the room below a bound."""
         state.flush()
-        size = min(max(0, event.response_bytes or 0), LARGEST)
-        rows = min(max(0, event.rows or 0), LARGEST)
+        size, rows = event.response_bytes or 0, event.rows or 0
+        if not (0 <= size <= LARGEST and 0 <= rows <= LARGEST):
+            size, rows = min(max(0, size), LARGEST), min(max(0, rows), LARGEST)
         minute = int(event.time) // 60
         hour = minute // 60
         cell = state.hours.get(hour)
@@ -141,9 +142,9 @@ class DataVolume(Judging):
             cell = self._open(state, entity, hour, facts)
             if cell is None:
                 return NOTHING
-        unsized = event.response_bytes is None or event.bytes_quality not in _EXACT
         cell.add(1, size, rows)
-        cell.unsized += unsized
+        if event.response_bytes is None or event.bytes_quality not in _EXACT:
+            cell.unsized += 1
         ring = state.minutes
         if event.late:
             late = cell.late or (0, 0, 0)
@@ -159,7 +160,8 @@ class DataVolume(Judging):
             cell.minutes += 1
         if cell.bits or new:
             client = event.client or ""
-            cell.client = min(cell.client or client, client or cell.client)
+            if client != cell.client:
+                cell.client = min(cell.client or client, client or cell.client)
             what = event.args_hash or event.target or ""
             mask = MASKS[number(what) % BITS]
             if not cell.bits & mask:
@@ -169,20 +171,24 @@ class DataVolume(Judging):
         gates = gate_amounts(cell.gates)
         if (cell.calls > gates[8] or size > gates[9]) and len(cell.ids) < EVIDENCE:
             cell.ids = (*cell.ids, event_id(event))
-        room = self._room(state, cell, minute)
+        calls, left, fewer = self._room(state, cell, minute)
+        spots = gates[RESOURCES] << 2 * cell.told
         findings: Sequence[Finding] = NOTHING
-        if min(room) <= 0 or cell.spots >= gates[RESOURCES] * LEVEL**cell.told:
+        if calls <= 0 or left <= 0 or fewer <= 0 or cell.spots >= spots:
             findings = self._burst(state, entity, event, hour, minute, facts)
-            room = self._room(state, cell, minute)
+            calls, left, fewer = self._room(state, cell, minute)
+            spots = gates[RESOURCES] << 2 * cell.told
         if event.late:
             return findings
-        if len(cell.ids) < EVIDENCE:
-            room = (min(room[0], max(1, gates[8] - cell.calls)), min(room[1], gates[9] + 1), room[2])
-        room = (min(room[0], LARGEST_ROOM), min(room[1], LARGEST_ROOM), min(room[2], LARGEST_ROOM))
-        state.minute, state.cell, state.room = minute, cell, room
-        state.calls, state.size, state.rows = room
+        if len(cell.ids) < EVIDENCE:  # spread over what is left up to the bound
+            calls = min(calls, max(gates[8] - cell.calls, calls // (EVIDENCE + 1 - len(cell.ids)), 1))
+            left = min(left, gates[9] + 1)
+        if calls > LARGEST_ROOM or left > LARGEST_ROOM or fewer > LARGEST_ROOM:
+            calls, left, fewer = min(calls, LARGEST_ROOM), min(left, LARGEST_ROOM), min(fewer, LARGEST_ROOM)
+        state.minute, state.cell, state.most_spots = minute, cell, spots
+        state.room = (calls, left, fewer)
+        state.calls, state.size, state.rows = calls, left, fewer
         state.what, state.via = event.args_hash or event.target, event.client
-        state.most_spots = gates[RESOURCES] * LEVEL**cell.told
         return findings
 
     def _open(self, state: Principal, entity: Entity, hour: int, facts: Facts) -> Hour | None:
@@ -199,20 +205,21 @@ class DataVolume(Judging):
 
     def _room(self, state: Principal, cell: Hour, minute: int) -> tuple[int, int, int]:
         """By how much the hour, and every five minutes that contain the minute, lie below their bounds."""
-        gates = gate_amounts(cell.gates)
-        scale = LEVEL**cell.told
-        room = [gates[CALLS] * scale - cell.calls, gates[BYTES] * scale - cell.size, gates[ROWS] * scale - cell.rows]
+        gates, told = gate_amounts(cell.gates), 2 * cell.told
+        calls = (gates[CALLS] << told) - cell.calls
+        size = (gates[BYTES] << told) - cell.size
+        rows = (gates[ROWS] << told) - cell.rows
+        hour = minute // 60
         for end in self._ends(state, minute):
-            at = cell if end // 60 == minute // 60 else state.hours.get(end // 60)
+            at = cell if end // 60 == hour else state.hours.get(end // 60)
             if at is None or not at.gates:
                 continue
-            bounds, scale = gate_amounts(at.gates), LEVEL**at.told
+            bounds, told = gate_amounts(at.gates), 2 * at.told
             totals = state.window(end, WINDOW)
-            for measure in (CALLS, BYTES, ROWS):
-                left = bounds[MEASURES + measure] * scale - totals[measure]
-                if left < room[measure]:
-                    room[measure] = left
-        return room[CALLS], room[BYTES], room[ROWS]
+            calls = min(calls, (bounds[5] << told) - totals[CALLS])
+            size = min(size, (bounds[6] << told) - totals[BYTES])
+            rows = min(rows, (bounds[7] << told) - totals[ROWS])
+        return calls, size, rows
 
     def _ends(self, state: Principal, minute: int) -> Sequence[int]:
         if state.lates is None:
@@ -240,10 +247,10 @@ class DataVolume(Judging):
     def _passed(self, state: Principal, cell: Hour, hour: int, ends: Sequence[int]) -> Observed | None:
         """The measure of an hour, or of five minutes that end in it, that is beyond the bound of the next level."""
         gates = gate_amounts(cell.gates)
-        scale = LEVEL**cell.told
+        told = 2 * cell.told
         amounts = (cell.calls, cell.size, cell.rows, 0, cell.spots)
         for measure in (ROWS, CALLS, BYTES, RESOURCES):
-            amount, bound = amounts[measure], gates[measure] * scale
+            amount, bound = amounts[measure], gates[measure] << told
             if amount >= bound:
                 if measure == RESOURCES:
                     amount, bound = distinct(amount), distinct(bound)
@@ -252,7 +259,7 @@ class DataVolume(Judging):
             if end // 60 == hour:
                 totals = state.window(end, WINDOW)
                 for measure in (ROWS, CALLS, BYTES):
-                    bound = gates[MEASURES + measure] * scale
+                    bound = gates[MEASURES + measure] << told
                     if totals[measure] >= bound:
                         return Observed(measure, totals[measure], bound, (end - WINDOW + 1) * 60, WINDOW * 60)
         return None

@@ -34,8 +34,6 @@ from stream.facts import Facts
 from stream.finding import Finding, Severity
 
 FIVE: Final = 300
-LEVEL: Final = 4
-"""Each further level of a finding means the bound times this."""
 LARGEST: Final = 1 << 45
 """Bytes or rows that one answer may claim; what claims more counts as this."""
 REPEATED: Final = 3

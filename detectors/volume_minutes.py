@@ -23,12 +23,12 @@ class Minutes:
     def add(self, minute: int, calls: int, size: int, rows: int) -> bool:
         """Add to a minute; whether it was empty before."""
         cells = self.cells
+        if not cells or cells[-_WIDTH] < minute:
+            cells.extend((minute, calls, size, rows))
+            return True
         place = self._place(minute)
-        if place == len(cells) or cells[place] != minute:
-            if place == len(cells):
-                cells.extend((minute, calls, size, rows))
-            else:
-                cells[place:place] = array("q", (minute, calls, size, rows))
+        if cells[place] != minute:
+            cells[place:place] = array("q", (minute, calls, size, rows))
             return True
         cells[place + 1] += calls
         cells[place + 2] = min(MOST, cells[place + 2] + size)
@@ -43,9 +43,11 @@ class Minutes:
     def window(self, last: int, width: int = WINDOW) -> tuple[int, int, int, int]:
         """Calls, bytes and rows of the minutes up to this one, and how many of them had any."""
         cells = self.cells
+        if not cells:
+            return 0, 0, 0, 0
+        if cells[-_WIDTH] == last and (len(cells) == _WIDTH or cells[-2 * _WIDTH] <= last - width):
+            return cells[-3], cells[-2], cells[-1], 1
         begin, end = self._place(last - width + 1), self._place(last + 1)
-        if end - begin == _WIDTH:
-            return cells[begin + 1], cells[begin + 2], cells[begin + 3], 1
         found = cells[begin:end]
         return sum(found[1::4]), sum(found[2::4]), sum(found[3::4]), len(found) // _WIDTH
 

@@ -37,7 +37,8 @@ class Hour:
     """One hour of one principal.
 
     `gates` are packed amounts (`gates_of`) from which `step` tells, and keeps evidence. `late` sums what came after the
-    lateness: it counts, but is never learned. `unsized` calls have a capped or absent size; `client` is the smallest
+    lateness: it counts, but is never learned. `told` findings were made; the next takes four times the bounds, and so on.
+    `unsized` calls have a capped or absent size; `client` is the smallest
     that spoke. `bits` are the resources seen, none once the hour has closed.
     """
 
@@ -77,8 +78,10 @@ class Hour:
     def add(self, calls: int, size: int, rows: int) -> None:
         """Count calls with their bytes and rows."""
         self.calls += calls
-        self.size = min(NEVER - 1, self.size + size)
-        self.rows = min(NEVER - 1, self.rows + rows)
+        self.size += size
+        self.rows += rows
+        if self.size >= NEVER or self.rows >= NEVER:
+            self.size, self.rows = min(NEVER - 1, self.size), min(NEVER - 1, self.rows)
 
     def amounts(self) -> tuple[int, int, int, int, int]:
         """Calls, bytes, rows, active minutes and distinct resources."""
