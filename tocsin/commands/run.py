@@ -19,13 +19,20 @@ def run(config: ConfigOption = None, data: DataOption = None) -> None:
     import logging
     import sys
 
+    from tocsin.config import load_config
     from tocsin.cycles import spare
     from tocsin.first_start import first_key
     from tocsin.logs import set_up
+    from tocsin.roles_log import on_kafka
+    from tocsin.roles_start import start
     from tocsin.runtime import Runtime
     from tocsin.server import serve
     from tocsin.setup import prepare
 
+    if on_kafka(load_config(config)):
+        from tocsin.roles import ALL
+
+        raise typer.Exit(start(ALL, config, data))
     ready = prepare(config, data)
     set_up(ready.config.logging.level, ready.config.logging.format)
     logger = logging.getLogger("tocsin")
