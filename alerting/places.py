@@ -30,11 +30,11 @@ class Places:
         self._upsert(MARKS, ("task", "partition"), origin._asdict())
 
     def position(self, stream: Stream) -> tuple[int, float]:
-        """Where to go on reading a stream, and its clock there; (0, 0.0) before the first."""
+        """Where to go on reading a stream, and its clock there, locked until the end; (0, 0.0) before the first."""
         found = self._connection.execute(
-            select(POSITIONS.c.position, POSITIONS.c.clock).where(
-                POSITIONS.c.stream == stream.name, POSITIONS.c.partition == stream.partition
-            )
+            select(POSITIONS.c.position, POSITIONS.c.clock)
+            .where(POSITIONS.c.stream == stream.name, POSITIONS.c.partition == stream.partition)
+            .with_for_update()
         ).one_or_none()
         return (found.position, found.clock) if found is not None else (0, 0.0)
 

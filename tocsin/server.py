@@ -3,7 +3,9 @@
 import logging
 import signal
 import socket
-from typing import Final
+import threading
+from collections.abc import Callable
+from typing import Final, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,6 +18,7 @@ from stream.errors import ConfigError, UnavailableError
 from tocsin.api import Api
 from tocsin.client import base_url
 from tocsin.runtime import Runtime
+from tocsin.setup import Ready
 
 logger = logging.getLogger("tocsin")
 
@@ -23,16 +26,37 @@ GRACE: Final = 10
 """Seconds that requests under way get at the end."""
 
 
+class Served(Protocol):
+    """What a server must know of what runs behind it."""
+
+    failed: threading.Event
+    on_failure: Callable[[], None]
+
+    @property
+    def ready_made(self) -> Ready:
+        """The configuration."""
+        ...
+
+    def start(self) -> None:
+        """Begin, once the port is ours."""
+        ...
+
+    def stop(self) -> None:
+        """End, once nobody is served any more."""
+        ...
+
+
 class Server(uvicorn.Server):
     """Lets waiting producers go when it is told to end."""
 
-    def __init__(self, config: uvicorn.Config, listener: Listener) -> None:
+    def __init__(self, config: uvicorn.Config, listener: Listener | None) -> None:
         super().__init__(config)
         self._listener = listener
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer long polls, then stop as uvicorn does."""
-        self._listener.close()
+        if self._listener is not None:
+            self._listener.close()
         await super().shutdown(sockets)
 
 
@@ -52,6 +76,11 @@ def application(runtime: Runtime) -> tuple[Starlette, Listener]:
 
 
 def serve(runtime: Runtime) -> int:
+    """Serve everything of one process; see `serve_application`."""
+    return serve_application(runtime, *application(runtime))
+
+
+def serve_application(runtime: Served, app: Starlette, listener: Listener | None) -> int:
     """Serve until SIGTERM or SIGINT, drain and close; the exit code: 0, or 1 after a stage failed.
 
     Raises ConfigError where the certificate is none, UnavailableError where nobody can listen there, StorageError where
@@ -59,7 +88,6 @@ def serve(runtime: Runtime) -> int:
     """
     listen = runtime.ready_made.config.listen
     loaded = runtime.ready_made.loaded
-    app, listener = application(runtime)
     config = uvicorn.Config(
         app,
         ssl_certfile=str(loaded.path(listen.tls.certificate)) if listen.tls else None,

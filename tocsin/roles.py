@@ -1,0 +1,221 @@
+"""The roles of a Tocsin on Kafka: listen, detect and alert, one or several of them in one process."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from importlib.metadata import version
+from typing import Any, Final
+
+from alerting.delivery import Delivery
+from alerting.message import Messages
+from alerting.runbook import Runbooks
+from alerting.store import Store
+from alerting.task import AlertTask
+from collector.producer import Told
+from detectors.engine import Engine
+from stream.control import Control, DirectoryVersion, control_frame
+from stream.facts import Facts
+from stream.kafka_group import Membership
+from stream.log import EVENTS, FINDINGS
+from stream.spread import Spread
+from tocsin import roles_alert, roles_detect, roles_log
+from tocsin.client import TOKEN_FILE
+from tocsin.directory_watch import DirectoryWatch
+from tocsin.first_start import kept_secret
+from tocsin.metrics import Metrics
+from tocsin.observers import Observers
+from tocsin.roles_alert import Alerting
+from tocsin.roles_detect import Detecting, fence_of
+from tocsin.roles_metrics import watch
+from tocsin.setup import Ready, reserve
+from tocsin.workers import Worker
+
+logger = logging.getLogger("tocsin")
+
+LISTEN: Final = "listen"
+DETECT: Final = "detect"
+ALERT: Final = "alert"
+ALL: Final = frozenset({LISTEN, DETECT, ALERT})
+DRAIN: Final = 20.0
+"""Seconds that a stage gets at the end to finish its turn."""
+
+
+class Roles:
+    """Everything of one process but its HTTP server; what stands where `Runtime` has the same name means the same.
+
+    Any number of processes may have any roles: a listener keeps nothing, detectors share the partitions of the events,
+    and of those that alert one decides while the others stand by.
+    """
+
+    def __init__(self, ready: Ready, roles: frozenset[str] = ALL, *, clock: Callable[[], float] = time.time) -> None:
+        self.ready_made = ready
+        self.roles = roles
+        self.clock = clock
+        self.metrics = Metrics(clock)
+        self.observers = Observers(self.metrics)
+        self.runbooks = Runbooks()
+        self.failed = threading.Event()
+        self.on_failure: Callable[[], None] = self.failed.set
+        self.detecting: Detecting | None = None
+        self.alerting: Alerting | None = None
+        self.store: Store | None = None
+        self._memberships: list[Membership] = []
+        self._ending = threading.Event()
+        self._workers: list[Worker] = []
+        reserve(ready)  # makes the data directory: keys, tokens and SQLite's alerts live in it
+        with ExitStack() as resources:
+            self.token = kept_secret(ready.data / TOKEN_FILE)
+            address = roles_log.address_of(ready.loaded)
+            topic = f"{address.prefix}.{EVENTS.name}"
+            self.log = resources.enter_context(roles_log.open_checked(ready.loaded, address, self._fence))
+            if DETECT in roles:
+                self._detects = self._joined(roles_detect.GROUP, topic, resources)
+                self._vouch = fence_of(topic, self._detects)
+                secret = roles_log.entity_key(self.log)
+                self.detecting = Detecting(
+                    self.log,
+                    self._detects,
+                    # No facts but the log's, so that every worker knows the same at the same place.
+                    lambda: Engine(ready.detectors, Facts(), secret=secret),
+                    observer=self.metrics,
+                    snapshot_seconds=min(ready.config.snapshot_seconds, 10.0),
+                    clock=clock,
+                )
+                self._add("detect", self.detecting.turn)
+                self._add("clock", partial(self._each_second, self.detecting.tick))
+            if ALERT in roles:
+                self.store = Store(ready.database)
+                resources.callback(self.store.close)
+                group = self._joined(roles_alert.GROUP, f"{address.prefix}.{FINDINGS.name}", resources)
+                self.alerting = Alerting(group, self._decider, self._senders)
+                self._add("alert", self.alerting.turn)
+            self.spread = Spread(self.log)
+            self.directory = DirectoryWatch(
+                ready.directory_path, ready.directory, self._changed, digest=ready.directory_digest
+            )
+            if LISTEN in roles:
+                self._add("directory", self.directory.look)
+            self._resources = resources.pop_all()
+        self._told = Told(self.directory.directory, ())
+        watch(self.metrics, self.log, self.detecting, self.alerting)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether what is ours can be answered for: partitions restored, the decider in place or another's."""
+        return self.detecting is None or self.detecting.settled
+
+    @property
+    def decided(self) -> int:
+        """Up to where this process has decided the findings."""
+        return self.alerting.decided if self.alerting is not None else 0
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """The stages that cannot go on, with the reason."""
+        found = {
+            worker.name: worker.problem or repr(worker.failed)
+            for worker in self._workers
+            if worker.problem is not None or worker.failed is not None
+        }
+        for membership in self._memberships:
+            if membership.problem is not None:
+                found["group"] = str(membership.problem)
+        return found
+
+    def status(self) -> dict[str, Any]:
+        """Where every role stands, for people and machines."""
+        tasks = dict(self.detecting.tasks) if self.detecting is not None else {}
+        return {
+            "version": version("tocsin"),
+            "roles": sorted(self.roles),
+            "log": self.log.address.where,
+            "ready": self.caught_up and not self.problems,
+            "problems": self.problems,
+            "accepted": self.metrics.total_accepted,
+            "findings": self.metrics.total_findings,
+            "delivered": self.metrics.total_delivered,
+            "partitions": {str(number): task.settled for number, task in sorted(tasks.items())},
+            "decides": self.alerting is not None and self.alerting.active,
+            "decided": self.decided,
+        }
+
+    def start(self) -> None:
+        """Tell the log what is known today, and begin."""
+        if LISTEN in self.roles:
+            self._changed()
+            for said in self.ready_made.modes:
+                self._tell(said)
+        for worker in self._workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Hand over what is ours, and give everything back."""
+        self._ending.set()
+        for worker in self._workers:
+            worker.stop()
+        joined = [worker.join(DRAIN) for worker in self._workers]
+        ended = all(joined) and not self.failed.is_set()
+        if ended and self.detecting is not None:
+            self.detecting.stop()
+        if ended and self.alerting is not None:
+            self.alerting.stop()
+        self._resources.close()
+        logger.info("handed over", extra={"roles": sorted(self.roles)})
+
+    def told(self) -> Told:
+        """What producers are told now."""
+        if self._told.directory is not self.directory.directory:
+            self._told = Told(self.directory.directory, self._told.denials)
+        return self._told
+
+    def _joined(self, group: str, topic: str, resources: ExitStack) -> Membership:
+        session = int(self.ready_made.config.kafka.session_seconds * 1000)
+        membership = Membership(self.log.address, group, topic, session_ms=session)
+        resources.callback(membership.close)
+        self._memberships.append(membership)
+        return membership
+
+    def _fence(self, task: str) -> Any:
+        return self._vouch(task)
+
+    def _add(self, name: str, turn: Callable[[], object]) -> None:
+        self._workers.append(
+            Worker(
+                name,
+                turn,
+                on_failure=lambda: self.on_failure(),
+                on_problem=lambda stage, there: self.metrics.problem(stage, there=there),
+            )
+        )
+
+    def _decider(self) -> AlertTask:
+        assert self.store is not None
+        return AlertTask(
+            self.log,
+            self.store,
+            self.ready_made.policies,
+            routes=self.ready_made.routes,
+            texts=Messages(self.runbooks),
+            observer=self.observers,
+            wake=lambda: self.alerting.wake() if self.alerting is not None else None,
+        )
+
+    def _senders(self) -> list[Delivery]:
+        assert self.store is not None
+        return [
+            Delivery(self.store, plan.name, plan.make(), pager=plan.pager, clock=self.clock, observer=self.observers)
+            for plan in self.ready_made.sinks
+        ]
+
+    def _each_second(self, turn: Callable[[], None]) -> None:
+        if not self._ending.wait(roles_detect.TICK):
+            turn()
+
+    def _changed(self) -> None:
+        self._tell(DirectoryVersion(self.directory.directory, self.directory.digest))
+
+    def _tell(self, record: Control) -> None:
+        self.spread.append(EVENTS, control_frame(record, self.clock())).result()

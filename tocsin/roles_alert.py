@@ -1,0 +1,86 @@
+"""The alert role: whoever the group names decides; all others stand by."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from alerting.delivery import Delivery
+from alerting.task import AlertTask
+from stream.kafka_group import Membership
+
+logger = logging.getLogger("tocsin.alert")
+
+GROUP: Final = "alert"
+PARTITION: Final = 0
+"""The findings have one order for all, so that there is one serial decider; a second process takes over from it."""
+WAIT: Final = 0.25
+
+
+class Alerting:
+    """Decides and delivers while the group says that it is this process's turn.
+
+    `task` and `deliveries` make the decider and the senders; they are made anew with each take-over, since somebody
+    else has moved the database meanwhile.
+    """
+
+    def __init__(
+        self, membership: Membership, task: Callable[[], AlertTask], deliveries: Callable[[], Sequence[Delivery]]
+    ) -> None:
+        self.task: AlertTask | None = None
+        self.decided = 0
+        self._membership = membership
+        self._make_task = task
+        self._make_deliveries = deliveries
+        self._deliveries: Sequence[Delivery] = ()
+        self._idle = threading.Event()
+
+    @property
+    def active(self) -> bool:
+        """Whether this process decides now."""
+        return self.task is not None
+
+    def turn(self) -> None:
+        """One pass: follow the group, decide what is there."""
+        ours = PARTITION in self._membership.owned
+        if self.task is not None and not ours:
+            self._stand_by()
+        for number in self._membership.asked_back:
+            self._membership.released(number)
+        if self.task is None and ours:
+            self._take_over()
+        if self.task is None:
+            self._idle.wait(WAIT)
+            return
+        self.task.advance(wait=WAIT)
+        self.decided = self.task.position
+
+    def wake(self) -> None:
+        """There is something in the outbox."""
+        for delivery in self._deliveries:
+            delivery.wake()
+
+    def stop(self) -> None:
+        """Finish what is there, stop sending, and leave the group."""
+        if self.task is not None:
+            if PARTITION in self._membership.owned:
+                while self.task.advance(wait=0.0):
+                    pass
+            self._stand_by()
+        self._membership.close()
+
+    def _take_over(self) -> None:
+        self.task = self._make_task()
+        self.decided = self.task.position
+        self._deliveries = self._make_deliveries()
+        for delivery in self._deliveries:
+            delivery.start()
+        logger.info("this process decides now", extra={"position": self.decided})
+
+    def _stand_by(self) -> None:
+        self.task = None
+        deliveries, self._deliveries = self._deliveries, ()
+        for delivery in deliveries:
+            if not delivery.stop():
+                logger.warning("a sink has not answered; its alerts are tried again by whoever decides next")
+        logger.info("another process decides now")

@@ -1,0 +1,153 @@
+"""The detect role: one task for each partition that the group gives this process."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from detectors.engine import Engine
+from detectors.task import TASK, DetectTask, Observer
+from stream.errors import StorageError
+from stream.frame import Frame, Header
+from stream.kafka import KafkaLog
+from stream.kafka_group import Membership
+from stream.kafka_state import Fence
+from stream.log import EVENTS, Stream
+
+logger = logging.getLogger("tocsin.detect")
+
+GROUP: Final = "detect"
+WAIT: Final = 0.25
+"""Seconds that an idle pass waits for a frame."""
+AT_ONCE: Final = 16
+"""Frames of one partition that are folded before the next has its turn."""
+HARDLY: Final = 1e-6
+"""A wait that only asks for what was fetched already."""
+TICK: Final = 1.0
+
+
+class Detecting:
+    """Folds the partitions that are ours, hands them over with a last snapshot, and takes others' over.
+
+    `clock` gives the wall clock in seconds since the epoch, for ticks and for when to save; no decision hears of it.
+    """
+
+    def __init__(
+        self,
+        log: KafkaLog,
+        membership: Membership,
+        engine: Callable[[], Engine],
+        *,
+        observer: Observer | None = None,
+        snapshot_seconds: float = 10.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.tasks: dict[int, DetectTask] = {}
+        self.restored = 0
+        self.restore_seconds = 0.0
+        self._log = log
+        self._membership = membership
+        self._engine = engine
+        self._observer = observer
+        self._every = snapshot_seconds
+        self._clock = clock
+        self._due: dict[int, float] = {}
+        self._at: dict[int, int] = {}
+        self._seen = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the group has given out its partitions and all of ours are past what was known of their outputs."""
+        owned = self._membership.owned
+        tasks = dict(self.tasks)
+        return owned <= tasks.keys() and not any(task.replaying for task in tasks.values())
+
+    def lag(self) -> int:
+        """Frames of our partitions that are not folded yet."""
+        tasks = dict(self.tasks)
+        return sum(max(0, self._log.end(_events(number)) - task.position) for number, task in tasks.items())
+
+    def turn(self) -> None:
+        """One pass: follow the group, fold what is there, save what is due."""
+        self._follow()
+        folded = 0
+        for number, task in list(self.tasks.items()):
+            if number not in self._membership.owned:
+                break
+            folded += task.advance(wait=HARDLY, limit=AT_ONCE)
+            if self._clock() >= self._due[number]:
+                self._save(number, task)
+        if not folded:
+            self._seen = self._log.moved(self._seen, WAIT)
+
+    def tick(self) -> None:
+        """Move the clock of every partition of ours that stood still since this was last asked."""
+        for number, task in list(self.tasks.items()):
+            if self._at.get(number) == task.position:
+                frame = Frame(Header(received=self._clock(), content="tick", codec="none"), b"")
+                self._log.append(_events(number), frame).result()
+            self._at[number] = task.position
+
+    def stop(self) -> None:
+        """Make last snapshots, so that whoever takes over has nothing to replay, and leave the group."""
+        for number in list(self.tasks):
+            if number in self._membership.owned:
+                self._let_go(number, last_words=True)
+        self._membership.close()
+
+    def _follow(self) -> None:
+        asked_back = self._membership.asked_back
+        owned = self._membership.owned
+        for number in [number for number in self.tasks if number not in owned]:
+            self._let_go(number, last_words=number in asked_back)
+        for number in asked_back:
+            self._membership.released(number)
+        for number in sorted(owned - self.tasks.keys()):
+            self._take_over(number)
+            if self._membership.asked_back:
+                return
+
+    def _take_over(self, number: int) -> None:
+        begin = time.monotonic()
+        task = DetectTask(self._log, self._engine(), stream=_events(number), observer=self._observer)
+        self.restore_seconds = time.monotonic() - begin
+        self.restored += 1
+        self.tasks[number] = task
+        self._due[number] = self._clock() + self._every
+        logger.info(
+            "partition taken over",
+            extra={"partition": number, "position": task.position, "seconds": round(self.restore_seconds, 3)},
+        )
+
+    def _let_go(self, number: int, *, last_words: bool) -> None:
+        task = self.tasks.pop(number)
+        try:
+            if last_words:
+                task.save()
+        except StorageError as error:
+            logger.info("no last snapshot of partition %d: %s", number, error)
+        self._log.forget(_events(number))
+        logger.info("partition given up", extra={"partition": number, "position": task.position})
+
+    def _save(self, number: int, task: DetectTask) -> None:
+        begin = self._clock()
+        try:
+            task.save()
+        finally:
+            # One that takes long is made less often, so that snapshots never cost more than a twentieth.
+            now = self._clock()
+            self._due[number] = now + self._every + 20 * max(0.0, now - begin)
+
+
+def fence_of(log_topic: str, membership: Membership) -> Callable[[str], Fence | None]:
+    """For the name of a task's state, who may save it: who has the partition; None for what no group gives out."""
+
+    def fence(task: str) -> Fence | None:
+        name, _, number = task.partition("/")
+        return Fence(log_topic, int(number or 0), membership.proof) if name == TASK else None
+
+    return fence
+
+
+def _events(number: int) -> Stream:
+    return Stream(EVENTS.name, number)

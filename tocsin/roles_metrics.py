@@ -1,0 +1,38 @@
+"""What a Tocsin on Kafka says of itself besides: lag, restores, partitions, dead letters, bytes under way."""
+
+from stream.errors import StorageError
+from stream.kafka import KafkaLog
+from stream.log import FINDINGS
+from tocsin.metrics import Metrics
+from tocsin.roles_alert import Alerting
+from tocsin.roles_detect import Detecting
+
+
+def watch(metrics: Metrics, log: KafkaLog, detecting: Detecting | None, alerting: Alerting | None) -> None:
+    """Offer the values of the roles that this process has."""
+    metrics.watch("tocsin_kafka_in_flight_bytes", "Bytes that the brokers have not answered for", lambda: log.in_flight)
+    metrics.watch("tocsin_dead_letters", "Records passed over since the start", lambda: log.dead_letters.count)
+    if detecting is not None:
+        metrics.watch("tocsin_partitions", "Partitions of events worked on", lambda: len(detecting.tasks))
+        metrics.watch("tocsin_event_lag_frames", "Frames of these partitions not yet folded", lambda: _lag(detecting))
+        metrics.watch("tocsin_restores", "Partitions taken over since the start", lambda: detecting.restored)
+        metrics.watch("tocsin_restore_seconds", "What the last take-over took", lambda: detecting.restore_seconds)
+    if alerting is not None:
+        metrics.watch("tocsin_decides", "1 while this process decides on findings", lambda: alerting.active)
+        metrics.watch(
+            "tocsin_finding_lag_frames", "Frames of findings not yet decided", lambda: _finding_lag(log, alerting)
+        )
+
+
+def _lag(detecting: Detecting) -> float:
+    try:
+        return detecting.lag()
+    except StorageError:
+        return float("nan")
+
+
+def _finding_lag(log: KafkaLog, alerting: Alerting) -> float:
+    try:
+        return max(0, log.end(FINDINGS) - alerting.decided) if alerting.active else 0
+    except StorageError:
+        return float("nan")
