@@ -14,6 +14,9 @@ USAGE: Final = 2
 COMMANDS: Final = (
     "demo",
     "run",
+    "listen",
+    "detect",
+    "alert",
     "check",
     "keys",
     "incident",
