@@ -22,6 +22,7 @@ from collector.format_values import (
     wire_object,
 )
 from collector.mapping_records import search
+from tocsin_audit.arguments import keys
 
 Tree = Mapping[str, Any]
 Get = Callable[[Tree], Any]
@@ -155,6 +156,13 @@ def first(gets: Sequence[Get]) -> Get:
     return get
 
 
+def argument_names(value: Any) -> tuple[str, ...]:
+    """The names of arguments, from an object, its JSON, or a list of names; none where the JSON was cut."""
+    if isinstance(value, str) and value.lstrip()[:1] == "{":
+        value = decoded(value)
+    return keys(value) if isinstance(value, dict) else texts(value, ",")
+
+
 def converter(
     field: str, *, unit: str = "ms", zone: float | None = None, split: str | None = None
 ) -> Callable[[Any], Any]:
@@ -171,6 +179,8 @@ def converter(
         return integer
     if field in NUMBERS:
         return number
+    if field == "args_keys":
+        return argument_names
     if field in LISTS:
         return lambda value: texts(value, split)
     if field == "audience":

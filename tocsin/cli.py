@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "routes",
     "report",
     "search",
+    "formats",
     "backtest",
     "import",
     "verify",

@@ -3,7 +3,7 @@
 import gzip
 import io
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import groupby
@@ -166,11 +166,24 @@ def _blocks(path: Path, reading: Reading, progress: Progress | None, limit: int)
                     yield number, lines
                     number += len(lines)
         except (OSError, EOFError, zstandard.ZstdError) as error:
-            raise RejectedError(
-                f"cannot be read ({error})", where=str(path), hint="is it whole, and named .gz or .zst if compressed?"
-            ) from error
+            raise _unreadable(path, error) from error
     if rest.strip() and not overlong:
         yield number, [rest]
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file for reading, what it holds decompressed; raises RejectedError where it cannot be read."""
+    with ExitStack() as stack:
+        try:
+            yield _decompressed(stack.enter_context(path.open("rb")), path, stack)
+        except (OSError, EOFError, zstandard.ZstdError) as error:
+            raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> RejectedError:
+    hint = "is it whole, and named .gz or .zst if compressed?"
+    return RejectedError(f"cannot be read ({error})", where=str(path), hint=hint)
 
 
 def _decompressed(raw: IO[bytes], path: Path, stack: ExitStack) -> IO[bytes]:

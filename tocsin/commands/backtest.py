@@ -20,19 +20,21 @@ def backtest(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE", help="Files of events, plain, .gz or .zst; merged by time.")
     ],
-    form: Annotated[str, typer.Option("--format", help="The format of the lines.")] = "native",
+    form: Annotated[
+        str, typer.Option("--format", help="The format of the lines: a name, a YAML file, or auto for each its own.")
+    ] = "auto",
     config: ConfigOption = None,
     directory: Annotated[Path | None, typer.Option(help="Who is who, instead of the configured one.")] = None,
     findings: Annotated[Path | None, typer.Option(help="Write one finding a line to this file (- for stdout).")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what would have been found and who would have been told. Needs no configuration and stores nothing."""
-    from collector.discovery import load_format
     from tocsin.backtest import backtest as run
     from tocsin.backtest import ndjson
     from tocsin.config import load_config, parse_config
     from tocsin.cycles import spare
     from tocsin.directory_file import read_directory
+    from tocsin.format_choice import choose_format
     from tocsin.history import Reading, size_of
     from tocsin.progress import bytes_read
     from tocsin.setup import assemble
@@ -55,7 +57,7 @@ def backtest(
             directory=known,
             policies=ready.policies,
             modes=ready.modes,
-            form=load_format(form),
+            form=choose_format(form),
             reading=reading,
             told=told,
             progress=progress,

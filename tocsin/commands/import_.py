@@ -17,14 +17,16 @@ def import_(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE", help="Files of events, plain, .gz or .zst; merged by time.")
     ],
-    form: Annotated[str, typer.Option("--format", help="The format of the lines.")] = "native",
+    form: Annotated[
+        str, typer.Option("--format", help="The format of the lines: a name, a YAML file, or auto for each its own.")
+    ] = "auto",
     config: ConfigOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let baselines know the past, before the first `tocsin run`. What history shows is only observed, never paged."""
-    from collector.discovery import load_format
     from stream.sqlite import open_log
+    from tocsin.format_choice import choose_format
     from tocsin.history import Reading, size_of
     from tocsin.importing import import_history
     from tocsin.progress import bytes_read
@@ -34,7 +36,7 @@ def import_(
     reading = Reading()
     size = size_of(files)
     with open_log(ready.data, reserve_bytes=reserve(ready)) as log, bytes_read(size, "importing") as progress:
-        done = import_history(log, files, load_format(form), reading, progress=progress)
+        done = import_history(log, files, choose_format(form), reading, progress=progress)
     errors = Console(stderr=True)
     for bad in reading.shown:
         errors.print(f"{bad.file}:{bad.line}: {bad.why}", style="yellow", markup=False, highlight=False)
