@@ -31,6 +31,8 @@ COMMANDS: Final = (
     "verify",
     "simulate",
     "evaluate",
+    "topics",
+    "deadletter",
     "bench",
 )
 
