@@ -1,7 +1,7 @@
 """What an input is that fetches or waits for records by itself, and what it is given to make events of them."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, Protocol, Self
 
 import msgspec
 
@@ -34,6 +34,10 @@ class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         """What the input of a name may bring."""
         tenant = self.tenant if self.tenant is not None else self.tenants[0] if len(self.tenants) == 1 else None
         return Key(id=f"input:{name}", hash="", created=0.0, tenants=self.tenants, tenant=tenant, servers=self.servers)
+
+    def placed(self, resolve: Callable[[str], str]) -> Self:  # noqa: ARG002  # most options name no files
+        """The options with every path that they name where `resolve` puts it."""
+        return self
 
     def faults(self) -> Sequence[str]:
         """What is wrong with the options beyond the types of their values."""

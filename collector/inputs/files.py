@@ -2,8 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import ClassVar, Final, Literal
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final, Literal, Self
 
 import msgspec
 
@@ -39,6 +39,10 @@ class FilesOptions(Scope, frozen=True, kw_only=True):
     """Whether a file is one record, as exports are, taken once it no longer changes."""
     every: float = 1.0
     """Seconds between looks for something new."""
+
+    def placed(self, resolve: Callable[[str], str]) -> Self:
+        """With every path where `resolve` puts it."""
+        return msgspec.structs.replace(self, paths=tuple(map(resolve, self.paths)))
 
     def faults(self) -> Sequence[str]:
         """What is wrong beyond the types."""

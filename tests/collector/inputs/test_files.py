@@ -38,16 +38,15 @@ class Logs:
         self.folder = folder
         self.log = folder / "app.log"
         self._options = FilesOptions(**{"paths": (f"{folder}/app.log*",), "every": 0.05, **options})
-        self.input: Any = None
+        self.input: Any = bench.input(Files, self._options)
+        self.input.wake()  # nothing waits
         bench.closing.callback(lambda: self.input.close())
-        self.restart()
 
     def restart(self) -> None:
         """Go on as after a kill: nothing but what is durable is left."""
-        if self.input is not None:
-            self.input.close()
+        self.input.close()
         self.input = self.bench.input(Files, self._options)
-        self.input.wake()  # nothing waits
+        self.input.wake()
 
     def write(self, data: bytes) -> None:
         with self.log.open("ab") as file:

@@ -1,0 +1,1 @@
+"""Syslog as it comes over the wire: framing and headers, without any I/O."""
