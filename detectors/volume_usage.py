@@ -37,9 +37,9 @@ class Hour:
     """One hour of one principal.
 
     `gates` are packed amounts (`gates_of`) from which `step` tells, and keeps evidence. `late` sums what came after the
-    lateness: it counts, but is never learned. `told` findings were made; the next takes four times the bounds, and so on.
-    `unsized` calls have a capped or absent size; `client` is the smallest
-    that spoke. `bits` are the resources seen, none once the hour has closed.
+    lateness: it counts, but is never learned. `told` findings were made, and each makes the next one's bounds four
+    times as high. `unsized` calls have a capped or absent size; `client` is the smallest that spoke. `bits` are the
+    resources seen, none once the hour has closed.
     """
 
     __slots__ = (  # noqa: RUF023  # what a closed hour still holds stands first, so that its packed form is short
