@@ -8,7 +8,17 @@ from stream.finding import Class, Finding, Severity
 
 Status = Literal["open", "acknowledged", "contained", "resolved", "closed"]
 Change = Literal[
-    "opened", "joined", "escalated", "reopened", "acknowledged", "contained", "resolved", "closed", "bundle", "digest"
+    "opened",
+    "joined",
+    "escalated",
+    "reopened",
+    "acknowledged",
+    "contained",
+    "resolved",
+    "closed",
+    "late",
+    "bundle",
+    "digest",
 ]
 Reason = Literal[
     "new",
@@ -26,6 +36,7 @@ Reason = Literal[
     "contained",
     "resolved",
     "closed",
+    "late",
 ]
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 

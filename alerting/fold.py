@@ -74,6 +74,7 @@ class Folder:
         if isinstance(lived, str):
             return lived
         record = msgspec.structs.replace(lived.record, revision=before.revision + 1)
+        record = self._policies.targets.scheduled(record)
         unit.put(record)
         if before.is_open and not record.is_open:
             for follower in unit.followers(record.id):
@@ -81,9 +82,10 @@ class Folder:
         self._teller.acted(unit, before, record, lived, act, clock)
         return None
 
-    def bundles(self, unit: Unit, clock: float, *, all_: bool = False) -> None:
-        """Tell what budgets held back for long enough; `all_` does not wait."""
+    def due(self, unit: Unit, clock: float, *, all_: bool = False) -> None:
+        """Tell what budgets held back for long enough (`all_` does not wait), and what is late."""
         self._teller.bundles(unit, clock, all_=all_)
+        self._teller.late(unit, clock)
 
 
 def _join(
@@ -102,7 +104,8 @@ def _join(
         record = msgspec.structs.replace(reopened(record), told=None)
     record = with_findings(record, (finding,), clock, live=decision.live, own=decision.own)
     if decision.page:
-        record = msgspec.structs.replace(record, told=decision.severity, told_by=None)
+        told_at = record.told_at if record.told_at is not None else clock
+        record = msgspec.structs.replace(record, told=decision.severity, told_by=None, told_at=told_at)
     if decision.own:
         sources = tuple(class_ for class_ in record.classes if class_ in SOURCES)
         record = msgspec.structs.replace(record, sources=sources)

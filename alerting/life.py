@@ -49,7 +49,9 @@ def live(record: Record, act: IncidentChange, clock: float) -> Lived | str:
         return f"closing takes a verdict: {', '.join(VERDICTS)}"
     after = msgspec.structs.replace(record, status=rule.status, updated=clock)
     if act.act == "ack":
-        after = msgspec.structs.replace(after, acknowledged_by=act.by)
+        after = msgspec.structs.replace(after, acknowledged_by=act.by, acknowledged_at=clock)
+    elif act.act == "contain":
+        after = msgspec.structs.replace(after, contained_at=clock)
     elif act.act in ("resolve", "close"):
         ended = record.ended if record.ended is not None else clock
         after = msgspec.structs.replace(after, ended=ended, verdict=act.verdict or record.verdict)
@@ -69,5 +71,10 @@ def reopened(record: Record) -> Record:
         acknowledged_by=None,
         paged=False,
         heard=(),
+        told_at=None,
+        acknowledged_at=None,
+        contained_at=None,
+        late=(),
+        due=None,
         told_by=None,
     )

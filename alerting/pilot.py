@@ -53,10 +53,10 @@ def replay(findings: Iterable[Past], policies: Policies, routes: Routes, *, live
             members = [msgspec.structs.replace(one.finding, mode="live") if live else one.finding for one in group]
             for start in range(0, len(members), _FRAME):
                 with store.unit() as unit:
-                    folder.bundles(unit, clock)
+                    folder.due(unit, clock)
                     decided += folder.findings(unit, members[start : start + _FRAME], clock, imported=False)
         with store.unit() as unit:
-            folder.bundles(unit, clock, all_=True)
+            folder.due(unit, clock, all_=True)
     return decided
 
 

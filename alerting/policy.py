@@ -7,6 +7,7 @@ from alerting.budget import Budget
 from alerting.family import NEVER_SILENT
 from alerting.matching import Condition, all_hold, of_finding
 from alerting.route import Receiver
+from alerting.targets import Targets
 from stream.finding import SEVERITIES, Finding, Severity
 
 HOUR: Final = 3600.0
@@ -43,12 +44,13 @@ class Policies:
     """The rules of being told.
 
     `page_from` is the least severity that wakes a person, `observe` decides everything and pages nobody, and `budget`
-    is that of a receiver who has none of their own.
+    is that of a receiver who has none of their own. `targets` say how soon something is done about an incident.
     """
 
     page_from: Severity = "high"
     observe: bool = False
     budget: Budget = field(default_factory=Budget)
+    targets: Targets = field(default_factory=Targets)
     matchers: tuple[Matcher, ...] = ()
 
     def pages(self, severity: str) -> bool:

@@ -11,6 +11,7 @@ from alerting.record import ENDED, Record, rank
 from alerting.runbook import Runbooks
 from alerting.schema import BUNDLES, DECISIONS, FINDINGS, HELD, INCIDENTS, LINKS, MATCHERS, OUTBOX, PAGES, TIMELINE
 from alerting.store import Store
+from alerting.targets import Targets
 from alerting.unit import RECORD_DECODER
 from stream.errors import RejectedError
 from stream.finding import DECODER as FINDING_DECODER
@@ -77,8 +78,16 @@ def find(store: Store, id_: str, tenants: frozenset[str] | None = None) -> Recor
     return RECORD_DECODER.decode(found[0].body)
 
 
-def show(store: Store, id_: str, runbooks: Runbooks, tenants: frozenset[str] | None = None) -> dict[str, Any]:
-    """One incident whole: findings, timeline, decisions, deliveries, links and its runbook.
+def show(
+    store: Store,
+    id_: str,
+    runbooks: Runbooks,
+    tenants: frozenset[str] | None = None,
+    *,
+    targets: Targets | None = None,
+    now: float = 0.0,
+) -> dict[str, Any]:
+    """One incident whole: clocks, findings, timeline, decisions, deliveries, links and its runbook.
 
     Raises RejectedError where the id names no one incident.
     """
@@ -88,6 +97,7 @@ def show(store: Store, id_: str, runbooks: Runbooks, tenants: frozenset[str] | N
     with store.reading() as connection:
         return {
             "incident": summary(incident),
+            "clocks": clocks(record, targets, now),
             "findings": _findings(connection, record.id),
             "timeline": _timeline(connection, record.id),
             "decisions": _decisions(connection, record.id),
@@ -112,6 +122,23 @@ def show(store: Store, id_: str, runbooks: Runbooks, tenants: frozenset[str] | N
                 "lines": runbooks.lines(incident),
             },
         }
+
+
+def clocks(record: Record, targets: Targets | None, now: float) -> dict[str, Any]:
+    """How long it took to notice an incident, and how its clocks stand; lengths in seconds."""
+    readings = (targets or Targets()).readings(record, now)
+    return {
+        "detect": round(max(0.0, record.opened - record.began), 1),
+        **{
+            one.clock: {
+                "target": one.target,
+                "due": rfc3339(one.due),
+                "reached": rfc3339(one.reached) if one.reached is not None else None,
+                "late": one.late,
+            }
+            for one in readings
+        },
+    }
 
 
 def why(store: Store, id_: str, tenants: frozenset[str] | None = None) -> dict[str, Any]:

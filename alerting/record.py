@@ -27,7 +27,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     where `told_by` names it, by the incident of the day before. `paged` says that this opening's own page went out.
     `ended` is the log's clock when it was resolved or closed. `observed` says that no live finding is in it yet.
     `sources` are its classes that inhibit others, `active` the log's clock at its last finding. `heard` names the
-    receivers that heard of this opening, so that they hear how it ends whatever hour that is.
+    receivers that heard of this opening, so that they hear how it ends whatever hour that is. `told_at`,
+    `acknowledged_at` and `contained_at` are of this opening, `late` are its clocks that ran out, and `due` is when the
+    next one does. `began` is the event time at which its first finding starts.
     """
 
     id: str
@@ -59,6 +61,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[Class, ...] = ()
     detectors: tuple[str, ...] = ()
     heard: tuple[str, ...] = ()
+    began: float = 0.0
+    told_at: float | None = None
+    acknowledged_at: float | None = None
+    contained_at: float | None = None
+    late: tuple[str, ...] = ()
+    due: float | None = None
 
     @property
     def is_open(self) -> bool:
@@ -83,6 +91,7 @@ def opened_by(key: IncidentKey, finding: Finding, clock: float) -> Record:
         entity=dict(finding.entity),
         runbook=finding.runbook or finding.class_,
         opened=clock,
+        began=finding.start,
         updated=clock,
         active=clock,
     )

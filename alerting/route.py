@@ -17,7 +17,7 @@ class Receiver:
     """Somebody who is told: a name, the sinks that hear everything and the pagers that wake a person.
 
     The page budget (`pages` within `window` seconds; None for the default) is the receiver's, however many pagers
-    reach them.
+    reach them. `escalate_to` names the receiver who is woken when nobody acknowledged in time.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Receiver:
     pagers: tuple[str, ...] = ()
     pages: int | None = None
     window: float | None = None
+    escalate_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

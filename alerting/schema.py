@@ -33,11 +33,13 @@ INCIDENTS: Final = Table(
     Column("updated", Double, nullable=False),
     Column("told_by", String(32)),
     Column("inhibits", Boolean, nullable=False),
+    Column("due", Double),
     Column("body", Text, nullable=False),
     Index("incidents_by_status", "status", "updated"),
     Index("incidents_by_update", "updated"),
     Index("incidents_by_told_by", "told_by"),
     Index("incidents_by_inhibits", "inhibits", "status"),
+    Index("incidents_by_due", "due"),
 )
 """One row an incident: `body` is its record, the other columns are what it is looked up by."""
 

@@ -81,7 +81,7 @@ class AlertTask:
                 clock = max(clock, record.frame.header.received)
                 if self._is_new(unit, record.frame.header.origin, marks):
                     self._fold(unit, record, clock, decided, rejected)
-                self._folder.bundles(unit, clock)
+                self._folder.due(unit, clock)
             for (task, partition), mark in marks.items():
                 if mark is not None:
                     unit.places.set_mark(Origin(task, partition, *mark))
@@ -100,7 +100,7 @@ class AlertTask:
     def finish(self) -> None:
         """Tell at once what budgets hold back: the end of a replay, whose clock will not move on."""
         with self._store.unit() as unit:
-            self._folder.bundles(unit, self.clock, all_=True)
+            self._folder.due(unit, self.clock, all_=True)
         self._wake()
 
     def _is_new(self, unit: Unit, origin: Origin | None, marks: dict[tuple[str, int], tuple[int, int] | None]) -> bool:

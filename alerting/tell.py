@@ -1,7 +1,7 @@
 """Telling: what of a change is sent to whom, whose page budget it costs, and what waits for a bundle."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -16,6 +16,9 @@ from alerting.route import Receiver, Routes, Told, sinks_of
 from alerting.unit import Unit
 from stream.control import IncidentChange
 from stream.finding import Finding
+
+LOOK: Final = 15.0
+"""Seconds of the log's clock between two looks for what is late."""
 
 
 class Texts(Protocol):
@@ -45,6 +48,7 @@ class Teller:
         self._policies = policies
         self._routes = routes
         self._texts = texts
+        self._look = float("-inf")
 
     def acted(
         self, unit: Unit, before: Record, record: Record, lived: Lived, act: IncidentChange, clock: float
@@ -82,6 +86,7 @@ class Teller:
             reason = "over_budget"
         heard = dict.fromkeys((*record.heard, *(told.receiver.name for told in receivers)))
         record = msgspec.structs.replace(record, paged=record.paged or pages, heard=tuple(heard))
+        record = self._policies.targets.scheduled(record)
         unit.put(record)
         findings = tuple(finding for finding, _ in members)
         unit.add_timeline(record, clock, change, reason, "tocsin", _note(findings))
@@ -102,6 +107,45 @@ class Teller:
         for bundle in list(unit.allowance.bundles().values()):
             if all_ or bundle.due <= clock:
                 self._bundle(unit, bundle, clock)
+
+    def late(self, unit: Unit, clock: float) -> None:
+        """Say of incidents what is late, and wake those to whom it is passed on when nobody acknowledged it."""
+        if clock < self._look:
+            return
+        self._look = clock + LOOK
+        for record in unit.overdue(clock):
+            overdue = self._policies.targets.overdue(record, clock)
+            names = tuple(one.clock for one in overdue)
+            after = msgspec.structs.replace(
+                record, late=record.late + names, revision=record.revision + 1, updated=clock
+            )
+            after = self._policies.targets.scheduled(after)
+            page = "acknowledge" in names and not self._policies.observe
+            told = self._escalated(record) if page else ()
+            after = msgspec.structs.replace(
+                after, heard=tuple(dict.fromkeys((*after.heard, *(it.name for it in told))))
+            )
+            unit.put(after)
+            if not overdue:
+                continue
+            note = ", ".join(f"{one.clock} within {one.target / 60:.0f} min" for one in overdue)
+            unit.add_timeline(after, clock, "late", "late", "tocsin", note)
+            sinks: dict[str, None] = {}
+            for receiver in told:
+                classes = tuple(after.classes)
+                unit.allowance.pages(receiver.name, clock - self._policies.budget_of(receiver).window)
+                alert_id = f"{after.id}.{after.revision}"
+                unit.allowance.add_page(receiver.name, Page(clock, classes, after.tenant), alert_id)
+                sinks.update(dict.fromkeys((*receiver.sinks, *receiver.pagers)))
+            for one in self._receivers(after, clock):
+                sinks.update(dict.fromkeys(one.receiver.sinks))
+            if sinks:
+                unit.send(self._alert(after, "late", "late", clock, page=bool(told)), sinks)
+
+    def _escalated(self, record: Record) -> tuple[Receiver, ...]:
+        """Those to whom an incident is passed on, by the receivers who heard of it."""
+        names = dict.fromkeys(one.escalate_to for one in self._routes.receivers if one.name in record.heard)
+        return tuple(one for one in self._routes.receivers if one.name in names)
 
     def _receivers(self, record: Record, clock: float) -> Sequence[Told]:
         """Those whom the routes name now, and those who heard of this opening before."""

@@ -90,6 +90,13 @@ class Unit:
         found = [self.record(id_) for id_ in self._causes]
         return [record for record in found if record is not None and record.is_open]
 
+    def overdue(self, clock: float, limit: int = 100) -> list[Record]:
+        """The first incidents of which a clock has run out."""
+        late = select(INCIDENTS.c.id).where(INCIDENTS.c.due <= clock).order_by(INCIDENTS.c.due, INCIDENTS.c.id)
+        ids = [id_ for (id_,) in self.connection.execute(late.limit(limit))]
+        self.prefetch(ids)
+        return [record for id_ in ids if (record := self._records[id_]) is not None]
+
     def followers(self, id_: str) -> list[Record]:
         """The incidents that nobody was told of because this one, of the day before, was told."""
         rows = self.connection.execute(select(INCIDENTS.c.id).where(INCIDENTS.c.told_by == id_))
@@ -238,6 +245,7 @@ def _row(record: Record) -> dict[str, Any]:
         "updated": record.updated,
         "told_by": record.told_by,
         "inhibits": bool(record.sources),
+        "due": record.due,
         "body": _ENCODER.encode(record).decode(),
     }
 

@@ -120,7 +120,14 @@ class Api:
     async def _incident(self, request: Request) -> Response:
         runtime = self._runtime
         return JSONResponse(
-            await run_in_threadpool(queries.show, runtime.store, request.path_params["id"], runtime.runbooks)
+            await run_in_threadpool(
+                queries.show,
+                runtime.store,
+                request.path_params["id"],
+                runtime.runbooks,
+                targets=runtime.ready_made.policies.targets,
+                now=runtime.alert.clock,
+            )
         )
 
     async def _why(self, request: Request) -> Response:

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 
 from tocsin.config_base import Secret, Section
 
+Severity = Literal["notice", "low", "medium", "high", "critical"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 TIME = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
 
@@ -23,6 +24,7 @@ class Receiver(Section):
 
     sinks: tuple[str, ...] = Field((), description="names of sinks; those that wake people hear of pages alone")
     budget: Budget | None = Field(None, description="a page budget of their own")
+    escalate_to: str | None = Field(None, description="who is woken when nobody acknowledged in time")
 
 
 class Calendar(Section):
@@ -50,18 +52,27 @@ class Route(Section):
     routes: tuple["Route", ...] = Field((), description="more particular routes below it")
 
 
+class Target(Section):
+    """How many minutes after somebody was told each thing should be done; what is left out has no target."""
+
+    acknowledge: float | None = Field(None, gt=0, description="minutes until somebody takes it")
+    contain: float | None = Field(None, gt=0, description="minutes until it is contained")
+    resolve: float | None = Field(None, gt=0, description="minutes until it is over")
+
+
 class Alerting(Section):
     """Incidents and how they are told."""
 
     database: Secret | None = Field(
         None, description="a PostgreSQL URL by reference, since it holds a password; else SQLite in the data directory"
     )
-    page_from: Literal["notice", "low", "medium", "high", "critical"] = Field(
-        "high", description="the least severity that wakes a person"
-    )
+    page_from: Severity = Field("high", description="the least severity that wakes a person")
     budget: Budget = Budget()
     receivers: dict[str, Receiver] = Field(
         {}, description="who is told, by a name of your choice; without any one receiver hears of all by every sink"
+    )
+    targets: dict[Severity, Target] = Field(
+        {}, description="how soon something is done, by severity, in place of the defaults for critical and high"
     )
     calendars: dict[str, Calendar] = Field({}, description="hours by a name of your choice")
     routes: Route | None = Field(None, description="who is told of what; without it the first receiver is of all")

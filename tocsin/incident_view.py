@@ -25,6 +25,8 @@ def render(console: Console, record: dict[str, Any], *, runbook: bool = True) ->
         f"opened {incident['opened'][:19]}Z, opening {incident['opening']}, "
         f"{incident['findings']} findings, {incident['events']} events"
     )
+    for line in _clocks(record["clocks"]):
+        head.append(f"\n{line}", "red" if "late" in line else "")
     console.print(Panel(head, title=Text(f"incident {incident['id'][:12]}"), title_align="left"))
     _section(console, "Findings", [_finding(finding) for finding in record["findings"][-SHOWN:]])
     _section(console, "Timeline", [_line(entry) for entry in record["timeline"][-SHOWN:]])
@@ -40,6 +42,15 @@ def _section(console: Console, title: str, lines: list[str]) -> None:
         console.print(Text(title, "bold"))
         for line in lines:
             console.print(Text(f"  {line}"))
+
+
+def _clocks(clocks: dict[str, Any]) -> list[str]:
+    lines = [f"noticed {clocks['detect'] / 60:.1f} min after it began"]
+    for name in ("acknowledge", "contain", "resolve"):
+        if (clock := clocks.get(name)) is not None:
+            done = f"done {clock['reached'][:19]}Z" if clock["reached"] else f"until {clock['due'][:19]}Z"
+            lines.append(f"{name} within {clock['target'] / 60:.0f} min: {done}{', late' if clock['late'] else ''}")
+    return lines
 
 
 def _finding(finding: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from alerting.calendar import DAYS, Calendar
 from alerting.matching import Condition, parse
 from alerting.policy import HOUR
 from alerting.route import Receiver, Route, Routes
+from alerting.targets import CLOCKS, DEFAULT, Targets
 from stream.errors import RejectedError
 from tocsin import config_alerting as said
 from tocsin.config import Loaded
@@ -35,6 +36,15 @@ def routes_of(loaded: Loaded, pagers: Mapping[str, bool]) -> Routes:
     return Routes(receivers, root)
 
 
+def targets_of(alerting: said.Alerting) -> Targets:
+    """How soon something is done about incidents."""
+    own = {
+        severity: {clock: minutes * 60.0 for clock in CLOCKS if (minutes := getattr(section, clock)) is not None}
+        for severity, section in alerting.targets.items()
+    }
+    return Targets({**DEFAULT, **own})
+
+
 def _receiver(name: str, section: said.Receiver, pagers: Mapping[str, bool]) -> Receiver:
     return Receiver(
         name,
@@ -42,6 +52,7 @@ def _receiver(name: str, section: said.Receiver, pagers: Mapping[str, bool]) -> 
         pagers=tuple(sink for sink in section.sinks if pagers[sink]),
         pages=section.budget.pages if section.budget is not None else None,
         window=section.budget.hours * HOUR if section.budget is not None else None,
+        escalate_to=section.escalate_to,
     )
 
 
@@ -75,6 +86,10 @@ def _minute(text: str) -> int:
 def _faults(loaded: Loaded, pagers: Mapping[str, bool]) -> Iterator[Fault]:
     alerting = loaded.config.alerting
     for name, receiver in alerting.receivers.items():
+        if receiver.escalate_to is not None and receiver.escalate_to not in alerting.receivers:
+            hint = did_you_mean(receiver.escalate_to, alerting.receivers)
+            what = f"there is no receiver '{receiver.escalate_to}'"
+            yield loaded.fault((*_AT, "receivers", name, "escalate_to"), what, hint)
         for number, sink in enumerate(receiver.sinks):
             if sink not in loaded.config.sinks:
                 hint = did_you_mean(sink, loaded.config.sinks)

@@ -19,7 +19,7 @@ from tocsin.config import Config, Loaded, load_config
 from tocsin.directory_file import read_directory
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.options import convert_options, read_secret
-from tocsin.routing import routes_of
+from tocsin.routing import routes_of, targets_of
 
 GIB: Final = 1024**3
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -119,6 +119,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
             page_from=said.alerting.page_from,
             observe=said.mode == "observe",
             budget=Budget(pages=said.alerting.budget.pages, window=said.alerting.budget.hours * HOUR),
+            targets=targets_of(said.alerting),
         ),
         routes=routes,
         database=database,

@@ -73,7 +73,7 @@ class World:
             if isinstance(step, float):
                 # Ticks come each second; here only where something may be due.
                 for moment in (self.clock + step / 2, self.clock + step):
-                    self.folder.bundles(unit, moment)
+                    self.folder.due(unit, moment)
                 self.clock += step
             elif isinstance(step, tuple):
                 name, number = step
@@ -134,7 +134,7 @@ def test_every_finding_that_should_wake_somebody_is_in_what_somebody_was_told(st
                     assert decision.page <= (page_id is not None)
                     assert (decision.reason == "over_budget") <= (page_id is not None)
         with store.unit() as unit:
-            world.folder.bundles(unit, world.clock + 1800)
+            world.folder.due(unit, world.clock + 1800)
         with store.reading() as connection:
             alerts = [DECODER.decode(body) for (body,) in connection.execute(select(OUTBOX.c.body))]
             sent = {alert.id for alert in alerts}

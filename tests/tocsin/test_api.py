@@ -106,7 +106,7 @@ def test_incidents_are_listed_by_what_is_asked_for(attacked: Program) -> None:
 def test_one_incident_is_told_whole(attacked: Program) -> None:
     id_ = incident(attacked, family="auth")["id"]
     told = attacked.get(f"/incidents/{id_[:8]}")
-    keys = {"incident", "findings", "timeline", "decisions", "deliveries", "links", "runbook"}
+    keys = {"incident", "clocks", "findings", "timeline", "decisions", "deliveries", "links", "runbook"}
     assert told.keys() == keys
     assert {finding["class"] for finding in told["findings"]} == {"brute"}
     assert told["timeline"][0]["change"] == "opened"

@@ -1,4 +1,4 @@
-"""Who made and ended a silence or an exception, and when a bundle is due."""
+"""Who made and ended a silence or an exception, when a bundle is due, and when an incident is late."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,9 +14,13 @@ def upgrade() -> None:
     op.add_column("matchers", sa.Column("by", sa.Text(), nullable=False, server_default=""))
     op.add_column("matchers", sa.Column("at", sa.Double(), nullable=False, server_default="0"))
     op.add_column("matchers", sa.Column("ended_by", sa.Text()))
+    op.add_column("incidents", sa.Column("due", sa.Double()))
+    op.create_index("incidents_by_due", "incidents", ["due"])
 
 
 def downgrade() -> None:
+    op.drop_index("incidents_by_due", table_name="incidents")
+    op.drop_column("incidents", "due")
     op.drop_column("matchers", "ended_by")
     op.drop_column("matchers", "at")
     op.drop_column("matchers", "by")
