@@ -7,7 +7,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +109,7 @@ def test_a_bad_message_is_counted_and_the_next_is_taken(bench: Any) -> None:
 
 
 def test_what_cannot_be_stored_waits_and_streams_are_held_up(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(syslog, "HELD", 4096)
+    monkeypatch.setattr(syslog, "HELD", 64 * 1024)
     running = Running(bench)
     sent = 0
 
@@ -179,11 +178,6 @@ def test_a_port_in_use_is_told(bench: Any) -> None:
     running = Running(bench)
     with pytest.raises(UnavailableError, match="cannot listen"):
         bench.input(Syslog, SyslogOptions(port=running.input.port), "other")
-
-
-@pytest.fixture
-def faults() -> Iterator[Any]:
-    return lambda **options: list(SyslogOptions(**options).faults())
 
 
 @pytest.mark.parametrize(

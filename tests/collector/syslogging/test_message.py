@@ -13,8 +13,8 @@ PAYLOAD = b'{"server":"crm","method":"m: n"}'
 CEF = b"CEF:0|IBM|ContextForge|1.0|auth|failed|7|src=10.0.0.1"
 
 
-def at(*moment: int) -> float:
-    return datetime(*moment, tzinfo=UTC).timestamp()  # type: ignore[misc]  # year to second, as the cases below say
+def at(year: int, month: int, day: int, hour: int, minute: int, second: int) -> float:
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
 
 
 @pytest.mark.parametrize(
