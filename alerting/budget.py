@@ -30,7 +30,7 @@ class Budget:
     pages: int = 2
     window: float = 12 * 3600.0
     bundle_after: float = 29 * 60.0
-    storm_pages: int = 10
+    storm_pages: int = 5
     storm_window: float = 300.0
     storm_after: float = 60.0
 
