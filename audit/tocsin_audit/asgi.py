@@ -36,8 +36,8 @@ class Watch(Protocol):
     def stop(self) -> None:
         """Deliver or spool what is left, within a bounded time."""
 
-    def submit(self, exchange: Exchange) -> None:
-        """Hand over an exchange that is over."""
+    def submit(self, passed: Exchange) -> bool:
+        """Hand over an exchange that is over; false where there is no room."""
 
     def fingerprint(self, value: str) -> str:
         """The keyed fingerprint of a token."""

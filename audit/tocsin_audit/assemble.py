@@ -86,8 +86,10 @@ class Assembler:
         self._measure(event, message, settings)
         event.response_bytes = size
         event.bytes_quality = "absent" if size is None else "capped" if http.capped else "exact"
-        if http.foreign_response:
-            event.signals = ("mixup:response-id",)
+        if (mixup := http.mixup_of(request)) is not None:
+            if answer is None and http.foreign is not None:
+                self._measure(event, http.foreign[0], settings)  # whose data the caller was given
+            self.mixed_up(event, mixup)
         if exchange.denied is not None:
             event.outcome, event.reason = "authz_denied", f"tocsin.denied:{exchange.denied}"
         if event.outcome == "cancelled" and inner is None and exchange.request.kept < _MOST_KEPT:
@@ -101,8 +103,9 @@ class Assembler:
         params = params_of(inner)
         message = message_of(inner)
         event = AuditEvent(time=exchange.time, server=self.server, method=clean(inner.method, 128))
+        event.server_version = self._server_version
         event.transport = inner.transport
-        event.request_id = clean(inner.request_id, 128)
+        event.request_id = _request_id(inner.request_id)
         event.duration_ms = round(inner.seconds * 1e3, 3)
         event.protocol, event.client_version = clean(inner.protocol, 32), clean(inner.client_version)
         if inner.access is not None:
@@ -121,11 +124,21 @@ class Assembler:
         event.outcome, event.reason = outcome.classify(seen)
         self._error(event, message)
         self._measure(event, message, settings)
-        event.request_bytes = _length(params)
-        event.response_bytes = _length(message.get("result")) if message is not None else None
+        event.request_bytes = inner.request_bytes or _length(params)
+        returned = message.get("result") if message is not None else None
+        event.response_bytes = inner.response_bytes or _length(returned)
         event.bytes_quality = "exact" if event.response_bytes is not None else "absent"
         if exchange.denied is not None:
             event.outcome, event.reason = "authz_denied", f"tocsin.denied:{exchange.denied}"
+        if isinstance(returned, dict):
+            self._learn_server(event, returned)
+        return event
+
+    @staticmethod
+    def mixed_up(event: AuditEvent, kind: str) -> AuditEvent:
+        """An event whose response belongs to another request, or to none: `double`, `foreign` or `orphan`."""
+        event.outcome, event.reason = "protocol_violation", _MIXUPS[kind]
+        event.signals = (*event.signals, f"mixup:{kind}")
         return event
 
     def _place(self, event: AuditEvent, http: Reading) -> None:
@@ -280,21 +293,31 @@ class Assembler:
                     noted = dump(getattr(listed, "annotations", None))
                     _keep(self._annotations, str(listed.name)[:1024], noted if isinstance(noted, dict) else {})
 
+    def _learn_server(self, event: AuditEvent, result: Mapping[str, Any]) -> None:
+        meta = result.get("_meta")
+        said = result.get("serverInfo") or (meta.get(f"{META}serverInfo") if isinstance(meta, dict) else None)
+        if isinstance(said, dict):
+            self._server_version = event.server_version = clean(said.get("version"), 64)
+
     def _remember(self, event: AuditEvent, http: Reading, message: Mapping[str, Any] | None) -> None:
         """What only this answer says and later events need: the session's client, the server's version."""
         result = message.get("result") if message is not None else None
         if not isinstance(result, dict):
             return
-        meta = result.get("_meta")
-        said = result.get("serverInfo") or (meta.get(f"{META}serverInfo") if isinstance(meta, dict) else None)
-        if isinstance(said, dict):
-            self._server_version = event.server_version = clean(said.get("version"), 64)
+        self._learn_server(event, result)
         if event.method == "initialize":
             event.protocol = clean(result.get("protocolVersion"), 32) or event.protocol
             minted = http.response_headers.get("mcp-session-id")
             if minted and http.exchange.status == 200:
                 event.session = self._fingerprints.of(minted)
                 _keep(self._clients, event.session, (event.client_version, event.protocol))
+
+
+_MIXUPS: Final = {
+    "double": "the request had its answer already",
+    "foreign": "the answer belongs to another request",
+    "orphan": "nobody asked for this answer",
+}
 
 
 def _request_id(request_id: Any) -> str | int | None:

@@ -2,9 +2,14 @@
 
 import time
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from tocsin_audit.event import AuditEvent
+from tocsin_audit.settings import Settings
 from tocsin_audit.wire import Tap
+
+if TYPE_CHECKING:
+    from tocsin_audit.assemble import Assembler
 
 Scope = MutableMapping[str, Any]
 
@@ -13,28 +18,37 @@ KEY: Final = "tocsin_audit.exchange"
 
 
 class InnerCall:
-    """What the MCP half saw of one call: the typed message, what was returned or raised, and who was verified."""
+    """What the MCP half saw of one call: the typed message, what was returned or raised, and who was verified.
+
+    Where the wire itself was seen, `answer` is the response on it and the sizes are those of both messages.
+    """
 
     __slots__ = (
         "access",
+        "answer",
         "client_version",
         "done",
         "error",
         "message",
         "method",
         "protocol",
+        "request_bytes",
         "request_id",
+        "response_bytes",
         "result",
         "seconds",
         "started",
         "transport",
     )
 
-    def __init__(self, method: str, request_id: str | None, message: Any) -> None:
+    def __init__(self, method: str, request_id: str | int | None, message: Any) -> None:
         self.method = method
         self.request_id = request_id
         self.message = message
         self.result: Any = None
+        self.answer: Mapping[str, Any] | None = None
+        self.request_bytes: int | None = None
+        self.response_bytes: int | None = None
         self.error: BaseException | None = None
         self.access: Any = None
         self.protocol: str | None = None
@@ -82,6 +96,10 @@ class Exchange:
         self.denied: str | None = None
         self.detached = False
         self.submitted = False
+
+    def tell(self, assembler: "Assembler", settings: Settings) -> list[AuditEvent]:
+        """The events of it."""
+        return assembler.events(self, settings)
 
     def settle(self, now: float) -> "Exchange":
         """Say that it is over: `now` in seconds since the epoch."""

@@ -66,7 +66,8 @@ class Reading:
         encoding = self.response_headers.get("content-encoding", "")
         unnamed: list[tuple[Mapping[str, Any], int]] = []
         asked = {key_of(request.get("id")) for request in self.requests if "id" in request}
-        self.foreign_response = False
+        self.foreign: tuple[Mapping[str, Any], int] | None = None
+        self._doubled: set[str | None] = set()
         self.resumed: list[tuple[str | None, Mapping[str, Any], int]] = []
         for body in self.exchange.response.bodies():
             text = plain(body, encoding)
@@ -82,11 +83,13 @@ class Reading:
                     continue
                 size = len(text) if len(found) == 1 else len(msgspec.json.encode(message))
                 if (key := key_of(message.get("id"))) in asked:
-                    self._answers[key] = (message, size)
+                    if key in self._answers:
+                        self._doubled.add(key)
+                    self._answers.setdefault(key, (message, size))
                 elif "error" in message:
                     unnamed.append((message, size))
                 elif asked and self.body_seen:
-                    self.foreign_response = True
+                    self.foreign = (message, size)
                 elif not self.body_seen:
                     self.resumed.append((key, message, size))
         for key in asked - self._answers.keys():
@@ -114,6 +117,13 @@ class Reading:
         response = self.exchange.response
         alone = len(self.requests) <= 1
         return None, response.seen if alone and response.seen and self.exchange.status is not None else None
+
+    def mixup_of(self, request: Mapping[str, Any]) -> str | None:
+        """How the responses on this request's own stream do not belong to it."""
+        key = key_of(request.get("id"))
+        if key in self._doubled:
+            return "double"
+        return "foreign" if self.foreign is not None and (key not in self._answers or len(self.requests) == 1) else None
 
     @property
     def rejected(self) -> bool:

@@ -14,7 +14,6 @@ from tocsin_audit.assemble import Assembler
 from tocsin_audit.buffer import Buffer
 from tocsin_audit.collector import Collector
 from tocsin_audit.event import AuditEvent, to_wire
-from tocsin_audit.exchange import Exchange
 from tocsin_audit.fingerprint import LOCAL, fingerprints
 from tocsin_audit.options import Options
 from tocsin_audit.settings import Document, Settings
@@ -27,6 +26,17 @@ _BATCH: Final = 500
 _LINGER: Final = 0.2
 _BREATH: Final = 8
 _MOST_DENIALS: Final = 200
+
+
+class Tellable(Protocol):
+    """Something that passed by and makes events."""
+
+    @property
+    def weight(self) -> int:
+        """Roughly how many bytes it holds on to."""
+
+    def tell(self, assembler: Assembler, settings: Settings) -> list[AuditEvent]:
+        """The events that are due with it."""
 
 
 class Delivery(Protocol):
@@ -81,7 +91,7 @@ class Recorder:
         self._prints = fingerprints(options.fingerprint_key, secrets.token_bytes(32))
         self.settings = self._compile(Document())
         self._assembler = Assembler(options.server, self._prints, self.trusted)
-        self._buffer: Buffer[Exchange | AuditEvent] = Buffer(options.queue, options.queue_bytes)
+        self._buffer: Buffer[Tellable | AuditEvent] = Buffer(options.queue, options.queue_bytes)
         self._numbers = itertools.count(1)
         self._refused = 0
         self._delivery: Delivery | None = None
@@ -105,20 +115,22 @@ class Recorder:
                     self._stopped = True
                     self.trouble("start", error)
 
-    def submit(self, exchange: Exchange) -> None:
-        """Hand over an exchange; where the queue is full it is dropped, counted, and leaves a gap in the numbers."""
-        self._put(exchange, exchange.weight)
+    def submit(self, passed: Tellable) -> bool:
+        """Hand over what passed by; where the queue is full it is dropped, counted, and leaves a gap in the numbers."""
+        return self._put(passed, passed.weight)
 
     def record(self, event: AuditEvent) -> None:
         """Hand over an event that a server saw by itself, such as a login at its token endpoint."""
         self.start()
         self._put(event, 1024)
 
-    def _put(self, item: Exchange | AuditEvent, weight: int) -> None:
-        if not self._buffer.put(item, weight, batch=_BATCH):
-            next(self._numbers)
-            self._refused += 1
-            self._troubles.note("overflow", "the queue is full, events are lost; their numbers are missing")
+    def _put(self, item: Tellable | AuditEvent, weight: int) -> bool:
+        if self._buffer.put(item, weight, batch=_BATCH):
+            return True
+        next(self._numbers)
+        self._refused += 1
+        self._troubles.note("overflow", "the queue is full, events are lost; their numbers are missing")
+        return False
 
     def fingerprint(self, value: str) -> str:
         """The keyed fingerprint of a token."""
@@ -210,11 +222,11 @@ class Recorder:
                 self._deliver([self._heartbeat(), self._lifecycle("stopped")])
                 return
 
-    def _deliver_all(self, items: list[Exchange | AuditEvent]) -> None:
+    def _deliver_all(self, items: list[Tellable | AuditEvent]) -> None:
         events: list[AuditEvent] = []
         for number, item in enumerate(items):
             try:
-                events += [item] if isinstance(item, AuditEvent) else self._assembler.events(item, self.settings)
+                events += [item] if isinstance(item, AuditEvent) else item.tell(self._assembler, self.settings)
             except Exception as error:  # noqa: BLE001 - one exchange that we cannot read must not stop the others
                 next(self._numbers)
                 self.trouble("assembly", error)

@@ -16,11 +16,13 @@ def params_of(call: InnerCall) -> dict[str, Any]:
 
 def message_of(call: InnerCall) -> dict[str, Any] | None:
     """The JSON-RPC response that a call will get; null where it raised something that is no JSON-RPC error."""
+    if call.answer is not None:
+        return dict(call.answer)
     if call.error is not None:
         error = getattr(call.error, "error", None)
         code = getattr(error, "code", None)
         return {"error": {"code": code, "message": str(call.error)}} if isinstance(code, int) else None
-    if not call.done:
+    if not call.done or (call.transport == "stdio" and call.result is None):
         return None
     return {"result": _result(call.method, call.result)}
 

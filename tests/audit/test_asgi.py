@@ -189,11 +189,25 @@ def test_a_batch_becomes_one_event_for_each_request_in_it(written: Written) -> N
 def test_an_answer_to_somebody_elses_request_is_signalled(written: Written) -> None:
     async def mixed(request: Request) -> Response:
         await request.body()
-        return JSONResponse({"jsonrpc": "2.0", "id": 99, "result": {"content": []}})
+        answer = {"jsonrpc": "2.0", "id": 99, "result": {"structuredContent": {"result": [{"t": "globex"}]}}}
+        return JSONResponse(answer)
 
-    audit = written.audit(app_of(mixed))
+    audit = written.audit(app_of(mixed), ownership=[{"result": "[*].t"}])
     asyncio.run(_call(audit, CALL))
-    assert written.event().signals == ("mixup:response-id",)
+    event = written.event()
+    assert (event.outcome, event.signals) == ("protocol_violation", ("mixup:foreign",))
+    assert event.resource_tenants == ("globex",)
+
+
+def test_a_second_answer_to_one_request_is_signalled(written: Written) -> None:
+    async def twice(request: Request) -> Response:
+        await request.body()
+        answer = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"content": []}})
+        return Response(f"data: {answer}\n\ndata: {answer}\n\n", media_type="text/event-stream")
+
+    asyncio.run(_call(written.audit(app_of(twice)), CALL))
+    event = written.event()
+    assert (event.outcome, event.signals) == ("protocol_violation", ("mixup:double",))
 
 
 def test_notifications_streams_and_other_routes_make_no_events(written: Written) -> None:
