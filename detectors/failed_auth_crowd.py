@@ -5,21 +5,40 @@ from typing import Any, Final
 
 from detectors.base import NOTHING, Detector, Entity
 from detectors.failed_auth_bout import NOBODY, Sum
-from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, reached, slowly
+from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, dropped, reached, slowly
 from detectors.failed_auth_reasons import attempt_of, failed, passed
 from detectors.failed_auth_source import account
+from detectors.parts.distinct import union
+from detectors.parts.extent import Evidence
 from detectors.parts.habit import HOUR
 from detectors.parts.keyed import number
+from detectors.parts.targets import TargetRing
 from detectors.telling import level_of, minutes, plural, tell
 from stream.facts import Facts
-from stream.finding import Finding
+from stream.finding import Class, Finding
 from tocsin_audit.event import AuditEvent
 
 DAY: Final = 86_400
+SOURCELESS: Final = 100
+"""Added to the level of what was guessed from sources that nobody recorded."""
+_EITHER: Final[tuple[Class, ...]] = ("spray", "stuffing")
 
 
 class Crowd(Guessing):
-    """What is kept of one tenant: guessing by source, with the accounts that were tried."""
+    """What is kept of one tenant: guessing by source, with the accounts that were tried, and guessing from nowhere."""
+
+    __slots__ = ("sourceless",)
+
+    sourceless: TargetRing | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sourceless = None
+
+    def rest(self, clock: float) -> None:
+        """Drop what is no longer held."""
+        super().rest(clock)
+        self.sourceless = dropped(self.sourceless, clock)
 
 
 class CrowdView:
@@ -30,17 +49,18 @@ class CrowdView:
         self._bar = Bar(
             int(parameters["stuffing_guesses"]), int(parameters["stuffing_sources"]), int(parameters["stuffing_window"])
         )
+        self._sourceless_guesses = int(min(parameters["stuffing_guesses"], parameters["spray_guesses"]))
         slow = int(parameters["stuffing_slow_factor"])
         self._accounts = int(parameters["stuffing_accounts"])
         self._slow = Bar(self._bar.guesses * slow, self._bar.keys * slow, DAY)
         self._slow_accounts = self._accounts * slow
         self._ceiling = parameters["ceiling"]
 
-    def step(self, state: Guessing, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
+    def step(self, state: Crowd, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event."""
         source = event.source_ip
         if source is None:
-            return NOTHING
+            return self._sourceless(state, entity, event, facts)
         if event.outcome == "ok" or passed(event):
             habit = state.habit
             if source not in habit.sure or not habit.begin <= event.time < habit.end:
@@ -57,9 +77,14 @@ class CrowdView:
             return NOTHING
         return self._stuffing(state, entity, int(event.time) // MINUTE)
 
-    def merge(self, state: Guessing, partial: Guessing, entity: Entity) -> list[Finding]:
+    def merge(self, state: Crowd, partial: Crowd, entity: Entity) -> list[Finding]:
         """Fold a partial state."""
         found: list[Finding] = []
+        if partial.sourceless is not None:
+            if state.sourceless is None:
+                state.sourceless = TargetRing()
+            for cell in state.sourceless.update(partial.sourceless):
+                found += self._nowhere(state.sourceless, entity, cell, anew=True)
         for cell in state.fold(partial):
             found += self._stuffing(state, entity, cell, anew=True)
         return found
@@ -76,6 +101,65 @@ class CrowdView:
         for one in reached(state.minutes, state, cell, self._bar, self._height, self._ceiling, 0.0, anew=anew):
             levels = range(0 if anew else one.untold, one.level + 1)
             found += [self._tell(state, entity, one, level, MINUTE) for level in levels]
+        return found
+
+    def _sourceless(self, state: Crowd, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
+        """Guesses whose source nobody recorded: how many accounts they were aimed at is all that can be told."""
+        if event.outcome == "ok" or not failed(event):
+            return NOTHING
+        who = account(event)
+        attempt = attempt_of(event)
+        if who == NOBODY or not attempt.weight:
+            return NOTHING
+        ring = state.sourceless
+        if ring is None:
+            ring = state.sourceless = TargetRing()
+        if not ring.holds(event.time, facts.clock):
+            return NOTHING
+        cell = ring.cell(event.time)
+        cell.extent.add(event)
+        cell.targets.add(who)
+        return self._nowhere(ring, entity, int(event.time) // MINUTE)
+
+    def _nowhere(self, ring: TargetRing, entity: Entity, cell: int, *, anew: bool = False) -> list[Finding]:
+        window, bar = self._bar.window, self._sourceless_guesses
+        width = window // MINUTE
+        found: list[Finding] = []
+        for end in ring.ends(cell, width):
+            last = ring.cells[end]
+            told, skip = last.told.get(width, (-1, 0))
+            if skip > 0 and not anew:
+                last.told[width] = (told, skip - 1)
+                continue
+            cells = ring.window(end, width)
+            guesses = sum(one.extent.count for one in cells)
+            accounts = len(union(one.targets for one in cells)) if guesses >= bar else 0
+            level = min(level_of(guesses, bar), level_of(accounts, self._accounts), 0)
+            last.told[width] = (max(told, level), max(bar - guesses - 1, 0))
+            if level < 0 or (told >= 0 and not anew):
+                continue
+            shown = Evidence(one.extent for one in cells)
+            found += [
+                tell(
+                    self._detector,
+                    class_,
+                    entity.names,
+                    tenant=entity.tenant,
+                    severity="medium",
+                    at=end * MINUTE,
+                    window=window,
+                    level=SOURCELESS,
+                    title="Many accounts tried from unrecorded sources",
+                    observed=f"{plural(guesses, 'guess', 'guesses')} at {plural(accounts, 'account')} "
+                    f"within {minutes(window)}, without a source",
+                    expected=f"fewer than {self._accounts} accounts or {bar} guesses",
+                    why="Many accounts failed together. Without `source_ip` a spray from one place and stuffing from "
+                    "many look the same, and so both are told.",
+                    shown=shown,
+                    confidence=0.5,
+                )
+                for class_ in _EITHER
+            ]
         return found
 
     def _height(self, total: Sum, bar: Bar) -> int:

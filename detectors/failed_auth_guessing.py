@@ -4,10 +4,11 @@ from collections.abc import Callable, Hashable
 from math import ceil
 from typing import Any, NamedTuple, TypeVar
 
+from detectors.base import event_id
 from detectors.failed_auth_bout import SETTLED, Bout, Bouts, Regular, SlowBouts, Sum
 from detectors.failed_auth_reasons import Attempt
 from detectors.parts.distinct import Distinct
-from detectors.parts.extent import Evidence
+from detectors.parts.extent import WIDTH, Evidence
 from detectors.parts.habit import HOUR, Habit
 from detectors.parts.moments import HELD, Sightings
 from detectors.parts.ring import Ring
@@ -15,6 +16,8 @@ from detectors.parts.usual import Usual
 from tocsin_audit.event import AuditEvent
 
 MINUTE = 60
+WINNERS = 8
+"""Strangers who succeeded whose names are kept."""
 
 R = TypeVar("R", bound=Ring[Any])
 
@@ -22,15 +25,17 @@ R = TypeVar("R", bound=Ring[Any])
 class Guessing:
     """Guesses by minute and by hour, the keys in good standing, successes of strangers, and the usual hourly count.
 
-    What most entities never need is made when it is needed.
+    `winners` are the names of strangers who succeeded, with the event that shows it. What most entities never need is
+    made when it is needed.
     """
 
-    __slots__ = ("habit", "hours", "minutes", "usual", "wins")
+    __slots__ = ("habit", "hours", "minutes", "usual", "winners", "wins")
 
     minutes: Bouts | None
     hours: SlowBouts | None
     habit: Habit
     wins: Sightings | None
+    winners: dict[int, tuple[str, str]] | None
     usual: Usual | None
 
     def __init__(self) -> None:
@@ -38,6 +43,7 @@ class Guessing:
         self.hours = None
         self.habit = Habit()
         self.wins = None
+        self.winners = None
         self.usual = None
 
     def count(self, key: int, inner: int, attempt: Attempt, event: AuditEvent, clock: float) -> Bouts | None:
@@ -53,19 +59,27 @@ class Guessing:
         hours.cell(event.time).add(key, inner, attempt, event)
         return minutes if minutes.cell(event.time).add(key, inner, attempt, event) else None
 
-    def welcome(self, text: Hashable, key: int, event: AuditEvent) -> bool:
+    def welcome(self, text: Hashable, key: int, event: AuditEvent, name: str | None = None) -> bool:
         """Note a success of a key, which a text stands for; whether it is a stranger's in a minute not known of."""
         time = event.time
         if key and self.habit.meet(key, time, event.late):
             self.habit.trust(text, key, time)
             return False
-        return self.win(key, int(time) // MINUTE)
+        return self.win(key, int(time) // MINUTE, name, event)
 
-    def win(self, key: int, minute: int) -> bool:
-        """Note a success of a stranger; whether it is new."""
+    def win(self, key: int, minute: int, name: str | None, event: AuditEvent) -> bool:
+        """Note a success of a stranger, who may have a name; whether it is new."""
         if self.wins is None:
             self.wins = Sightings()
-        return self.wins.add(key, minute)
+        if not self.wins.add(key, minute):
+            return False
+        if name is not None:
+            winners = self.winners
+            if winners is None:
+                winners = self.winners = {}
+            if key not in winners and len(winners) < WINNERS:
+                winners[key] = (name[:WIDTH], event_id(event))
+        return True
 
     def regular(self, time: float) -> Regular:
         """Who is in good standing at a moment."""
@@ -79,6 +93,9 @@ class Guessing:
             self.wins.forget(int(clock) // MINUTE - HELD)
             if not self.wins:
                 self.wins = None
+            if self.winners is not None:
+                kept = self.wins.keys if self.wins is not None else {}
+                self.winners = {key: name for key, name in self.winners.items() if key in kept} or None
 
     def fold(self, other: "Guessing") -> list[int]:
         """Fold what another counted; the numbers of the minutes that changed."""
@@ -87,6 +104,11 @@ class Guessing:
             if self.wins is None:
                 self.wins = Sightings()
             self.wins.update(other.wins)
+        for key, name in (other.winners or {}).items():
+            if self.winners is None:
+                self.winners = {}
+            if len(self.winners) < WINNERS:
+                self.winners.setdefault(key, name)
         if other.hours is not None:
             if self.hours is None:
                 self.hours = SlowBouts()

@@ -13,8 +13,8 @@ PARAMETERS: Final = (
         3,
         1000,
     ),
-    Parameter("brute_window", 1800, "seconds", "the window of a brute force against one account", 60, 7200),
-    Parameter("brute_slow_guesses", 40, "guesses", "the same within 24 hours", 10, 10_000),
+    Parameter("brute_window", 3600, "seconds", "the window of a brute force against one account", 60, 7200),
+    Parameter("brute_slow_guesses", 25, "guesses", "the same within 24 hours", 10, 10_000),
     Parameter(
         "spray_accounts",
         5,

@@ -20,6 +20,8 @@ from stream.finding import Finding
 from tocsin_audit.event import AuditEvent
 
 DAY: Final = 86_400
+LOGIN: Final = 1 << 32
+"""The key of log-ins whose source is not known: unlike a request, one is rarely the owner's who just works on."""
 FAMILIAR: Final = 4
 """How many times more different tokens a familiar place must try: there they are mostly a rotation gone wrong."""
 
@@ -68,8 +70,8 @@ class AccountView:
             habit = state.habit
             if source in habit.sure and habit.begin <= event.time < habit.end:
                 return self._familiar(state, entity, event)
-            place = number(source) if source is not None else NOBODY
-            if place and habit.meet(place, event.time, event.late):
+            place = number(source) if source is not None else LOGIN if event.kind == "auth" else NOBODY
+            if source is not None and habit.meet(place, event.time, event.late):
                 habit.trust(source, place, event.time)
                 return self._familiar(state, entity, event)
             return self._stranger(state, entity, event, place)
@@ -136,7 +138,7 @@ class AccountView:
                     hands = state.hands = Hands()
                 if key := hands.abroad(event, minute):
                     found += shared(self._detector, hands, entity, key, minute)
-        if state.win(place, minute) and state.minutes is not None:
+        if state.win(place, minute, source, event) and state.minutes is not None:
             found += self._after_success(state, entity, event)
         return found
 
@@ -217,12 +219,12 @@ class AccountView:
         formed = state.habit.formed(float(end * MINUTE))
 
         def intruder(key: int) -> bool:
-            if key == NOBODY:
+            if key in (NOBODY, LOGIN):
                 return one.total.nobody > 0
             return formed or key in one.total.who or (key == CROWD and bool(one.total.who))
 
         burst = Burst("brute force", "source that tried or that this account never used", self._after)
-        return successes(self._detector, state, entity, one, burst, intruder, event)
+        return successes(self._detector, state, entity, one, burst, intruder, event, named="source_ip")
 
 
 def _guesses(total: Sum) -> int:
@@ -230,8 +232,11 @@ def _guesses(total: Sum) -> int:
 
 
 def _height(total: Sum, bar: Bar) -> int:
-    """The level of a brute force. What may be a retry, and what familiar places try, reaches the first at most."""
-    level = level_of(total.guesses + total.nobody, bar.guesses)
+    """The level of a brute force.
+
+    What may be a retry, what familiar places try, and what came from nobody knows where reaches the first at most.
+    """
+    level = level_of(total.guesses, bar.guesses)
     if level < 0 and (_guesses(total) >= bar.guesses or total.familiar >= FAMILIAR * bar.guesses):
         return 0
     return level

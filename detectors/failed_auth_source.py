@@ -71,7 +71,7 @@ class SourceView:
             if text in habit.sure and habit.begin <= event.time < habit.end:
                 return NOTHING
             who = account(event)
-            if who == NOBODY or not state.welcome(text, who, event):
+            if who == NOBODY or not state.welcome(text, who, event, text[1]):
                 return NOTHING
             if state.minutes is None and state.nameless is None:
                 return NOTHING
@@ -232,7 +232,7 @@ class SourceView:
         if not state.wins:
             return []
         burst = Burst("burst of guesses from the same source", "caller that never worked from there", self._after)
-        return successes(self._detector, state, entity, one, burst, _somebody, event)
+        return successes(self._detector, state, entity, one, burst, _somebody, event, named="user")
 
 
 def _somebody(key: int) -> bool:

@@ -29,16 +29,20 @@ def successes(
     burst: Burst,
     intruder: Callable[[int], bool],
     event: AuditEvent | None = None,
+    *,
+    named: str,
 ) -> list[Finding]:
     """The successes during and after a burst by those whom `intruder` tells from the entity's regulars.
 
-    `event` is the success that arrived now, if it was one: the evidence names it.
+    `event` is the success that arrived now, if it was one: the evidence names it. `named` is the field that tells those
+    who got in.
     A success in the minute in which the burst's window ends counts: within a minute the order is not known.
     """
     wins = state.wins.keys if state.wins is not None else {}
     last = one.end + burst.after // MINUTE
     regular = state.regular(float(one.end * MINUTE))
     buckets: set[int] = set()
+    winners: list[tuple[str, str]] = []
     when = 0
     for key, seen in wins.items():
         span = seen.span(one.end, last)
@@ -46,11 +50,19 @@ def successes(
             continue
         buckets.update((span[0] * MINUTE // burst.after, span[1] * MINUTE // burst.after))
         when = max(when, span[1])
+        if state.winners is not None and key in state.winners:
+            winners.append(state.winners[key])
     if not buckets:
         return []
     total, shown = one.total, one.shown
     if event is not None:
         shown.add(event)
+    winners.sort()
+    shown.ids[:0] = [id_ for _, id_ in winners if id_ not in shown.ids]
+    names = tuple(dict.fromkeys(name for name, _ in winners))
+    others = shown.actors if named == "user" else shown.sources
+    facts = {named: (*names, *(name for name in others if name not in names))[:20]}
+    got_in = f" Got in{'' if named == 'user' else ' from'}: {', '.join(names[:4])}." if names else ""
     guesses = total.guesses + total.nobody + total.weak
     return [
         tell(
@@ -66,9 +78,10 @@ def successes(
             observed=f"{guesses} guesses, then a success by a {burst.stranger}, "
             f"the last {max(when - one.end, 0)} minutes after them",
             expected=f"no success of a stranger within {minutes(burst.after)} of {one.bar.guesses} guesses",
-            why="Somebody who tried many secrets, or who came from nowhere while they were tried, got in.",
+            why="Somebody who tried many secrets, or who came from nowhere while they were tried, got in." + got_in,
             shown=shown,
             confidence=0.9,
+            facts=facts,
         )
         for bucket in sorted(buckets)
         for level in range(min(one.level, 1) + 1)

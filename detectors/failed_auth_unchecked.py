@@ -16,8 +16,9 @@ from tocsin_audit.event import AuditEvent
 
 READS: Final = frozenset({"tools/call", "resources/read", "prompts/get", "tasks/get", "tasks/result"})
 """What hands something out; greeting, listing and discovery may be open to all."""
-EARLY: Final = 10
-"""How many times more often a server must have checked credentials than not, to be believed before it is known."""
+EARLY: Final = 2
+"""Callers and minutes without credentials up to which a server is believed to demand them before that is known; what is
+open to all is used more."""
 SEEN: Final = 1_000_000
 CELL: Final = 300
 UNCHECKED: Final = frozenset({"none", "invalid", "presented", "insufficient_scope"})
@@ -160,7 +161,7 @@ class GuardView:
         last = start // CELL
         checked = state.seen + sum(len(one) for at, one in state.checked.cells.items() if at <= last)
         unchecked = sum(len(one) for at, one in state.unchecked.cells.items() if at <= last)
-        if checked < self._enough or checked < EARLY * unchecked:
+        if checked < self._enough or unchecked > EARLY:
             return NOTHING
         found: list[Finding] = []
         for hour, calls in sorted(state.calls.cells.items()):

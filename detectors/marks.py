@@ -73,7 +73,14 @@ def marks_of(event: AuditEvent, facts: Facts) -> int:
         if facts.directory.canaries and facts.canary(event.server, target):
             marks |= TARGETED
     else:
-        marks = _OUTCOMES.get(outcome, 0) if kind == "auth" else _KINDS.get(kind, 0)
+        if kind != "auth":
+            marks = _KINDS.get(kind, 0)
+        elif outcome is not None:
+            marks = _OUTCOMES.get(outcome, 0)
+        elif event.auth == "invalid" or (event.error is None and event.error_code is None):
+            marks = _UNSAID.get(event.auth, 0)
+        else:
+            marks = 0
         if event.resource_tenants and event.resource_tenants != (event.tenant,):
             marks |= OWNED
     if event.handles_presented or event.handles_minted:

@@ -445,6 +445,139 @@ def test_an_agent_that_gets_its_parameters_wrong_now_and_then_is_not_enumerating
     assert found(events) == []
 
 
+# What producers leave out, and what a short past tells
+
+
+@pytest.mark.positive("spray")
+def test_accounts_tried_together_from_unrecorded_sources_are_told_as_either() -> None:
+    events = work(0, 3 * HOUR, source_ip=None)
+    events += [guess(3 * HOUR + i * 10.0, user=f"u{i % 9}", source_ip=None) for i in range(27)]
+    findings = found(events)
+    assert {(one.class_, one.severity, one.entity["tenant"]) for one in findings} == {
+        ("spray", "medium", "acme"),
+        ("stuffing", "medium", "acme"),
+    }
+
+
+@pytest.mark.negative("spray", "stuffing")
+def test_a_few_wrong_passwords_from_unrecorded_sources_are_nothing() -> None:
+    assert found([guess(i * 60.0, user=f"u{i % 7}", source_ip=None) for i in range(14)]) == []
+
+
+@pytest.mark.positive("success_after")
+def test_a_log_in_after_guesses_from_unrecorded_sources_pages() -> None:
+    events = work(0, 3 * HOUR, source_ip=None)
+    events += [guess(3 * HOUR + i * 10.0, source_ip=None) for i in range(14)]
+    events.append(guess(3 * HOUR + 200, source_ip=None, outcome="ok", reason=None))
+    assert "success_after" in classes(found(events))
+
+
+@pytest.mark.negative("success_after")
+def test_the_owner_working_on_while_guesses_come_from_unrecorded_sources_is_no_success_of_theirs() -> None:
+    events = work(0, 5 * HOUR, source_ip=None) + [guess(3 * HOUR + i * 5.0, source_ip=None) for i in range(200)]
+    assert {(one.class_, one.severity) for one in found(events)} == {("brute", "medium")}
+
+
+@pytest.mark.positive("brute")
+@pytest.mark.parametrize("outcome", ["auth_invalid", None])
+@pytest.mark.parametrize("auth", ["invalid", None])
+def test_a_refused_log_in_counts_whichever_of_its_two_fields_says_so(outcome: str | None, auth: str | None) -> None:
+    findings = found([guess(i * 20.0, outcome=outcome, auth=auth) for i in range(12)])
+    assert classes(findings) == ({"brute"} if outcome or auth else set())
+
+
+@pytest.mark.positive("brute", "spray")
+@pytest.mark.parametrize(
+    "reason", ["mot de passe incorrect", "401 Unauthorized", "access denied", "Bad credentials", "user not found", None]
+)
+def test_wrong_passwords_are_guesses_in_whichever_words(reason: str | None) -> None:
+    assert "brute" in classes(found([guess(i * 20.0, reason=reason) for i in range(12)]))
+    assert "spray" in classes(found([guess(i * 20.0, user=f"u{i % 8}", reason=reason) for i in range(18)]))
+
+
+@pytest.mark.positive("brute")
+def test_an_account_known_by_its_client_alone_is_guessed_at_too() -> None:
+    (one,) = found([guess(i * 20.0, user=None, client="etl") for i in range(12)])
+    assert (one.class_, one.entity) == ("brute", {"client": "etl"})
+
+
+@pytest.mark.positive("success_after")
+def test_a_success_names_who_got_in_whichever_arrived_first() -> None:
+    guesses = [guess(i * 2.0, user=f"u{i % 8}") for i in range(24)]
+    success = guess(55.0, user="zoe", outcome="ok", reason=None, id="in")
+    for arrival in (None, [float(60 + i) for i in range(24)] + [58.0]):
+        pages = [
+            one
+            for one in run([FailedAuth()], frames([*guesses, success], arrival))
+            if one.class_ == "success_after" and "source_ip" in one.entity
+        ]
+        assert pages
+        assert all(one.facts["user"][0] == "zoe" and "zoe" in one.why and one.event_ids[0] == "in" for one in pages)
+
+
+@pytest.mark.positive("unauthenticated")
+def test_one_answer_without_credentials_pages_though_the_server_was_seen_for_minutes_only() -> None:
+    events = work(0, 20 * MINUTE, MINUTE)
+    events.append(event(12 * MINUTE, auth="none", user=None, source_ip=STRANGER, target="export", id="odd"))
+    findings = found(events)
+    assert [(one.class_, one.severity, one.event_ids) for one in findings] == [("unauthenticated", "high", ("odd",))]
+
+
+@pytest.mark.positive("unauthenticated")
+def test_one_answer_without_credentials_pages_on_a_server_that_is_hardly_used() -> None:
+    events = work(0, 30 * HOUR, 2 * HOUR)
+    events.append(event(29 * HOUR, auth="none", user=None, source_ip=STRANGER, target="export"))
+    assert [(one.class_, one.severity) for one in found(events)] == [("unauthenticated", "high")]
+
+
+@pytest.mark.negative("unauthenticated")
+def test_a_tool_that_is_open_from_the_first_minute_on_is_not_told() -> None:
+    events = work(0, 3 * HOUR, 20.0)
+    events += [event(i * MINUTE, auth="none", user=None, target="status", source_ip=f"192.0.2.{i}") for i in range(180)]
+    assert severe(found(events)) == set()
+
+
+@pytest.mark.negative("unauthenticated")
+def test_a_watcher_that_cannot_tell_what_was_checked_accuses_nobody() -> None:
+    events = [
+        one
+        for i in range(200)
+        for one in (
+            failure(i * 40.0, outcome="auth_missing", auth="none", reason=None, source_ip=f"10.0.0.{i % 9}"),
+            event(i * 40.0 + 1, auth="presented", user=f"u{i % 9}", source_ip=f"10.0.0.{i % 9}", target=f"t{i % 50}"),
+        )
+    ]
+    assert found(events) == []
+
+
+@pytest.mark.positive("outage")
+def test_an_outage_of_five_minutes_is_told_though_many_got_through_before() -> None:
+    events = staff(0, 4 * HOUR)
+    events += [
+        failure(
+            4 * HOUR + person + i * MINUTE,
+            user=f"p{person}",
+            source_ip=f"10.0.0.{person}",
+            token=f"k:{person}",
+            reason="invalid token",
+        )
+        for person in range(30)
+        for i in range(5)
+    ]
+    events += staff(4 * HOUR + 5 * MINUTE, 5 * HOUR)
+    assert severe(found(events)) == {"outage"}
+
+
+@pytest.mark.negative("outage")
+def test_one_agent_that_hammers_at_night_is_no_outage_for_those_who_work() -> None:
+    events = staff(0, 5 * HOUR)
+    events += [
+        failure(4 * HOUR + i * 0.5, user="p1", source_ip="10.0.0.1", token="k:1", reason="token expired")
+        for i in range(1500)
+    ]
+    assert severe(found(events)) == set()
+
+
 # What holds for all
 
 
