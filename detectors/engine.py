@@ -39,9 +39,11 @@ SECRET: Final = b"tocsin"
 
 _DIRECTORY: Final = "directory"
 _DUPLICATES: Final = "duplicates"
+_MODELS: Final = "models"
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _META: Final = msgspec.msgpack.Decoder(Meta)
 _JSON: Final = msgspec.json.Encoder().encode
+_MODELS_DECODER: Final = msgspec.msgpack.Decoder(list[control.Model])
 _DIRECTORY_DECODER: Final = msgspec.json.Decoder(Directory)
 
 
@@ -82,6 +84,7 @@ class Engine:
         self._journal = Journal()
         self._parameters: dict[str, dict[str, Any]] = {}
         self._written: Facts | None = None
+        self._trained: control.Model | None = None
         self._minute = int(self.clock) // 60
         self._untidy = 0
         self._packing: list[Table] = []
@@ -223,6 +226,8 @@ class Engine:
         if self._written is not self.facts:
             self._written = self.facts
             rows[_DIRECTORY] = _JSON(self.facts.directory)
+        if self._trained is not None:
+            rows[_MODELS], self._trained = _ENCODE(self.facts.models()), None
         meta = Meta(
             clock=self.clock,
             minute=self._minute,
@@ -254,6 +259,7 @@ class Engine:
                     hint="restore the data directory's key file, or remove state.sqlite to fold the log again",
                 )
             directory = _DIRECTORY_DECODER.decode(buckets[_DIRECTORY])
+            models = _MODELS_DECODER.decode(buckets[_MODELS]) if _MODELS in buckets else []
             self._duplicates.restore(buckets[_DUPLICATES])
             self._journal.read(self._tables, buckets, *known.journal)
         except (msgspec.MsgspecError, KeyError, ValueError) as error:
@@ -266,7 +272,7 @@ class Engine:
         self._warmup.unpack(known.warmup)
         self._outlet.faults, self._outlet.history = known.faults, known.history
         self._tune(known.parameters)
-        self.facts = self._written = Facts(directory, known.clock, known.summaries)
+        self.facts = self._written = Facts(directory, known.clock, known.summaries, models)
         for table in self._tables:
             table.rename(self.facts)
             table.count = known.counts.get(table.kind, 0)
@@ -319,15 +325,18 @@ class Engine:
 
     def _obey(self, record: control.Control) -> None:
         if isinstance(record, control.DirectoryVersion):
-            summaries = self.facts.summaries()
+            summaries, models = self.facts.summaries(), self.facts.models()
             self.facts.retire()
-            self.facts = self._settling.facts = Facts(record.directory, self.clock, summaries)
+            self.facts = self._settling.facts = Facts(record.directory, self.clock, summaries, models)
             for table in self._tables:
                 table.rename(self.facts)
         elif isinstance(record, control.Warmth):
             self._warmup.obey(record)
         elif isinstance(record, control.PeerSummary):
             self.facts.learn(record)
+        elif isinstance(record, control.Model):
+            self.facts.adopt(record)
+            self._trained = record
         elif isinstance(record, control.Parameters):
             self._tune(record.detectors)
 

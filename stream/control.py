@@ -89,9 +89,23 @@ class PeerSummary(msgspec.Struct, frozen=True, tag="peers", tag_field="control")
     values: tuple[int, ...]
 
 
+class Model(msgspec.Struct, frozen=True, tag="model", tag_field="control"):
+    """What a training came to, for one detector and tenant, from an event time on.
+
+    `arrays` are plain numbers as bytes, `digest` is theirs; `about` holds thresholds and how it was trained.
+    """
+
+    detector: str
+    tenant: str
+    since: float
+    digest: str
+    arrays: dict[str, bytes]
+    about: dict[str, float]
+
+
 Act = IncidentChange | Muted | Unmuted
 """What an operator does about incidents; it enters the stream of findings."""
-Control = DirectoryVersion | Parameters | Warmth | Act | Denied | PeerSummary
+Control = DirectoryVersion | Parameters | Warmth | Act | Denied | PeerSummary | Model
 
 DECODER = msgspec.json.Decoder(Control)
 ENCODER = msgspec.json.Encoder()

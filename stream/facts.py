@@ -6,12 +6,14 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
-from stream.control import PeerSummary
+from stream.control import Model, PeerSummary
 from stream.directory import EMPTY, Directory, Grant, Principal, Server, Window
 from tocsin_audit.event import AuditEvent
 
 PUBLIC: Final = "public"
 """The owner name that means everybody's."""
+MODELS: Final = 2_048
+"""Detectors' tenants whose models are kept: whoever comes after them has none."""
 KEPT: Final = 16
 """Peer summaries of one detector, group and length of cell that are kept, the newest first."""
 
@@ -28,8 +30,17 @@ class Facts:
     `clock` is the running maximum of `received` in seconds since the epoch.
     """
 
-    def __init__(self, directory: Directory = EMPTY, clock: float = 0.0, summaries: Iterable[PeerSummary] = ()) -> None:
+    def __init__(
+        self,
+        directory: Directory = EMPTY,
+        clock: float = 0.0,
+        summaries: Iterable[PeerSummary] = (),
+        models: Iterable[Model] = (),
+    ) -> None:
         self.clock = clock
+        self._models: dict[tuple[str, str], tuple[Model, ...]] = {}
+        for model in models:
+            self.adopt(model)
         self._peers: dict[tuple[str, int, int], dict[int, PeerSummary]] = {}
         for summary in summaries:
             self.learn(summary)
@@ -72,6 +83,22 @@ class Facts:
     def summaries(self) -> list[PeerSummary]:
         """All peer summaries that are kept, in a stable order: for a snapshot, or for the facts of a new directory."""
         return [self._peers[key][start] for key in sorted(self._peers) for start in sorted(self._peers[key])]
+
+    def adopt(self, model: Model) -> None:
+        """Take in a model; it and the one before it are kept, since open hours may be older than the new one."""
+        place = (model.detector, model.tenant)
+        known = self._models.get(place, ())
+        if known or len(self._models) < MODELS:
+            self._models[place] = (*[one for one in known if one.since < model.since][-1:], model)
+
+    def model(self, detector: str, tenant: str | None, at: float) -> Model | None:
+        """The model of a tenant that counts at an event time."""
+        known = self._models.get((detector, tenant)) if self._models and tenant is not None else None
+        return next((one for one in reversed(known or ()) if one.since <= at), None)
+
+    def models(self) -> list[Model]:
+        """All models that are kept, in a stable order and the older of a tenant first."""
+        return [model for place in sorted(self._models) for model in self._models[place]]
 
     def retire(self) -> None:
         """Give back what was remembered, once newer facts stand in this one's place."""

@@ -25,6 +25,7 @@ from tocsin.client import TOKEN_FILE
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.first_start import kept_secret
 from tocsin.metrics import Metrics
+from tocsin.nightly import Nightly
 from tocsin.observers import Observers
 from tocsin.setup import Ready, reserve
 from tocsin.workers import Worker
@@ -87,6 +88,9 @@ class Runtime:
         self._target = self.log.end(EVENTS)
         self._saved = clock()
         self.decided = self.alert.position
+        self._nightly = Nightly(
+            self.log, lambda: self.directory.directory, ready.detectors, lambda: self.engine.clock, self._tell
+        )
         self._workers = [
             self._worker("detect", self._detect),
             self._worker("alert", self._alert),
@@ -133,10 +137,12 @@ class Runtime:
             delivery.start()
         for worker in self._workers:
             worker.start()
+        self._nightly.start()
 
     def stop(self) -> None:
         """Finish what was accepted, make a snapshot, and give everything back."""
         self._ending.set()
+        self._nightly.stop()
         for worker in self._workers:
             worker.stop()
         self._wake()

@@ -28,12 +28,14 @@ from stream.directory import from_builtins
 from stream.facts import Facts
 from stream.finding import CLASSES, ENCODER, Finding, at_least
 from stream.frame import Record
+from tests.detectors.learned import outlier_models
 from tests.detectors.reference import Reference
 from tests.detectors.streams import (
     DAY,
     HOUR,
     START,
     clone,
+    control,
     directory,
     event,
     failure,
@@ -55,16 +57,24 @@ SPANNING: Final = ("spray", "canary", "outage")
 """Classes that are about more than one tenant by what they mean; so is whatever begins with `cross_tenant`."""
 RUNBOOKS: Final = Path(alerting.__file__).parent / "runbooks"
 
+LEARNED: Final = {"outlier": outlier_models()}
+"""What a detector that learns elsewhere must be told before it can say anything."""
+EAGER: Final[dict[str, dict[str, float]]] = {"outlier": {"least_hours": 1}}
+
 every = pytest.mark.parametrize("name", KINDS_OF)
 shipped = pytest.mark.parametrize("name", SHIPPED)
 
 
 def make(name: str) -> AnyDetector:
-    return KINDS_OF[name]()
+    return KINDS_OF[name](EAGER.get(name))
+
+
+def told_before(name: str) -> list[Record]:
+    return [control(-60.0, model) for model in LEARNED.get(name, ())]
 
 
 def found_in(name: str, events: Sequence[AuditEvent], **options: Any) -> list[Finding]:
-    return run([make(name)], frames(events, **options), facts=DIRECTORY)
+    return run([make(name)], [*told_before(name), *frames(events, **options)], facts=DIRECTORY)
 
 
 @every
@@ -86,7 +96,7 @@ def test_a_stream_says_something_about_the_detector(name: str) -> None:
 @every
 @pytest.mark.parametrize("live_limit", [1, 20_000])
 def test_a_restored_engine_goes_on_as_if_nothing_had_happened(name: str, live_limit: int) -> None:
-    records = [directory(0, DIRECTORY), *frames(mixed(2))]
+    records = [directory(0, DIRECTORY), *told_before(name), *frames(mixed(2))]
     whole = Engine([make(name)])
     expected = [found for record in records for found in whole.fold(record)] + finish(whole)
     chance = random.Random(3)
