@@ -20,7 +20,7 @@ from detectors.live import Live
 from detectors.marks import marks_of, own_denial
 from detectors.meta import Meta
 from detectors.outlet import Outlet
-from detectors.plan import HANDLE, PRINCIPAL, SAMPLED, SERVER, SOURCE, TOKEN, Plan, plan_for, raw_keys, with_handles
+from detectors.plan import CALLER, HANDLE, SAMPLED, Plan, Raws, plan_for, raw_keys, with_handles
 from detectors.settling import Settling
 from detectors.table import BUCKETS, Table
 from detectors.warmup import Warmup
@@ -159,12 +159,14 @@ class Engine:
             events = [event for index, event in enumerate(events) if index not in again]
         facts = self.facts
         plans = self._plans
-        answers = self._answers.of
         touch = self._settling.touch
         shortest = self._shortest
         minute = int(self.clock) // 60
         learned = self._learned
+        arrived: set[str | None] = set()
         known_principals = bool(facts.directory.principals)
+        number, stamp = -1.0, -1
+        answered: set[Any] = set()
         for event in events:
             if known_principals and (known := facts.tenant(event)) != event.tenant:
                 event = copy(event)
@@ -172,25 +174,34 @@ class Engine:
             marks = marks_of(event, facts)
             if event.reason is not None and own_denial(event, marks):
                 continue
-            if learned:
-                self._warmup.arrived(event.tenant, self.clock)
+            tenant = event.tenant
+            if learned and tenant not in arrived:
+                arrived.add(tenant)
+                self._warmup.arrived(tenant, self.clock)
             if event.sample_rate is not None and event.sample_rate < 1.0:
                 marks |= SAMPLED
             plan = plans.get(marks)
             if plan is None:
                 plan = plans[marks] = plan_for(marks, self._tables)
-            needs, entries, repeats = plan
-            raws = raw_keys(event, needs, source, facts)
+            if event.time // 60.0 != number:
+                number = event.time // 60.0
+                stamp = int(event.time) // shortest << 32 | minute
+                answered = self._answers.of(int(number))
+            needs, entries, repeats, callers = plan
+            user = event.user
+            who = (tenant, user) if user is not None else keys.principal(event)
             if repeats is not None and event.outcome == "ok" and event.auth == "valid" and not event.late:
-                answered = answers(int(event.time) // 60)
-                answer = (raws[PRINCIPAL], raws[SOURCE], raws[TOKEN], raws[SERVER])
+                answer = (who, event.source_ip, event.token, event.server)
                 if answer in answered:
-                    entries = repeats
+                    entries, needs = repeats, callers
                 else:
                     answered.add(answer)
-            if needs & HANDLE:
-                raws, entries = with_handles(raws, entries, event)
-            stamp = int(event.time) // shortest << 32 | minute
+            if needs == CALLER:
+                raws: Raws = (who,)
+            else:
+                raws = raw_keys(event, who, needs, source, facts)
+                if needs & HANDLE:
+                    raws, entries = with_handles(raws, entries, event)
             for slot, get, bits, steps, table in entries:
                 raw = raws[slot]
                 if raw is None:

@@ -4,33 +4,33 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from detectors import keys
+from detectors.base import KINDS, Kind
 from detectors.keys import Raw
-from detectors.limits import RANKS
 from detectors.live import Live
 from detectors.table import Table
 from stream.facts import Facts
 from tocsin_audit.event import AuditEvent
 
+SLOTS: Final[dict[Kind, int]] = {kind: slot for slot, kind in enumerate(KINDS)}
+"""The place of each kind's raw key."""
 SAMPLED: Final = 1 << 14
 """Beside an event's marks: it comes from a sampled source, which never feeds counts."""
-HANDLE: Final = 1 << RANKS["handle"]
-PRINCIPAL: Final = RANKS["principal"]
-SOURCE: Final = RANKS["source"]
-TOKEN: Final = RANKS["token"]
-SERVER: Final = RANKS["server"]
+CALLER: Final = 1 << SLOTS["principal"]
+HANDLE: Final = 1 << SLOTS["handle"]
 
-_PRODUCER: Final = 1 << RANKS["producer"]
-_POPULATION: Final = 1 << RANKS["population"]
-_OBJECT: Final = 1 << RANKS["object"]
-_CLIENT: Final = 1 << RANKS["client"]
+_PRODUCER: Final = 1 << SLOTS["producer"]
+_POPULATION: Final = 1 << SLOTS["population"]
+_OBJECT: Final = 1 << SLOTS["object"]
+_CLIENT: Final = 1 << SLOTS["client"]
 
 Entry = tuple[int, Callable[[Raw], Live | None], int, tuple[tuple[int, Any], ...], Table]
-"""Of one kind: its rank, the place of its raw key; the look-up; the detectors as bits; their indexes and steps."""
+"""Of one kind: the place of its raw key; the look-up; the detectors as bits; their indexes and steps."""
 Entries = tuple[Entry, ...]
-Plan = tuple[int, Entries, Entries | None]
-"""The kinds that are needed, as bits by rank, an entry for each, and those that a repeated answer needs, if fewer."""
+Plan = tuple[int, Entries, Entries | None, int]
+"""The kinds that are needed, as bits by place, and an entry for each; the entries that a repeated answer needs, if
+fewer, and their kinds as bits."""
 Raws = tuple[Raw | None, ...]
-"""The raw keys of an event, by the rank of their kind."""
+"""The raw keys of an event, in the order of the kinds; where nothing else is needed, the principal's alone."""
 
 
 def plan_for(marks: int, tables: Sequence[Table]) -> Plan:
@@ -51,27 +51,29 @@ def plan_for(marks: int, tables: Sequence[Table]) -> Plan:
         for chosen, into in ((steps, entries), (again, repeats)):
             if chosen:
                 bits = sum(1 << index for index, _ in chosen)
-                into.append((table.rank, table.live.get, bits, chosen, table))
-    needs = sum(1 << entry[0] for entry in entries)
-    return needs, tuple(entries), tuple(repeats) if repeats != entries else None
+                into.append((SLOTS[kind], table.live.get, bits, chosen, table))
+    return _bits(entries), tuple(entries), tuple(repeats) if repeats != entries else None, _bits(repeats)
 
 
-def raw_keys(event: AuditEvent, needs: int, source: str, facts: Facts) -> Raws:
-    """The raw keys of an event for the kinds that are needed; what is cheap is there in any case."""
+def raw_keys(event: AuditEvent, who: Raw | None, needs: int, source: str, facts: Facts) -> Raws:
+    """The raw keys of an event of a principal, for the kinds that are needed; what is cheap is there in any case."""
     tenant = event.tenant
-    user = event.user
     return (
-        (source, event.producer) if needs & _PRODUCER and event.producer is not None else None,
-        keys.population(event, facts) if needs & _POPULATION else None,
-        keys.target(event) if needs & _OBJECT else None,
-        None,
-        event.server or None,
-        event.token,
-        (tenant, event.client) if needs & _CLIENT and event.client is not None else None,
-        event.source_ip,
+        who,
         tenant,
-        (tenant, user) if user is not None else keys.principal(event),
+        event.source_ip,
+        (tenant, event.client) if needs & _CLIENT and event.client is not None else None,
+        event.token,
+        event.server or None,
+        None,
+        keys.target(event) if needs & _OBJECT else None,
+        keys.population(event, facts) if needs & _POPULATION else None,
+        (source, event.producer) if needs & _PRODUCER and event.producer is not None else None,
     )
+
+
+def _bits(entries: Sequence[Entry]) -> int:
+    return sum(1 << entry[0] for entry in entries)
 
 
 def with_handles(raws: Raws, entries: Entries, event: AuditEvent) -> tuple[Raws, Entries]:
@@ -79,7 +81,7 @@ def with_handles(raws: Raws, entries: Entries, event: AuditEvent) -> tuple[Raws,
     handles = keys.handles(event)
     expanded: list[Entry] = []
     for entry in entries:
-        if entry[0] == RANKS["handle"]:
+        if entry[0] == SLOTS["handle"]:
             _, get, bits, steps, table = entry
             expanded += [(len(raws) + index, get, bits, steps, table) for index in range(len(handles))]
         else:

@@ -27,10 +27,9 @@ from detectors.base import (
 )
 from detectors.engine import Engine
 from detectors.keys import Raw
-from detectors.limits import RANKS
 from detectors.live import Live
 from detectors.marks import marks_of, own_denial
-from detectors.plan import SAMPLED, Entries, Plan, plan_for, raw_keys
+from detectors.plan import SAMPLED, SLOTS, Entries, Plan, plan_for, raw_keys
 from detectors.table import Table
 from detectors.warmup import Standing
 from stream.decode import decode
@@ -142,16 +141,16 @@ class Witness(Engine):
 
     def _watched(self, marks: int, stepped: set[Stepped]) -> Plan:
         """The plan for an event with these marks, whose steps note for whom they were taken."""
-        needs, entries, repeats = plan_for(marks, self._tables)
-        return needs, _noting(entries, stepped), _noting(repeats, stepped) if repeats is not None else None
+        needs, entries, repeats, again = plan_for(marks, self._tables)
+        return needs, _noting(entries, stepped), _noting(repeats, stepped) if repeats is not None else None, again
 
     def _views(
         self, event: AuditEvent, marks: int, source: str, stepped: set[Stepped], why: str, *, sampled: bool
     ) -> Iterator[View]:
-        raws = raw_keys(event, -1, source, self.facts)
+        raws = raw_keys(event, keys.principal(event), -1, source, self.facts)
         handles = keys.handles(event)
         for table in reversed(self._tables):
-            found: Sequence[Raw | None] = handles or [None] if table.kind == "handle" else [raws[RANKS[table.kind]]]
+            found: Sequence[Raw | None] = handles or [None] if table.kind == "handle" else [raws[SLOTS[table.kind]]]
             for raw in found:
                 for index, detector in enumerate(table.detectors):
                     if raw is None:
