@@ -117,24 +117,6 @@ class Engine:
         cold = [(live.entity, live.hours, live.days) for live in known if live.hours and not live.warm()]
         return sorted(cold, key=lambda one: (-one[1], one[0].key))[:most]
 
-    @property
-    def warmup(self) -> Warmup:
-        """The evidence for promotion."""
-        return self._warmup
-
-    def sizes_known(self, kind: Kind) -> int:
-        """How many entities of a kind there are."""
-        return sum(table.count for table in self._tables if table.kind == kind)
-
-    def warming(self, most: int) -> list[tuple[Entity, int, int]]:
-        """The busy principals without a past of their own, those nearest to it first: active hours, and days of them.
-
-        Safe to call from another thread than the one that folds.
-        """
-        known = [live for table in self._tables if table.kind == "principal" for live in list(table.live.values())]
-        cold = [(live.entity, live.hours, live.days) for live in known if live.hours and not live.warm()]
-        return sorted(cold, key=lambda one: (-one[1], one[0].key))[:most]
-
     def fold(self, record: Record) -> list[Finding]:
         """The findings that a record makes, in a defined order. Raises DamagedError for a frame that cannot be read."""
         header = record.frame.header

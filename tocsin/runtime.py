@@ -16,7 +16,7 @@ from alerting.task import AlertTask
 from collector.producer import Told
 from detectors.engine import Engine
 from detectors.task import DetectTask
-from stream.control import Control, DirectoryVersion, Warmth, control_frame
+from stream.control import Control, DirectoryVersion, control_frame
 from stream.facts import Facts
 from stream.frame import Frame, Header
 from stream.log import EVENTS, FINDINGS
@@ -28,6 +28,7 @@ from tocsin.metrics import Metrics
 from tocsin.nightly import Nightly
 from tocsin.observers import Observers
 from tocsin.setup import Ready, reserve
+from tocsin.warm_up import warm_up
 from tocsin.workers import Worker
 from tocsin_audit.event import rfc3339
 
@@ -125,14 +126,15 @@ class Runtime:
             "events": {"end": self.log.end(EVENTS), "folded": self.detect.settled},
             "outputs": {"end": self.log.end(FINDINGS), "decided": self.decided},
             "detectors": [detector.spec.name for detector in self.ready_made.detectors],
+            "warm_up": warm_up(self.engine),
             "sinks": [plan.name for plan in self.ready_made.sinks],
         }
 
     def start(self) -> None:
         """Tell the log what is known today, and begin."""
         self._tell(DirectoryVersion(self.directory.directory, self.directory.digest))
-        for detector, mode in self.ready_made.modes.items():
-            self._tell(Warmth(mode=mode, detector=detector))
+        for mode in self.ready_made.modes:
+            self._tell(mode)
         for delivery in self.deliveries:
             delivery.start()
         for worker in self._workers:
