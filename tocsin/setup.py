@@ -1,7 +1,6 @@
 """From configuration to parts: everything that can be wrong is found here, before anything starts."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +12,14 @@ from alerting.route import Routes
 from alerting.sink import Sink
 from detectors import discovery as detector_discovery
 from detectors.base import AnyDetector
+from stream.control import Warmth
 from stream.directory import EMPTY, Directory
 from stream.errors import StorageError, TocsinError, UnavailableError
 from tocsin.config import Config, Loaded, load_config
 from tocsin.directory_file import read_directory
 from tocsin.faults import Fault, FaultsError, did_you_mean
+from tocsin.modes import faults_of as modes_faults
+from tocsin.modes import modes_of
 from tocsin.options import convert_options, read_secret
 from tocsin.routing import routes_of, targets_of
 
@@ -54,7 +56,7 @@ class Ready:
     directory_path: Path | None
     directory_digest: str
     detectors: tuple[AnyDetector, ...]
-    modes: Mapping[str, str]
+    modes: tuple[Warmth, ...]
     sinks: tuple[SinkPlan, ...]
     policies: Policies
     routes: Routes
@@ -91,6 +93,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
             faults += error.faults
     detectors = _detectors(loaded, faults)
     plans = _sinks(loaded, faults) if sinks else ()
+    faults += modes_faults(loaded, detector_discovery.detector_names())
     faults += _listening(loaded)
     routes = Routes()
     if sinks and len(plans) == len(said.sinks):
@@ -113,7 +116,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
         directory_path=directory_path,
         directory_digest=digest,
         detectors=detectors,
-        modes={name: section.mode for name, section in said.detectors.items() if section.mode is not None},
+        modes=modes_of(said),
         sinks=plans,
         policies=Policies(
             page_from=said.alerting.page_from,
