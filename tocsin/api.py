@@ -22,6 +22,7 @@ from tocsin.body import TooLargeError, read_body
 from tocsin.moments import moment
 from tocsin.runtime import Runtime
 from tocsin.search import Query, search
+from tocsin.whynot.inquiry import Inquiries
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 
@@ -39,6 +40,7 @@ class Api:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._inquiries = Inquiries(runtime)
 
     def routes(self) -> list[Route]:
         """All of them; what is not said to be open asks for the operator's token."""
@@ -53,6 +55,7 @@ class Api:
             Route("/api/v1/incidents/{id}/why", guarded(self._why)),
             Route("/api/v1/incidents/{id}/{act}", guarded(self._act), methods=["POST"]),
             Route("/api/v1/events", guarded(self._events)),
+            Route("/api/v1/why-not", guarded(self._inquiries.answer)),
             Route("/api/v1/refused", guarded(self._refused)),
             Route("/api/v1/silences", guarded(mutes.list_)),
             Route("/api/v1/silences", guarded(mutes.add), methods=["POST"]),

@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "routes",
     "report",
     "search",
+    "why-not",
     "formats",
     "backtest",
     "import",
