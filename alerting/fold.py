@@ -16,7 +16,7 @@ from alerting.record import opened_by, with_findings
 from alerting.route import Routes
 from alerting.tell import Decided, Teller, Texts
 from alerting.unit import Unit
-from stream.control import Act, Muted, Unmuted
+from stream.control import Act, Linked, Muted, Unmuted
 from stream.finding import Finding
 
 
@@ -57,6 +57,7 @@ class Folder:
             known.add(finding.id)
             _join(unit, finding, key, situation, decision, clock)
             changed.setdefault(decision.incident, []).append((finding, decision))
+        unit.links.find([record for incident in changed if (record := unit.record(incident)) is not None], clock)
         for incident, members in changed.items():
             told += self._teller.tell(unit, incident, members, clock)
         return told
@@ -67,6 +68,8 @@ class Folder:
             return mute(unit, act)
         if isinstance(act, Unmuted):
             return unmute(unit, act, clock)
+        if isinstance(act, Linked):
+            return link(unit, act, clock)
         before = unit.record(act.incident)
         if before is None:
             return "there is no such incident"
@@ -97,7 +100,7 @@ def _join(
         record = opened_by(key, finding, clock)
         previous = situation.previous
         if previous is not None and continues(previous):
-            unit.link(record.id, previous.id, clock, f"the same matter on the day before ({previous.day})")
+            unit.links.tie(record.id, previous.id, clock, f"the same matter on the day before ({previous.day})")
             if previous.told is not None:
                 record = msgspec.structs.replace(record, told=previous.told, told_by=previous.id)
     elif decision.change == "reopened":
@@ -110,6 +113,24 @@ def _join(
         sources = tuple(class_ for class_ in record.classes if class_ in SOURCES)
         record = msgspec.structs.replace(record, sources=sources)
         if decision.reason == "inhibited":
-            unit.link(record.id, decision.detail, clock, f"{finding.class_} is explained by it")
+            unit.links.tie(record.id, decision.detail, clock, f"{finding.class_} is explained by it")
     unit.put(record)
     unit.add_finding(finding, record.id, clock, own=decision.own)
+
+
+def link(unit: Unit, act: Linked, clock: float) -> str | None:
+    """Tie two incidents together or cut a link, as an operator says; one sentence why not where that cannot be."""
+    records = [unit.record(act.one), unit.record(act.other)]
+    if act.one == act.other or None in records:
+        return "a link needs two incidents"
+    if act.cut and not unit.links.cut(act.one, act.other, act.by):
+        return "they are not linked"
+    if not act.cut:
+        unit.links.tie(act.one, act.other, clock, act.why or "an operator says so", by=act.by)
+    for record, other in zip(records, (act.other, act.one), strict=True):
+        assert record is not None
+        after = msgspec.structs.replace(record, revision=record.revision + 1, updated=clock)
+        unit.put(after)
+        note = f"{'no longer linked' if act.cut else 'linked'} to {other[:12]}{f': {act.why}' if act.why else ''}"
+        unit.add_timeline(after, clock, "unlinked" if act.cut else "linked", "linked", act.by, note)
+    return None

@@ -284,14 +284,14 @@ def _delivery(row: RowMapping) -> dict[str, Any]:
 
 def _links(connection: Connection, incident: str, tenants: frozenset[str] | None) -> list[dict[str, Any]]:
     rows = connection.execute(
-        select(LINKS.c.one, LINKS.c.other, LINKS.c.at, LINKS.c.why).where(
-            or_(LINKS.c.one == incident, LINKS.c.other == incident)
+        select(LINKS.c.one, LINKS.c.other, LINKS.c.at, LINKS.c.why, LINKS.c.by).where(
+            or_(LINKS.c.one == incident, LINKS.c.other == incident), LINKS.c.cut.is_(False)
         )
     ).all()
     ids = [row.other if row.one == incident else row.one for row in rows]
     visible = _visible(connection, ids, tenants)
     return [
-        {"incident": id_, "at": rfc3339(row.at), "why": row.why}
+        {"incident": id_, "at": rfc3339(row.at), "why": row.why, "by": row.by}
         for id_, row in zip(ids, rows, strict=True)
         if id_ in visible
     ]

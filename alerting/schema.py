@@ -170,8 +170,21 @@ LINKS: Final = Table(
     Column("other", String(32), primary_key=True),
     Column("at", Double, nullable=False),
     Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("cut", Boolean, nullable=False),
     Index("links_by_other", "other"),
 )
+"""Ties between incidents, `by` whom; one that was `cut` is never made again by itself."""
+
+MENTIONS: Final = Table(
+    "mentions",
+    METADATA,
+    Column("key", String(32), primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("incident", String(32), primary_key=True),
+    Column("at", Double, nullable=False),
+)
+"""Which incidents name a value; a few for each value, since what a crowd names links nothing."""
 
 MATCHERS: Final = Table(
     "matchers",

@@ -10,7 +10,7 @@ from alerting.alert import ENCODER as ALERT_ENCODER
 from alerting.alert import Alert
 from alerting.allowance import Allowance
 from alerting.decide import Decision
-from alerting.dialect import insert_on
+from alerting.links import Links
 from alerting.matching import parse_all
 from alerting.places import Places
 from alerting.policy import Matcher
@@ -19,7 +19,6 @@ from alerting.schema import (
     DECISIONS,
     FINDINGS,
     INCIDENTS,
-    LINKS,
     MATCHERS,
     OUTBOX,
     TIMELINE,
@@ -36,13 +35,15 @@ _MANY: Final = 500
 class Unit:
     """Reads through, writes at the end; inside it what was put is what is seen.
 
-    `places` says what of the streams has taken effect, and `allowance` what receivers' page budgets have left.
+    `places` says what of the streams has taken effect, `allowance` what receivers' page budgets have left, and `links`
+    which incidents are tied together.
     """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.places = Places(connection)
         self.allowance = Allowance(connection)
+        self.links = Links(connection)
         self._records: dict[str, Record | None] = {}
         self._changed: dict[str, None] = {}
         self._new: set[str] = set()
@@ -152,11 +153,6 @@ class Unit:
             by=by,
             note=note,
         )
-
-    def link(self, one: str, other: str, at: float, why: str) -> None:
-        """Tie two incidents together, with the reason; a second time changes nothing."""
-        values = {"one": min(one, other), "other": max(one, other), "at": at, "why": why}
-        self.connection.execute(insert_on(self.connection, LINKS).on_conflict_do_nothing(), values)
 
     # -- telling
 

@@ -66,6 +66,17 @@ class Unmuted(msgspec.Struct, frozen=True, tag="unmute", tag_field="control", om
     at: float
 
 
+class Linked(msgspec.Struct, frozen=True, tag="link", tag_field="control", omit_defaults=True):
+    """An operator ties two incidents together, or takes a link away (`cut`) for good."""
+
+    one: str
+    other: str
+    by: str
+    at: float
+    why: str = ""
+    cut: bool = False
+
+
 class Denied(msgspec.Struct, frozen=True, tag="denial", tag_field="control", omit_defaults=True):
     """A subject that the listener tells middleware and proxies to refuse until a moment; `until` 0 lifts it."""
 
@@ -103,7 +114,7 @@ class Model(msgspec.Struct, frozen=True, tag="model", tag_field="control"):
     about: dict[str, float]
 
 
-Act = IncidentChange | Muted | Unmuted
+Act = IncidentChange | Muted | Unmuted | Linked
 """What an operator does about incidents; it enters the stream of findings."""
 Control = DirectoryVersion | Parameters | Warmth | Act | Denied | PeerSummary | Model
 

@@ -17,6 +17,7 @@ from stream.control import IncidentChange
 from stream.errors import RejectedError, TocsinError
 from stream.finding import SEVERITIES
 from tocsin.acts import carry_out
+from tocsin.api_links import Linking
 from tocsin.api_mutes import Mutes
 from tocsin.body import TooLargeError, read_body
 from tocsin.moments import moment
@@ -44,7 +45,7 @@ class Api:
 
     def routes(self) -> list[Route]:
         """All of them; what is not said to be open asks for the operator's token."""
-        guarded, mutes = self._guarded, Mutes(self._runtime)
+        guarded, mutes, linking = self._guarded, Mutes(self._runtime), Linking(self._runtime)
         return [
             Route("/healthz", self._health),
             Route("/readyz", self._readiness),
@@ -53,6 +54,8 @@ class Api:
             Route("/api/v1/incidents", guarded(self._incidents)),
             Route("/api/v1/incidents/{id}", guarded(self._incident)),
             Route("/api/v1/incidents/{id}/why", guarded(self._why)),
+            Route("/api/v1/incidents/{id}/link", guarded(linking.link), methods=["POST"]),
+            Route("/api/v1/incidents/{id}/unlink", guarded(linking.unlink), methods=["POST"]),
             Route("/api/v1/incidents/{id}/{act}", guarded(self._act), methods=["POST"]),
             Route("/api/v1/events", guarded(self._events)),
             Route("/api/v1/why-not", guarded(self._inquiries.answer)),

@@ -110,6 +110,14 @@ def ack(
     _act("ack", id_, config, data, as_json, note=note)
 
 
+@app.command(epilog='Example: tocsin incident contain 3f9ab2c1 -m "token revoked, address blocked"')
+def contain(
+    id_: Id, note: Note = None, as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None
+) -> None:
+    """Say that it cannot do more harm; finding out what it did goes on."""
+    _act("contain", id_, config, data, as_json, note=note)
+
+
 @app.command(epilog='Example: tocsin incident resolve 3f9ab2c1 -m "token revoked"')
 def resolve(
     id_: Id, note: Note = None, as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None
@@ -137,3 +145,44 @@ def reopen(
 ) -> None:
     """Open an incident again that had ended."""
     _act("reopen", id_, config, data, as_json, note=note)
+
+
+Other = Annotated[str, typer.Argument(metavar="OTHER", help="The other incident's id, or the first digits of it.")]
+
+
+def _tie(act: str, id_: str, other: str, why_: str, config: Any, data: Any, as_json: bool) -> None:
+    body = {"other": other, "why": why_, "by": getpass.getuser()}
+    record = _client(config, data).post(f"/incidents/{id_}/{act}", body)
+    if as_json:
+        typer.echo(json.dumps(record))
+        return
+    console = Console()
+    console.print(Text(f"{record['incident']['id'][:12]} is linked to {len(record['links'])} incidents"))
+    for one in record["links"]:
+        console.print(Text(f"  {one['incident'][:12]}: {harmless(one['why'], 200)}"))
+
+
+@app.command(epilog='Example: tocsin incident link 3f9ab2c1 77ab01fe -m "the same contractor"')
+def link(
+    id_: Id,
+    other: Other,
+    note: Annotated[str, typer.Option("--note", "-m", help="Why they belong together.")],
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Tie two incidents together; each keeps its own life."""
+    _tie("link", id_, other, note, config, data, as_json)
+
+
+@app.command(epilog="Example: tocsin incident unlink 3f9ab2c1 77ab01fe")
+def unlink(
+    id_: Id,
+    other: Other,
+    note: Annotated[str, typer.Option("--note", "-m", help="Why they do not belong together.")] = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Take a link away; it is not made again by itself."""
+    _tie("unlink", id_, other, note, config, data, as_json)

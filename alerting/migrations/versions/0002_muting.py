@@ -1,4 +1,4 @@
-"""Who made and ended a silence or an exception, when a bundle is due, and when an incident is late."""
+"""Who made and ended a silence or an exception, when a bundle is due, when an incident is late, and links."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,11 +14,24 @@ def upgrade() -> None:
     op.add_column("matchers", sa.Column("by", sa.Text(), nullable=False, server_default=""))
     op.add_column("matchers", sa.Column("at", sa.Double(), nullable=False, server_default="0"))
     op.add_column("matchers", sa.Column("ended_by", sa.Text()))
+    op.add_column("links", sa.Column("by", sa.Text(), nullable=False, server_default="tocsin"))
+    op.add_column("links", sa.Column("cut", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.create_table(
+        "mentions",
+        sa.Column("key", sa.String(length=32), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("incident", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("key", "value", "incident"),
+    )
     op.add_column("incidents", sa.Column("due", sa.Double()))
     op.create_index("incidents_by_due", "incidents", ["due"])
 
 
 def downgrade() -> None:
+    op.drop_table("mentions")
+    op.drop_column("links", "cut")
+    op.drop_column("links", "by")
     op.drop_index("incidents_by_due", table_name="incidents")
     op.drop_column("incidents", "due")
     op.drop_column("matchers", "ended_by")
