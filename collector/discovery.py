@@ -2,6 +2,7 @@
 
 import pkgutil
 from collections.abc import Collection
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
@@ -69,5 +70,6 @@ def _own() -> frozenset[str]:
     return frozenset(module.name for module in pkgutil.iter_modules(formats.__path__))
 
 
+@cache
 def _offered() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}

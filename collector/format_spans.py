@@ -28,12 +28,12 @@ from tocsin_audit.event import FIELDS as EVENT_FIELDS
 from tocsin_audit.event import STAMPED, AuditEvent
 
 _NEVER: Final = {
-    *("v", "on_behalf_of", "resource_tenants", "data_classes", "auth", "token", "token_ttl_s", "token_age_s"),
+    *("v", "on_behalf_of", "resource_tenants", "data_classes", "token", "token_ttl_s", "token_age_s"),
     *("audience", "tls", "origin", "args_hash", "recipients", "handles_presented", "handles_minted", "signals"),
-    *("approval", "manifest", "change", "producer", "run", "seq", "agent", "kind", "reason"),
+    *("approval", "manifest", "change", "producer", "run", "seq", "agent"),
 }
 FIELDS: Final = frozenset(EVENT_FIELDS) - STAMPED - _NEVER
-"""What a span can tell of an event."""
+"""What spans and log records can tell of an event."""
 STATELESS: Final = "2026-07-28"
 """The first protocol version without sessions."""
 TOOLHIVE: Final = "github.com/stacklok/toolhive"
@@ -115,7 +115,7 @@ def span_event(span: Telemetry) -> AuditEvent | None:
         user=user,
         client=client,
         tenant=_tenant(span),
-        identity="verified" if user or client else None,
+        identity=_trust(span) if user or client else None,
         scopes=texts(_first(seen, ("enduser.scope", "oauth.scope"))),
         source_ip=address(_first(seen, ("client.address", "net.peer.ip", "src.addr"))),
         user_agent=text(_first(seen, ("user_agent.original", "http.user_agent"))),
@@ -207,6 +207,12 @@ def _who(span: Telemetry) -> tuple[str | None, str | None]:
         # FastMCP writes the OAuth client's id there.
         return user, end
     return user or end, name(_first(seen, ("oauth.client_id", "client.id")))
+
+
+def _trust(span: Telemetry) -> str:
+    """Whether the server checked who it is; other attributes may have come with the caller's own baggage."""
+    checked = "jwt.sub" in span.attributes or "enduser.id" in span.attributes or span.scope.startswith("mcpgateway")
+    return "verified" if checked else "claimed"
 
 
 def _tenant(span: Telemetry) -> str | None:

@@ -111,7 +111,7 @@ class Compiler:
         convert = converter(field)
 
         def value(tree: Mapping[str, Any]) -> Any:
-            return convert({key: found for key, get in parts.items() if (found := get(tree)) is not None})
+            return convert({key: found for key, get in parts.items() if (found := get(tree)) not in (None, "")})
 
         return value
 

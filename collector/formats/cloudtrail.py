@@ -47,9 +47,9 @@ class CloudTrail:
         versions="CloudTrail 1.11; AWS MCP Server as documented and as observed in July 2026",
         fields=frozenset(
             {
-                *("time", "id", "server", "kind", "method", "target", "action", "outcome", "reason", "user", "client"),
+                *("time", "id", "server", "kind", "method", "target", "action", "outcome", "user", "client"),
                 *("tenant", "resource_tenants", "auth", "identity", "source_ip", "ip_trust", "user_agent"),
-                *("duration_ms", "session", "request_id", "protocol", "server_version", "args_keys", "error", "ext"),
+                *("duration_ms", "session", "request_id", "protocol", "args_keys", "error", "ext"),
                 *("bytes_quality", "on_behalf_of"),
             }
         ),

@@ -52,10 +52,18 @@ class ToolHive:
         versions="ToolHive 0.6 to 0.9 (pkg/audit, toolhive-core)",
         fields=frozenset(
             {
-                *("time", "id", "server", "kind", "method", "target", "action", "outcome", "reason", "user", "client"),
-                *("on_behalf_of", "auth", "identity", "source_ip", "ip_trust", "user_agent", "response_bytes"),
-                *("bytes_quality", "duration_ms", "request_id", "transport", "client_version", "args_keys"),
-                *("error_code", "error", "ext"),
+                *("time", "id", "server", "kind", "method", "target", "action", "outcome", "user", "on_behalf_of"),
+                *("auth", "identity", "source_ip", "ip_trust", "user_agent", "response_bytes", "bytes_quality"),
+                *(
+                    "duration_ms",
+                    "request_id",
+                    "transport",
+                    "client_version",
+                    "args_keys",
+                    "error_code",
+                    "error",
+                    "ext",
+                ),
             }
         ),
         blind="401 is not told from 403, nor missing from wrong credentials; errors inside SSE answers and `isError` "
@@ -70,7 +78,7 @@ class ToolHive:
         """The event of one line; none for other lines of the same log."""
         tree = decode_object(record)
         kind = text(tree.get("type"), 128)
-        if "audit_id" not in tree and "logged_at" not in tree and tree.get("msg") != "audit_event":
+        if tree.get("audit_id") is None and tree.get("logged_at") is None and tree.get("msg") != "audit_event":
             return ()
         if kind is None:
             raise RecordError("missing", "type is not there", field="type", hint="is it an audit event?")
@@ -96,7 +104,7 @@ def _event(tree: Mapping[str, Any], kind: str) -> AuditEvent:
         user=user,
         identity="verified" if user is not None else None,
         on_behalf_of=_chain(child(tree, "delegation")),
-        source_ip=address(source.get("value")),
+        source_ip=address(source.get("value")) if source.get("type", "network") == "network" else None,
         user_agent=text(beside.get("user_agent")) or text(extra.get("user_agent")),
         response_bytes=size(extra.get("response_size_bytes")),
         duration_ms=milliseconds(extra.get("duration_ms")),
@@ -107,7 +115,7 @@ def _event(tree: Mapping[str, Any], kind: str) -> AuditEvent:
         error=text(extra.get("jsonrpc_error_message")),
     )
     if kind.startswith(_WORKFLOW):
-        event.kind = "lifecycle"
+        event.kind, event.method = "lifecycle", None
         event.target = event.target or text(child(tree, "metadata").get("workflow_name"))
     if event.source_ip is not None:
         # The first of the forwarded addresses, which whoever calls may write.
@@ -139,6 +147,7 @@ def _outcome(event: AuditEvent, said: str | None, kind: str, target: Mapping[str
         event.auth = "valid" if known else None
         event.target = event.target or (text(target.get("endpoint")) if kind == "http_request" else None)
     elif said == "application_error":
+        event.auth = "valid" if event.user is not None else None
         event.outcome = outcome_of(code=event.error_code, error=event.error, failed=True)
     elif said == "error":
         event.outcome = "upstream_error"
