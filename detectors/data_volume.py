@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from detectors.base import DATA, NOTHING, Cell, Entity, Kind, Spec, event_id
+from detectors.base import DATA, NOTHING, Cell, Entity, Kind, Measure, Spec, event_id
 from detectors.keys import Raw
 from detectors.parts.keyed import number
 from detectors.volume_documentation import DOCUMENTATION, TECHNIQUES
+from detectors.volume_explain import explain
 from detectors.volume_findings import Judged, Observed, finding
 from detectors.volume_group import Group, Told
 from detectors.volume_judging import FIVE, LARGEST, Judging
@@ -125,6 +126,12 @@ class DataVolume(Judging):
         """Drop the open cells that no late event can reach any more."""
         if isinstance(state, Principal):
             state.drop(clock)
+
+    def explain(self, state: Principal | Group, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Measure]:
+        """The event's hour and its five minutes against the bounds frozen before them."""
+        if isinstance(state, Group):
+            return ()
+        return tuple(explain(state, self._expectation(state, entity, int(event.time) // HOUR, facts), event))
 
     # Bursts, while their hour is open.
 
