@@ -16,7 +16,8 @@ class Inhibition:
     They must have the value that the incident is about, where that is one of `keys`. Findings above `up_to` are told
     all the same. `told` says that somebody must have been told of the cause, so that silencing it does not silence what
     it explains. `within` bounds the seconds since the cause's last finding, so that an incident that nobody closed
-    does not hide what comes days later.
+    does not hide what comes days later. With `anywhere` they may be about something else of the same tenant: what
+    befalls several servers at once has one cause.
     """
 
     source: Class
@@ -25,6 +26,7 @@ class Inhibition:
     up_to: Severity
     told: bool
     within: float
+    anywhere: bool = False
 
 
 INHIBITIONS: Final = (
@@ -44,6 +46,8 @@ INHIBITIONS: Final = (
         False,
         HOUR,
     ),
+    Inhibition("outage", frozenset({"outage"}), frozenset({"server", "tenant"}), "medium", False, HOUR / 2, True),
+    Inhibition("spray", frozenset({"brute"}), frozenset({"source_ip"}), "high", False, HOUR),
     Inhibition(
         "retry_storm",
         frozenset({"brute", "rate_abuse"}),
@@ -74,11 +78,16 @@ def _explains(rule: Inhibition, cause: Record, finding: Finding, clock: float) -
         and not cause.observed
         and (cause.told is not None or not rule.told)
         and cause.about.key in rule.keys
-        and (cause.about.key == "server" or cause.tenant == finding.tenant)
+        and (cause.about.key in spanning(rule) or cause.tenant == finding.tenant)
         and rank(finding.severity) <= rank(rule.up_to)
         and clock - cause.active <= rule.within
-        and _has(finding, cause.about.key, cause.about.value)
+        and (rule.anywhere or _has(finding, cause.about.key, cause.about.value))
     )
+
+
+def spanning(rule: Inhibition) -> frozenset[str]:
+    """The keys of a rule whose values belong to no tenant, so that a cause explains what befell any tenant there."""
+    return frozenset() if rule.anywhere else rule.keys & {"server", "source_ip"}
 
 
 def _has(finding: Finding, key: str, value: str) -> bool:

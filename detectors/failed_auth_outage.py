@@ -117,10 +117,14 @@ class OutageView:
             return NOTHING
         time = float(start)
         strangers = callers.without(habit.known(time))
+        # Half as many are enough where the producer itself says that the provider could not be reached.
+        unreachable = len(union(cell.provider for cell in cells))
+        top = level_of(2 * unreachable, self._callers)
+        count = unreachable
         if habit.formed(time) and refused - strangers >= FAMILIAR * refused:
-            count = len(union(cell.accounts for cell in cells))
-        else:
-            count = len(union(cell.provider for cell in cells))
+            accounts = len(union(cell.accounts for cell in cells))
+            top = max(top, level_of(accounts, self._callers))
+            count = max(count, accounts)
         shown = Evidence(cell.extent for cell in cells)
         return [
             tell(
@@ -135,11 +139,12 @@ class OutageView:
                 title="Authentication fails for everybody",
                 observed=f"{plural(count, 'caller')} refused {plural(shown.count, 'time')} within "
                 f"{plural(5 * width, 'minute')} while {plural(through, 'caller')} got through",
-                expected=f"fewer than {self._callers * 4**level} familiar callers refused at once",
+                expected=f"fewer than {self._callers * 4**level} familiar callers refused at once, or half as many "
+                "for want of the identity provider",
                 why="Callers who usually work from these places are refused together: the identity provider, a key "
                 "rotation or a release, not somebody guessing.",
                 shown=shown,
                 confidence=0.8,
             )
-            for level in range(level_of(count, self._callers) + 1)
+            for level in range(top + 1)
         ]

@@ -110,7 +110,7 @@ PARAMETERS: Final = (
     Parameter(
         "malformed_targets", 60, "targets", "asked for within 30 minutes with parameters that do not fit", 5, 10_000
     ),
-    Parameter("outage_callers", 8, "callers", "from familiar places refused within ten minutes", 3, 10_000),
+    Parameter("outage_callers", 6, "callers", "from familiar places refused within ten minutes", 3, 10_000),
     Parameter(
         "outage_share",
         0.8,

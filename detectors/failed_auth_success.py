@@ -62,6 +62,7 @@ def successes(
     names = tuple(dict.fromkeys(name for name, _ in winners))
     others = shown.actors if named == "user" else shown.sources
     facts = {named: (*names, *(name for name in others if name not in names))[:20]}
+    facts["got_in"] = names if named == "user" else tuple(entity.names.values())
     got_in = f" Got in{'' if named == 'user' else ' from'}: {', '.join(names[:4])}." if names else ""
     guesses = total.guesses + total.nobody + total.weak
     return [

@@ -203,3 +203,23 @@ def test_a_client_that_retries_explains_its_own_failures_alone() -> None:
         "inhibited"
     )
     assert decide(a_finding("brute", entity={"client": "other"}), Situation(causes=(storm,)), POLICIES, NOON).page
+
+
+def test_an_outage_that_hits_several_servers_at_once_is_one_incident() -> None:
+    elsewhere = a_finding("outage", "medium", entity={"server": "crm"}, tenant=None)
+    decision = decide(elsewhere, Situation(causes=(OUTAGE,)), POLICIES, NOON)
+    assert (decision.reason, decision.incident, decision.own) == ("inhibited", OUTAGE.id, False)
+    hours_ago = msgspec.structs.replace(OUTAGE, active=NOON - 1801)
+    assert decide(elsewhere, Situation(causes=(hours_ago,)), POLICIES, NOON).incident != OUTAGE.id
+    anothers = a_finding("outage", "medium", entity={"server": "crm"}, tenant="globex")
+    assert decide(anothers, Situation(causes=(OUTAGE,)), POLICIES, NOON).incident != OUTAGE.id
+
+
+def test_a_spray_explains_the_guesses_of_its_source_at_single_accounts() -> None:
+    spray = a_record(a_finding("spray", "medium", entity={"source_ip": "203.0.113.9"}, tenant=None))
+    same = a_finding("brute", "high", facts={"source_ip": ("203.0.113.9",)})
+    assert decide(same, Situation(causes=(spray,)), POLICIES, NOON).reason == "inhibited"
+    other = a_finding("brute", "high", facts={"source_ip": ("198.51.100.1",)})
+    assert decide(other, Situation(causes=(spray,)), POLICIES, NOON).page
+    got_in = a_finding("success_after", "high", facts={"source_ip": ("203.0.113.9",)})
+    assert decide(got_in, Situation(causes=(spray,)), POLICIES, NOON).page
