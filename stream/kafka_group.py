@@ -43,6 +43,9 @@ class Membership:
             group_id=f"{address.prefix}-{group}",
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=session_ms // 6,
+            # What comes before an assignment is paused is thrown away.
+            fetch_max_bytes=1024,
+            max_partition_fetch_bytes=1024,
             max_poll_interval_ms=max(300_000, session_ms),
             partition_assignment_strategy=(CooperativeStickyAssignor,),
         )

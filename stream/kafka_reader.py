@@ -23,6 +23,7 @@ KEPT: Final = 256
 FRAMES_AHEAD: Final = 128
 BYTES_AHEAD: Final = 16 * 1024 * 1024
 """Beyond so much that nobody has read yet a partition is not fetched further."""
+LEAST: Final = 0.25
 POLL: Final = 0.05
 """Seconds of one look for data, after which new readers get their turn."""
 PATIENCE: Final = 30.0
@@ -61,10 +62,12 @@ class _Lane:
             raise self.bad
         return found
 
-    def full(self) -> bool:
-        """Whether enough is there that nobody has read."""
+    def hold(self) -> bool:
+        """Whether enough is there that nobody has read; then it goes on only when a quarter of that is left."""
         unread = self.records[bisect_left(self.records, self.furthest, key=_OFFSET) :]
-        return len(unread) >= FRAMES_AHEAD or sum(len(record.frame.payload) for record in unread) >= BYTES_AHEAD
+        share = max(len(unread) / FRAMES_AHEAD, sum(len(record.frame.payload) for record in unread) / BYTES_AHEAD)
+        self.held = self.bad is not None or share >= (LEAST if self.held else 1.0)
+        return self.held
 
     def add(self, records: Sequence[Record], end: int) -> None:
         """Take in what follows, up to before `end`, and let go of the oldest that was read."""
@@ -107,10 +110,11 @@ class KafkaReader:
                 return found
             if wait > 0:
                 return self._await(stream, position, limit, wait) or ()
-        if self.end(stream) <= position:
+        end = self.end(stream)
+        if end <= position:
             return ()
         with self._grown:
-            found = self._await(stream, position, limit, PATIENCE)
+            found = self._await(stream, position, limit, PATIENCE, end)
         if found is None:
             raise self._problem or StorageError(
                 f"Kafka did not give what it has of {self._topic(stream)}/{stream.partition} at {position}",
@@ -168,11 +172,14 @@ class KafkaReader:
             self._grown.notify_all()
         return found
 
-    def _await(self, stream: Stream, position: int, limit: int, wait: float) -> list[Record] | None:
+    def _await(
+        self, stream: Stream, position: int, limit: int, wait: float, end: int | None = None
+    ) -> list[Record] | None:
+        """Frames from a position on as soon as there are any, none where all up to `end` was passed over."""
         until = time.monotonic() + wait
         while not self._closed:
             found = self._found(stream, position, limit)
-            if found:
+            if found or (found is not None and end is not None and self._lanes[stream].next >= end):
                 return found
             left = until - time.monotonic()
             if left <= 0:
@@ -187,9 +194,7 @@ class KafkaReader:
                 if self._closed:
                     break
                 lanes = dict(self._lanes)
-                self._follow(lanes)
-                idle = all(lane.held or lane.bad is not None for lane in lanes.values())
-                if idle:
+                if not self._follow(lanes):
                     self._grown.wait(POLL)
                     continue
             try:
@@ -202,24 +207,25 @@ class KafkaReader:
                 self._take(place, messages, lanes)
         self._consumer.close()
 
-    def _follow(self, lanes: dict[Stream, _Lane]) -> None:
-        """Assign, seek and pause as the lanes ask for."""
-        places = {TopicPartition(self._topic(stream), stream.partition): lane for stream, lane in lanes.items()}
-        if self._consumer.assignment() != set(places):
-            kept = set(self._consumer.assignment())
+    def _follow(self, lanes: dict[Stream, _Lane]) -> bool:
+        """Fetch what the lanes ask for from here on; whether there is any.
+
+        A lane that is full is taken out of the assignment: kafka-python 3.0 forgets to go on with what it had fetched
+        of a partition that was paused.
+        """
+        places = {
+            TopicPartition(self._topic(stream), stream.partition): lane
+            for stream, lane in lanes.items()
+            if not lane.hold()
+        }
+        changed = set(self._consumer.assignment()) != set(places)
+        if changed:
             self._consumer.assign(list(places))
-            for place, lane in places.items():
-                if place in kept and lane.sought is None:
-                    lane.sought = lane.next  # a change of the assignment may forget where we were
-                lane.held = False
         for place, lane in places.items():
-            if lane.sought is not None:
-                self._consumer.seek(place, lane.sought)
+            if changed or lane.sought is not None:
+                self._consumer.seek(place, lane.next)
                 lane.sought = None
-            full = lane.full() or lane.bad is not None
-            if full != lane.held:
-                lane.held = full
-                (self._consumer.pause if full else self._consumer.resume)(place)
+        return bool(places)
 
     def _take(self, place: Any, messages: list[Any], lanes: dict[Stream, _Lane]) -> None:
         stream = next(s for s in lanes if (self._topic(s), s.partition) == (place.topic, place.partition))

@@ -1,5 +1,6 @@
 """Snapshots of tasks in a compacted topic: what belongs together is one transaction, and large rows are split."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from zlib import crc32
 
 import msgspec
 from kafka import KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import CommitFailedError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from stream import kafka_client
@@ -17,6 +18,8 @@ from stream.errors import DamagedError, StorageError
 from stream.kafka_address import Address
 from stream.kafka_writer import answered
 from stream.log import Snapshot
+
+logger = logging.getLogger("tocsin.kafka")
 
 PART: Final = 256 * 1024 - 1024
 """Bytes of one record's content at most: a record is to stay below 256 KiB."""
@@ -162,21 +165,32 @@ class KafkaState:
                 )
             producer.commit_transaction()
         except StorageError:
-            self._give_up()
+            self._give_up(abort=True)
             raise
         except KafkaError as error:
-            self._give_up()
+            self._give_up(abort=isinstance(error, CommitFailedError))
             raise StorageError(
                 f"the snapshot of {snapshot.task} was not taken ({type(error).__name__}: {error})",
                 where=self._address.where,
                 hint="it is made again; where another worker has taken over, this one lets go by itself",
             ) from error
 
-    def _give_up(self) -> None:
-        """What a producer left open the broker takes back; a new one begins."""
+    def _give_up(self, *, abort: bool) -> None:
+        """Begin with a new producer the next time.
+
+        A transaction that is still good is taken back, since nobody reads beyond it while it is open; after other
+        errors that may wait for ever, and the broker takes it back when its time is over.
+        """
         producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close(timeout=0)
+        if producer is None:
+            return
+        try:
+            if abort:
+                producer.abort_transaction()
+        except KafkaError:
+            logger.info("a transaction was left to its end", extra={"topic": self._topic})
+        finally:
+            producer.close(timeout=1 if abort else 0)
 
     def _begun(self) -> KafkaProducer:
         if self._producer is None:

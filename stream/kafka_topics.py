@@ -51,12 +51,11 @@ def wanted(address: Address, partitions: int | None, days: float) -> list[Wanted
     """
     record = {_SIZE: str(kafka_client.LARGEST)}
     kept = {_POLICY: "delete", _RETENTION: str(int(days * DAY_MS)), _TIME: "LogAppendTime", **record}
-    findings = kept | {_RETENTION: str(FOREVER)}
     compact = {_POLICY: "compact", **record}
     names = {purpose: f"{address.prefix}.{purpose}" for purpose in (EVENTS, FINDINGS, STATE, DEAD)}
     return [
         Wanted(names[EVENTS], "event frames, control records and ticks", partitions, kept),
-        Wanted(names[FINDINGS], "findings and operators' acts, in one order for all", 1, findings),
+        Wanted(names[FINDINGS], "findings and operators' acts, in one order for all", 1, kept),
         Wanted(names[STATE], "snapshots of the detectors' state", partitions, compact),
         Wanted(names[DEAD], "records that could not be read, with the reason", 1, compact),
     ]

@@ -1,0 +1,271 @@
+"""What the log on Kafka does beyond the contract: bounds, poison, clocks, fences, topics."""
+
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+
+from stream import kafka_client, kafka_topics
+from stream.control import Warmth, control_frame
+from stream.errors import DamagedError, FullError, RejectedError, StorageError
+from stream.frame import Frame, Header, pack
+from stream.kafka import KafkaLog
+from stream.kafka_address import Address, parse_address
+from stream.kafka_group import Membership
+from stream.kafka_record import MAGIC, encode
+from stream.kafka_state import Fence
+from stream.kafka_writer import KafkaWriter
+from stream.log import EVENTS, Snapshot, Stream
+from tests.services.kafka import fresh_log
+
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("kafka")]
+
+FrameOf = Callable[..., Frame]
+
+
+@pytest.fixture
+def address(kafka_server: str) -> Address:
+    """A log of two partitions that nobody else has."""
+    return fresh_log(kafka_server, f"t{secrets.token_hex(6)}", 2)
+
+
+@pytest.fixture
+def burying(address: Address) -> Iterator[KafkaLog]:
+    """A log whose unreadable records become dead letters."""
+    with KafkaLog(address, bury=True) as opened:
+        yield opened
+
+
+def put(address: Address, value: bytes, partition: int = 0) -> int:
+    """Write a raw value as somebody else might."""
+    producer = kafka_client.producer(address)
+    try:
+        return int(producer.send(f"{address.prefix}.events", value, partition=partition).get(10).offset)
+    finally:
+        producer.close()
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.01)
+
+
+def test_partitions_are_apart_and_one_too_many_is_refused(address: Address, frame_of: FrameOf) -> None:
+    with KafkaLog(address) as log:
+        log.append(Stream("events", 1), frame_of(1)).result(10)
+        assert log.read(EVENTS, 0) == ()
+        assert len(log.read(Stream("events", 1), 0)) == 1
+        with pytest.raises(StorageError, match="no partition 2"):
+            log.append(Stream("events", 2), frame_of(1))
+
+
+def test_a_log_without_topics_says_how_to_make_them(kafka_server: str) -> None:
+    with pytest.raises(StorageError, match="tocsin topics --create"):
+        KafkaLog(parse_address(f"kafka://{kafka_server}/nothing-here", {}))
+
+
+def test_what_waits_for_a_broker_is_bounded(address: Address) -> None:
+    writer = KafkaWriter(address, in_flight=1000)
+    try:
+        futures = [writer.append(f"{address.prefix}.events", 0, bytes(600)) for _ in range(50)]
+        refused = [future for future in futures if isinstance(future.exception(20), FullError)]
+        assert refused, "fifty times 600 bytes do not fit into a thousand"
+        assert futures[0].exception(20) is None
+        until(lambda: writer.in_flight == 0)
+        assert writer.append(f"{address.prefix}.events", 0, bytes(600)).exception(20) is None
+    finally:
+        writer.close()
+
+
+def test_a_record_too_large_is_refused_and_those_after_it_are_taken(address: Address) -> None:
+    writer = KafkaWriter(address)
+    try:
+        topic = f"{address.prefix}.events"
+        with pytest.raises(StorageError, match="larger than Kafka takes"):
+            writer.append(topic, 0, secrets.token_bytes(kafka_client.LARGEST + 1)).result(30)
+        assert writer.append(topic, 0, b"small").result(30) >= 0
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"what is this", "no frame"),
+        (MAGIC + b"\x00\x00\xff\xff", "longer than the record"),
+        (MAGIC + b"\x00\x00\x00\x02\xc1\xc1", "header cannot be read"),
+        (encode(Frame(Header(received=1.0, count=1), b"not compressed")), "decompress"),
+        (encode(pack(Header(received=1.0, count=1), b"not json")), "not the events"),
+        (encode(pack(Header(received=1.0, count=1, content="control"), b'{"control":"?"}')), "control cannot be read"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_passed_over_and_kept_with_its_reason(
+    burying: KafkaLog, address: Address, frame_of: FrameOf, value: bytes, reason: str
+) -> None:
+    burying.append(EVENTS, frame_of(1)).result(10)
+    offset = put(address, value)
+    last = burying.append(EVENTS, frame_of(2)).result(10)
+    found = [*burying.read(EVENTS, 0, limit=1), *burying.read(EVENTS, 1), *burying.read(EVENTS, 1)]
+    assert [record.offset for record in found] == [0, last, last]
+    (letter,) = burying.dead_letters.all()
+    assert (letter.name, letter.value) == (f"events/0/{offset}", value)
+    assert reason in letter.reason
+
+
+def test_without_a_place_for_dead_letters_a_bad_record_stops_its_reader_by_name(
+    address: Address, frame_of: FrameOf
+) -> None:
+    with KafkaLog(address) as log:
+        log.append(EVENTS, frame_of(1)).result(10)
+        offset = put(address, b"what is this")
+        assert len(log.read(EVENTS, 0)) == 1
+        with pytest.raises(DamagedError, match=rf"events/0 at {offset}"):
+            log.read(EVENTS, 1)
+
+
+def test_a_dead_letter_is_sent_again_and_forgotten(burying: KafkaLog, address: Address, frame_of: FrameOf) -> None:
+    bad = put(address, b"what is this", partition=1)
+    place = Stream("events", 1)
+    last = burying.append(place, frame_of(2)).result(10)
+    assert [record.offset for record in burying.read(place, 0)] == [last]
+    letter = burying.dead_letters.find(f"events/1/{bad}")
+    again = burying.dead_letters.replay(letter)
+    assert not burying.read(place, again)
+    assert [letter.name for letter in burying.dead_letters.all()] == [f"events/1/{again}"]
+    with pytest.raises(RejectedError, match="no such dead letter"):
+        burying.dead_letters.find(letter.name)
+
+
+def test_a_listener_from_the_future_does_not_drag_its_partition_along(address: Address) -> None:
+    now = time.time()
+    with KafkaLog(address) as log:
+        for ahead in (-5.0, 30.0, 86_400.0):
+            log.append(EVENTS, control_frame(Warmth("live"), now + ahead)).result(10)
+        received = [record.frame.header.received for record in log.read(EVENTS, 0)]
+        assert received[:2] == [now - 5.0, now + 30.0]
+        assert abs(received[2] - now) < 30
+    with KafkaLog(address) as again:
+        assert [record.frame.header.received for record in again.read(EVENTS, 0)] == received, "every reader says so"
+
+
+def test_a_large_snapshot_is_split_and_what_is_left_over_goes(address: Address) -> None:
+    large, small = secrets.token_bytes(900_000), b"small"
+    with KafkaLog(address) as log:
+        log.save(Snapshot("detect/1", 1, 5, b"m", {"a": large, "b": small}))
+        assert log.load("detect/1") == Snapshot("detect/1", 1, 5, b"m", {"a": large, "b": small})
+        log.save(Snapshot("detect/1", 1, 6, large, {"a": small}))
+    with KafkaLog(address) as log:
+        assert log.load("detect/1") == Snapshot("detect/1", 1, 6, large, {"a": small, "b": small})
+
+
+def test_a_version_that_comes_back_does_not_find_its_old_buckets(address: Address) -> None:
+    with KafkaLog(address) as log:
+        for version, name in ((1, "a"), (2, "b"), (1, "c")):
+            log.save(Snapshot("task", version, 1, b"", {name: b"x"}))
+        assert log.load("task") == Snapshot("task", 1, 1, b"", {"c": b"x"})
+
+
+def test_a_snapshot_of_somebody_who_lost_the_partition_is_refused(address: Address) -> None:
+    topic = f"{address.prefix}.events"
+    first = Membership(address, "detect", topic)
+    with KafkaLog(address, fence=lambda _: Fence(topic, 0, first.proof)) as log:
+        assert first.wait(20)
+        log.save(Snapshot("detect", 1, 1, b"", {"a": b"1"}))
+        stale = first.proof(0)
+        first.close()
+        second = Membership(address, "detect", topic)
+        assert second.wait(20)
+        with pytest.raises(StorageError, match="another worker's"):
+            log.save(Snapshot("detect", 1, 2, b"", {"a": b"2"}))
+        # One that was asleep does not know of it, and shows what it had: then the broker refuses.
+        with (
+            KafkaLog(address, fence=lambda _: Fence(topic, 0, lambda _: stale)) as asleep,
+            pytest.raises(StorageError, match="not taken"),
+        ):
+            asleep.save(Snapshot("detect", 1, 3, b"", {"a": b"3"}))
+        assert log.load("detect") == Snapshot("detect", 1, 1, b"", {"a": b"1"})
+        second.close()
+
+
+def test_partitions_move_to_who_joins_and_back_to_who_stays(address: Address) -> None:
+    topic = f"{address.prefix}.events"
+    first = Membership(address, "detect", topic)
+    assert first.wait(20)
+    assert first.owned == {0, 1}
+    second = Membership(address, "detect", topic)
+
+    def release() -> bool:
+        for number in first.asked_back:
+            first.released(number)
+        return len(first.owned) == len(second.owned) == 1
+
+    until(release)
+    assert first.owned | second.owned == {0, 1}
+    first.close()
+    until(lambda: second.owned == {0, 1})
+    second.close()
+
+
+def test_topics_that_do_not_fit_are_named_with_what_mends_them(kafka_server: str) -> None:
+    address = parse_address(f"kafka://{kafka_server}/t{secrets.token_hex(6)}", {})
+    kafka_topics.create(address, kafka_topics.wanted(address, 2, 1), 1)
+    assert not any(topic.faults for topic in kafka_topics.inspect(address, kafka_topics.wanted(address, 2, 1), 1))
+    events, findings, state, _ = kafka_topics.inspect(address, kafka_topics.wanted(address, 3, 2), 1)
+    assert "has 2 partitions, not 3" in events.faults
+    assert any("retention.ms" in fault for fault in events.faults)
+    assert "--add-config retention.ms=172800000" in events.mend
+    assert "--alter" in findings.mend
+    assert state.faults == ("has 2 partitions, not 3",)
+    assert kafka_topics.create(address, kafka_topics.wanted(address, 2, 1), 1) == []
+
+
+def test_nobody_at_the_address_is_told_as_that() -> None:
+    # In a process of its own, since the client leaves its sockets to the collector.
+    program = """
+from stream import kafka_client
+from stream.errors import UnavailableError
+from stream.kafka_address import parse_address
+try:
+    kafka_client.consumer(parse_address("kafka://127.0.0.1:9/t", {}), bootstrap_timeout_ms=300)
+except UnavailableError as error:
+    print(error)
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "no Kafka broker can be reached (127.0.0.1:9: " in told.stdout
+    assert "check that the brokers run" in told.stdout
+
+
+def test_many_threads_read_both_partitions_while_they_grow(address: Address, frame_of: FrameOf) -> None:
+    with KafkaLog(address) as log:
+        found: dict[int, list[bytes]] = {0: [], 1: []}
+
+        def follow(number: int) -> None:
+            place = 0
+            while len(found[number]) < 300:
+                for record in log.read(Stream("events", number), place, limit=7, wait=1.0):
+                    found[number].append(record.frame.payload)
+                    place = record.offset + 1
+
+        threads = [threading.Thread(target=follow, args=(number,), daemon=True) for number in found]
+        for thread in threads:
+            thread.start()
+        frames = [frame_of(number, size=2000) for number in range(300)]
+        for frame in frames:
+            log.append(EVENTS, frame)
+            log.append(Stream("events", 1), frame)
+        for thread in threads:
+            thread.join(30)
+        assert found[0] == found[1] == [frame.payload for frame in frames]
+
+
+def test_a_header_with_what_a_newer_program_adds_can_be_read(burying: KafkaLog, address: Address) -> None:
+    header = msgspec.msgpack.encode({"received": 5.0, "content": "tick", "codec": "none", "novelty": 1})
+    put(address, MAGIC + len(header).to_bytes(4, "big") + header)
+    assert burying.read(EVENTS, 0)[0].frame.header.received == 5.0
