@@ -44,7 +44,7 @@ PARAMETERS: Final = (
     Parameter("least_hours", 24, "hours", "that a principal must have been active before its hours are judged", 1, 720),
     Parameter("train_hour", 3, "o'clock UTC", "when the models are trained each night", 0, 23),
     Parameter("train_days", 28, "days", "of the log that a training reads", 7, 90),
-    Parameter("share", 0.001, "share", "of ordinary hours that may be told: about one in so many", 0.00001, 0.05),
+    Parameter("share", 0.002, "share", "of ordinary hours that may be told: about one in so many", 0.00001, 0.05),
 )
 
 

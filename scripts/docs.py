@@ -194,7 +194,7 @@ def _commands() -> Iterator[str]:
     yield "# Commands"
     yield (
         "Exit codes: 0 fine, 1 found something wrong, 2 used wrongly. With `--json` standard output is for machines. "
-        "`incident` and `search` speak to a running Tocsin; all others work on files."
+        "`incident` and `search` speak to a running Tocsin, `why-not` where one runs; all others work on files."
     )
     root = typer.main.get_command(cli.app)
     yield from _command(root, "tocsin", None)
