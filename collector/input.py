@@ -1,11 +1,12 @@
 """What an input is that fetches or waits for records by itself, and what it is given to make events of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final, Protocol, Self
 
 import msgspec
 
 from collector.admit import Admitted
+from collector.format import Format
 from collector.intake import Intake, Kept
 from collector.keys import Key
 from collector.observer import Observer, tell
@@ -39,6 +40,16 @@ class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         """The options with every path that they name where `resolve` puts it."""
         return self
 
+    @property
+    def formats(self) -> Sequence[str]:
+        """The formats that are asked for."""
+        return (self.format,)
+
+    @property
+    def record_limit(self) -> int:
+        """Bytes of one record at most."""
+        return LONGEST
+
     def faults(self) -> Sequence[str]:
         """What is wrong with the options beyond the types of their values."""
         if self.tenant is not None and self.tenants and self.tenant not in self.tenants:
@@ -46,43 +57,70 @@ class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return ()
 
 
+class State(Protocol):
+    """Where inputs keep how far they are."""
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot, durably."""
+        ...
+
+    def load(self, task: str) -> Snapshot | None:
+        """The last snapshot of a task."""
+        ...
+
+
 class Feed:
     """The door of one input into the log; used by one thread.
 
-    `clock` is the wall clock in seconds since the epoch.
+    `forms` are the formats that its options ask for, by name. `replay` is the log
+    where one can tell from it what became durable after the last `save`. `clock` is the wall clock in seconds since
+    the epoch.
     """
 
     def __init__(
-        self, name: str, reader: Reader, log: Log, observer: Observer, tally: Tally, clock: Callable[[], float]
+        self,
+        name: str,
+        options: Scope,
+        forms: Mapping[str, Format],
+        *,
+        log: Log,
+        state: State,
+        replay: Log | None,
+        observer: Observer,
+        tally: Tally,
+        clock: Callable[[], float],
     ) -> None:
         self.name: Final = name
-        self.reader: Final = reader
+        self.key: Final = options.key(name)
         self.tally: Final = tally
-        self.log: Final = log
+        self.replay: Final = replay
         self.clock: Final = clock
+        self._readers = {form: Reader(forms[form], self.key, LONGEST, options.record_limit) for form in forms}
+        self._state = state
         self._intake = Intake(log)
         self._observer = observer
 
-    def store(self, records: Sequence[Record], digest: str) -> Kept:
+    def store(self, records: Sequence[Record], digest: str, form: str | None = None) -> Kept:
         """Make the events of records durable; `digest` names their source in the ids of events that have none.
 
         Raises StorageError where that cannot be: then nothing was counted, and the same records may come again.
         """
         now = self.clock()
         admitted = Admitted()
-        self.reader.read(admitted, records, digest, now)
-        kept = self._intake.store(admitted, digest, self.reader.key, now)
+        reader = self._readers[form] if form is not None else next(iter(self._readers.values()))
+        reader.read(admitted, records, digest, now)
+        kept = self._intake.store(admitted, digest, self.key, now)
         tell(self._observer, kept, admitted.reasons)
         self.tally.took(len(records), kept, admitted.rejected, admitted.reasons)
         return kept
 
     def save(self, meta: bytes, position: int) -> None:
         """Keep where the input stands, durably; `position` is the log's after the last frame that is counted in."""
-        self.log.save(Snapshot(f"input:{self.name}", VERSION, position, meta, {}))
+        self._state.save(Snapshot(f"input:{self.name}", VERSION, position, meta, {}))
 
     def load(self) -> Snapshot | None:
         """Where the input stood."""
-        found = self.log.load(f"input:{self.name}")
+        found = self._state.load(f"input:{self.name}")
         return found if found is not None and found.version == VERSION else None
 
 
@@ -96,8 +134,6 @@ class Input(Protocol):
 
     kind: ClassVar[str]
     Options: ClassVar[type[Scope]]
-
-    def __init__(self, options: Scope, feed: Feed) -> None: ...
 
     def open(self) -> None:
         """Begin."""

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from alerting.discovery import load_sink, sink_names
 from alerting.runbook import Runbook, Runbooks
+from collector.input_discovery import input_names, load_input
 from detectors.base import Documentation, Parameter, Spec
 from detectors.discovery import detector_names, load_detector
 from detectors.live import WARM_DAYS, WARM_HOURS
@@ -45,7 +46,7 @@ def pages() -> dict[str, str]:
     made = {f"detectors/{spec.name}.md": _page(f"detectors/{spec.name}*.py", _detector(spec)) for spec in specs}
     return made | {
         "detectors/README.md": _page("the detectors' specifications", _detectors(specs)),
-        "configuration.md": _page("tocsin/config.py and the sinks' options", _configuration()),
+        "configuration.md": _page("tocsin/config.py and the options of inputs and sinks", _configuration()),
         "commands.md": _page("the commands' --help", _commands()),
         "runbooks.md": _page("alerting/runbooks", _runbooks()),
         "events.md": _page("audit/tocsin_audit/event.py", _events()),
@@ -138,6 +139,12 @@ def _configuration() -> Iterator[str]:
         if name == "detectors":
             links = ", ".join(f"[{each}](detectors/{each}.md#parameters)" for each in detector_names())
             yield f"The parameters of {links}."
+        if name == "inputs":
+            for kind in input_names():
+                options = load_input(kind).Options
+                yield f"### `type: {kind}`"
+                yield doc(options)
+                yield table(heading, _options(options))
         if name == "sinks":
             for sink in sink_names():
                 options = load_sink(sink).Options

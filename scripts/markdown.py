@@ -31,7 +31,12 @@ TYPES: Final[dict[Any, str]] = {
 
 
 def meanings(kind: type[Any]) -> dict[str, str]:
-    """The string under each field of a class; ends the program where one is missing."""
+    """The string under each field of a class and of its bases; ends the program where one is missing."""
+    own = [each for each in reversed(kind.__mro__) if each.__module__.partition(".")[0] not in ("builtins", "msgspec")]
+    return {name: text for each in own for name, text in _meanings(each).items()}
+
+
+def _meanings(kind: type[Any]) -> dict[str, str]:
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(definition, ast.ClassDef)
     found = {}

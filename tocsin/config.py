@@ -66,6 +66,14 @@ class Sink(BaseModel):
     type: str = Field(description="which sink: elasticsearch, pagerduty, terminal")
 
 
+class Input(BaseModel):
+    """Where events come from besides those who send them over HTTP; further keys are the options of its type."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str = Field(description="which input: files, syslog, kafka, webhook")
+
+
 class Logging(Section):
     """Tocsin's own log, on standard error."""
 
@@ -99,6 +107,7 @@ class Config(Section):
     reserve: Reserve = Reserve()
     detectors: dict[str, Detector] = Field({}, description="settings by detector name; all detectors run by default")
     tenants: dict[str, Tenant] = Field({}, description="settings by tenant, as the directory and events name it")
+    inputs: dict[str, Input] = Field({}, description="where events are fetched from, by a name of your choice")
     sinks: dict[str, Sink] = Field({}, description="where alerts go, by a name of your choice")
     alerting: Alerting = Alerting()
     logging: Logging = Logging()

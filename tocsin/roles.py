@@ -21,10 +21,13 @@ from stream.facts import Facts
 from stream.kafka_group import Membership
 from stream.log import EVENTS, FINDINGS
 from stream.spread import Spread
+from stream.sqlite_state import SqliteState
+from stream.wal import Checkpointer
 from tocsin import roles_alert, roles_detect, roles_log
 from tocsin.client import TOKEN_FILE
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.first_start import kept_secret
+from tocsin.inputs import Inputs
 from tocsin.metrics import Metrics
 from tocsin.observers import Observers
 from tocsin.roles_alert import Alerting
@@ -39,6 +42,8 @@ LISTEN: Final = "listen"
 DETECT: Final = "detect"
 ALERT: Final = "alert"
 ALL: Final = frozenset({LISTEN, DETECT, ALERT})
+INPUTS_FILE: Final = "inputs.sqlite"
+"""How far inputs are, in the data directory of each listener."""
 DRAIN: Final = 20.0
 """Seconds that a stage gets at the end to finish its turn."""
 
@@ -96,8 +101,11 @@ class Roles:
             self.directory = DirectoryWatch(
                 ready.directory_path, ready.directory, self._changed, digest=ready.directory_digest
             )
+            self.inputs: Inputs | None = None
             if LISTEN in roles:
                 self._add("directory", self.directory.look)
+                self.inputs = self._inputs(resources)
+                self._workers += self.inputs.workers
             self._resources = resources.pop_all()
         self._told = Told(self.directory.directory, ())
         watch(self.metrics, self.log, self.detecting, self.alerting)
@@ -134,6 +142,7 @@ class Roles:
             "log": self.log.address.where,
             "ready": self.caught_up and not self.problems,
             "problems": self.problems,
+            "inputs": self.inputs.summary() if self.inputs is not None else {},
             "accepted": self.metrics.total_accepted,
             "findings": self.metrics.total_findings,
             "delivered": self.metrics.total_delivered,
@@ -156,8 +165,12 @@ class Roles:
         self._ending.set()
         for worker in self._workers:
             worker.stop()
+        if self.inputs is not None:
+            self.inputs.wake()
         joined = [worker.join(DRAIN) for worker in self._workers]
         ended = all(joined) and not self.failed.is_set()
+        if ended and self.inputs is not None:
+            self.inputs.close()
         if ended and self.detecting is not None:
             self.detecting.stop()
         if ended and self.alerting is not None:
@@ -181,14 +194,32 @@ class Roles:
     def _fence(self, task: str) -> Any:
         return self._vouch(task)
 
+    def _inputs(self, resources: ExitStack) -> Inputs:
+        """The inputs of this process; how far its own files are read stays in its own folder."""
+        checkpointer = Checkpointer()
+        resources.callback(checkpointer.close)
+        state = SqliteState(self.ready_made.data / INPUTS_FILE, checkpointer)
+        resources.callback(state.close)
+        return Inputs(
+            self.ready_made.inputs,
+            log=self.spread,
+            state=state,
+            replay=None,
+            observer=self.metrics,
+            clock=self.clock,
+            worker=self._worker,
+            registry=self.metrics.registry,
+        )
+
     def _add(self, name: str, turn: Callable[[], object]) -> None:
-        self._workers.append(
-            Worker(
-                name,
-                turn,
-                on_failure=lambda: self.on_failure(),
-                on_problem=lambda stage, there: self.metrics.problem(stage, there=there),
-            )
+        self._workers.append(self._worker(name, turn))
+
+    def _worker(self, name: str, turn: Callable[[], object]) -> Worker:
+        return Worker(
+            name,
+            turn,
+            on_failure=lambda: self.on_failure(),
+            on_problem=lambda stage, there: self.metrics.problem(stage, there=there),
         )
 
     def _decider(self) -> AlertTask:

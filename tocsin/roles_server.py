@@ -30,6 +30,8 @@ def application(roles: Roles) -> tuple[Starlette, Listener | None]:
     """The ASGI application of a process with these roles, and its listener where it has one."""
     listener = _listener(roles) if LISTEN in roles.roles else None
     routes = list(listener.routes) if listener is not None else []
+    if listener is not None and roles.inputs is not None:
+        routes += roles.inputs.routes(listener.pushed)
     if ALERT in roles.roles:
         served: Any = roles  # it has what the interface asks of a Runtime
         routes += Api(served).routes()
@@ -89,6 +91,7 @@ def _listener(roles: Roles) -> Listener:
         observer=roles.metrics,
         clock=roles.clock,
         limits=Limits(body=listen.body_mib * MIB, in_flight=listen.in_flight_mib * MIB),
+        tallies=roles.inputs.tallies if roles.inputs is not None else None,
     )
 
 

@@ -24,6 +24,7 @@ from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.first_start import kept_secret
+from tocsin.inputs import Inputs
 from tocsin.metrics import Metrics
 from tocsin.nightly import Nightly
 from tocsin.observers import Observers
@@ -92,7 +93,18 @@ class Runtime:
         self._nightly = Nightly(
             self.log, lambda: self.directory.directory, ready.detectors, lambda: self.engine.clock, self._tell
         )
+        self.inputs = Inputs(
+            ready.inputs,
+            log=self.log,
+            state=self.log,
+            replay=self.log,
+            observer=self.metrics,
+            clock=clock,
+            worker=self._worker,
+            registry=self.metrics.registry,
+        )
         self._workers = [
+            *self.inputs.workers,
             self._worker("detect", self._detect),
             self._worker("alert", self._alert),
             self._worker("clock", self._tick),
@@ -127,6 +139,7 @@ class Runtime:
             "outputs": {"end": self.log.end(FINDINGS), "decided": self.decided},
             "detectors": [detector.spec.name for detector in self.ready_made.detectors],
             "warm_up": warm_up(self.engine),
+            "inputs": self.inputs.summary(),
             "sinks": [plan.name for plan in self.ready_made.sinks],
         }
 
@@ -148,8 +161,10 @@ class Runtime:
         for worker in self._workers:
             worker.stop()
         self._wake()
+        self.inputs.wake()
         ended = [worker.join(DRAIN) for worker in self._workers]
         if all(ended) and not self.failed.is_set():
+            self.inputs.close()
             self._drain()
         for delivery in self.deliveries:
             if not delivery.stop():

@@ -70,9 +70,10 @@ def application(runtime: Runtime) -> tuple[Starlette, Listener]:
         observer=runtime.metrics,
         clock=runtime.clock,
         limits=Limits(body=listen.body_mib * MIB, in_flight=listen.in_flight_mib * MIB),
+        tallies=runtime.inputs.tallies,
     )
-
-    return Starlette(routes=[*listener.routes, *Api(runtime).routes()]), listener
+    routes = [*listener.routes, *runtime.inputs.routes(listener.pushed), *Api(runtime).routes()]
+    return Starlette(routes=routes), listener
 
 
 def serve(runtime: Runtime) -> int:

@@ -18,6 +18,7 @@ from stream.errors import StorageError, TocsinError, UnavailableError
 from tocsin.config import Config, Loaded, load_config
 from tocsin.directory_file import read_directory
 from tocsin.faults import Fault, FaultsError, did_you_mean
+from tocsin.inputs import InputPlan, plans_of
 from tocsin.modes import faults_of as modes_faults
 from tocsin.modes import modes_of
 from tocsin.options import convert_options, read_secret
@@ -57,6 +58,7 @@ class Ready:
     directory_digest: str
     detectors: tuple[AnyDetector, ...]
     modes: tuple[Warmth, ...]
+    inputs: tuple[InputPlan, ...]
     sinks: tuple[SinkPlan, ...]
     policies: Policies
     routes: Routes
@@ -77,7 +79,7 @@ def prepare(config: Path | None, data: Path | None = None) -> Ready:
 
 
 def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) -> Ready:
-    """The parts that a configuration asks for, without its sinks where nothing is sent.
+    """The parts that a configuration asks for, without its inputs and sinks where nothing is fetched and sent.
 
     Raises FaultsError as `prepare` does.
     """
@@ -92,6 +94,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
         except FaultsError as error:
             faults += error.faults
     detectors = _detectors(loaded, faults)
+    inputs = plans_of(loaded, faults) if sinks else ()
     plans = _sinks(loaded, faults) if sinks else ()
     faults += modes_faults(loaded, detector_discovery.detector_names())
     faults += _listening(loaded)
@@ -117,6 +120,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
         directory_digest=digest,
         detectors=detectors,
         modes=modes_of(said),
+        inputs=inputs,
         sinks=plans,
         policies=Policies(
             page_from=said.alerting.page_from,

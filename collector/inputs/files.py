@@ -44,6 +44,11 @@ class FilesOptions(Scope, frozen=True, kw_only=True):
         """With every path where `resolve` puts it."""
         return msgspec.structs.replace(self, paths=tuple(map(resolve, self.paths)))
 
+    @property
+    def record_limit(self) -> int:
+        """Bytes of one record at most."""
+        return WHOLE if self.whole else LONGEST
+
     def faults(self) -> Sequence[str]:
         """What is wrong beyond the types."""
         return [
@@ -195,11 +200,11 @@ class Files:
     def _catch_up(self, kept: Kept) -> None:
         """Pass over what became durable after the positions were last kept: the log itself knows how far that was."""
         at = self._position
-        while records := self._feed.log.read(EVENTS, at):
+        while self._feed.replay is not None and (records := self._feed.replay.read(EVENTS, at)):
             for record in records:
                 at = record.offset + 1
                 header = record.frame.header
-                if header.source == self._feed.reader.key.id:
+                if header.source == self._feed.key.id:
                     reached = max(header.lines) if header.lines else header.line + header.count - 1
                     for position in kept.files:
                         if position.key == header.digest and reached > position.offset:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from collector.discovery import load_format
-from collector.input import LONGEST, Feed, Input, Scope
-from collector.reading import Reader
+from collector.input import Feed, Input, Scope
 from collector.tally import Tallies
 from stream.decode import decode
 from stream.log import EVENTS
@@ -40,10 +39,19 @@ class Bench:
     tallies: Tallies = field(default_factory=Tallies)
     closing: ExitStack = field(default_factory=ExitStack)
 
-    def input(self, kind: Callable[..., Any], options: Scope, name: str = "i", whole: int = 0) -> Any:
+    def input(self, kind: Callable[..., Any], options: Scope, name: str = "i") -> Any:
         """An input, opened."""
-        reader = Reader(load_format(options.format), options.key(name), LONGEST, whole)
-        feed = Feed(name, reader, self.log, Deaf(), self.tallies[name], lambda: self.now)
+        feed = Feed(
+            name,
+            options,
+            {form: load_format(form) for form in options.formats},
+            log=self.log,
+            state=self.log,
+            replay=self.log,
+            observer=Deaf(),
+            tally=self.tallies[name],
+            clock=lambda: self.now,
+        )
         made: Input = kind(options, feed)
         made.open()
         return made
