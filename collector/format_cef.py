@@ -64,7 +64,7 @@ def _header(parts: list[str]) -> dict[str, Any]:
 def _pairs(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     matches = list(_KEY.finditer(text))[:PAIRS]
-    for match, after in zip(matches, [*matches[1:], None], strict=True):
+    for match, after in zip(matches, [*matches[1:], None], strict=False):
         end = after.start() if after is not None else len(text)
         found[match[1]] = _plain(text[match.end() : end].strip())
     return found

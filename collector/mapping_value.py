@@ -184,7 +184,7 @@ def converter(
     if field in LISTS:
         return lambda value: texts(value, split)
     if field == "audience":
-        return lambda value: texts(value, split) if isinstance(value, list) else name(value)
+        return lambda value: texts(value, split) or None if isinstance(value, list) else name(value)
     if field == "source_ip":
         return address
     if field == "session":
