@@ -12,7 +12,8 @@ from tocsin_audit.denials import Denial
 from tocsin_audit.exchange import KEY, Exchange, Scope, headers_of
 from tocsin_audit.settings import Settings
 from tocsin_audit.source import Network, source
-from tocsin_audit.wire import SseTap
+from tocsin_audit.streams import Arrival
+from tocsin_audit.wire import Inflating, LiveTap, SseTap
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,8 +37,8 @@ class Watch(Protocol):
     def stop(self) -> None:
         """Deliver or spool what is left, within a bounded time."""
 
-    def submit(self, passed: Exchange) -> bool:
-        """Hand over an exchange that is over; false where there is no room."""
+    def submit(self, passed: Exchange | Arrival) -> bool:
+        """Hand over an exchange that is over, or what a stream has brought; false where there is no room."""
 
     def fingerprint(self, value: str) -> str:
         """The keyed fingerprint of a token."""
@@ -92,6 +93,8 @@ class _Request:
         self._checked = False
         self._started = False
         self._complete = False
+        self._named = False
+        self._inflating: Inflating | None = None
 
     async def serve(self) -> None:
         exchange, watch = self._exchange, self._watch
@@ -160,7 +163,9 @@ class _Request:
         try:
             if kind == "http.response.body":
                 if not exchange.submitted:
-                    exchange.response.feed(message.get("body", b""))
+                    (self._inflating or exchange.response).feed(message.get("body", b""))
+                    if isinstance(exchange.response, LiveTap):
+                        self._hand_over(exchange.response)
                 self._complete = not message.get("more_body", False)
         except Exception as error:  # noqa: BLE001 - our own faults must not reach the server
             self._watch.trouble("response", error)
@@ -183,11 +188,22 @@ class _Request:
         exchange.response_headers = list(message.get("headers", ()))
         kind = next((value for name, value in exchange.response_headers if name.lower() == b"content-type"), b"")
         if kind.startswith(b"text/event-stream"):
-            exchange.response = SseTap()
+            live = self._scope["method"] == "GET" and not self._inner
+            exchange.response = LiveTap() if live else SseTap()
+            encoding = headers_of(exchange.response_headers).get("content-encoding", "")
+            if encoding in ("gzip", "deflate"):
+                self._inflating = Inflating(exchange.response, encoding)
             if any(name == b"mcp-method" and value == _LISTEN for name, value in self._scope["headers"]):
                 # A subscription may stay open for days; it is told when it begins.
                 exchange.submitted = True
                 self._watch.submit(exchange.settle(time.time()))
+
+    def _hand_over(self, tap: LiveTap) -> None:
+        """Hand over what a stream brought, and at first whose it is."""
+        texts = tap.take()
+        if texts or (tap.session is not None and not self._named):
+            self._named = tap.session is not None
+            self._watch.submit(Arrival(self._exchange, texts, tap.session))
 
     async def _peek(self) -> None:
         """Look at a body that a rejecting application did not read, if it is already here; it stays readable."""
@@ -209,7 +225,7 @@ class _Request:
     def _source_facts(self) -> dict[str, str | None]:
         """What is known of a caller before the server has looked at it."""
         wanted = self._watch.settings.denials.keys
-        facts: dict[str, str | None] = {}
+        facts: dict[str, str | None] = {"server": self._watch.settings.server}
         if wanted & {"source_ip", "token"}:
             headers = headers_of(self._scope.get("headers", []))
             forwarded = [headers["x-forwarded-for"]] if "x-forwarded-for" in headers else []

@@ -1,357 +1,123 @@
 """Assembly: from an exchange as it passed by to its audit events, one for each request in it."""
 
-import re
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
-import msgspec
-
-from tocsin_audit import action, arguments, identity, measure, outcome
+from tocsin_audit import outcome
+from tocsin_audit.describe import Describer, mixed_up
 from tocsin_audit.event import AuditEvent
-from tocsin_audit.exchange import Exchange, InnerCall
+from tocsin_audit.exchange import Exchange
 from tocsin_audit.fingerprint import Fingerprints
-from tocsin_audit.ownership import header_text
-from tocsin_audit.reading import META, STATELESS, Reading, key_of
+from tocsin_audit.pairing import Stray
+from tocsin_audit.reading import Reading, key_of
 from tocsin_audit.settings import Settings
-from tocsin_audit.source import Network, source
-from tocsin_audit.text import clean, clean_error
-from tocsin_audit.typed import dump, message_of, params_of
+from tocsin_audit.source import Network
+from tocsin_audit.streams import Arrival, Streams
+from tocsin_audit.text import clean
+from tocsin_audit.wire import LiveTap
 
-_TRACE: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
 _QUIET: Final = frozenset({"ping"})
-_REMEMBERED: Final = 10_000
-_MOST_CUT_OFF: Final = 256
-_MOST_KEPT: Final = 65_536
 
 
 class Assembler:
-    """Makes events for one server; remembers per session and per tool what only an earlier answer said."""
+    """Makes events for one server, also where an answer takes another way than its request."""
 
     def __init__(self, server: str, fingerprints: Fingerprints, trusted: tuple[Network, ...]) -> None:
-        self.server = server
-        self._fingerprints = fingerprints
-        self._trusted = trusted
-        self._clients: OrderedDict[str, tuple[str | None, str | None]] = OrderedDict()
-        self._annotations: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
-        self._cut_off: OrderedDict[tuple[str | None, str | None], Mapping[str, Any]] = OrderedDict()
-        self._server_version: str | None = None
+        self._describer = Describer(server, fingerprints, trusted)
+        self._streams = Streams()
 
     def events(self, exchange: Exchange, settings: Settings) -> list[AuditEvent]:
         """The events of one exchange; none for notifications, streams and routes that are not MCP's."""
         if exchange.scope is None:
             if exchange.only is None:
                 return []
-            return [self._of_inner(exchange, exchange.only, settings)]
+            return [self._describer.of_inner(exchange, exchange.only, settings)]
         http = Reading(exchange)
         if exchange.only is not None:
-            return [self._of_call(http, http.request_of(exchange.only), settings)]
+            return [self._describer.of_call(http, http.request_of(exchange.only), settings)]
         found = []
         for request in http.requests:
             if "id" in request or http.rejected:
-                event = self._of_call(http, request, settings)
-                if event.method not in _QUIET or http.rejected:
-                    found.append(event)
+                event = self._describer.of_call(http, request, settings)
+                if event.method in _QUIET and not http.rejected:
+                    continue
+                if (told := self._parted(http, request, event, settings)) is not None:
+                    found.append(told)
         if not http.requests and http.rejected and http.is_mcp:
-            found.append(self._of_call(http, {}, settings))
-        for key, message, size in http.resumed:
-            if (waiting := self._cut_off.pop((http.session, key), None)) is not None:
-                http.resume(waiting, message, size)
-                found.append(self._of_call(http, waiting, settings))
+            found.append(self._describer.of_call(http, {}, settings))
+        tap = exchange.response
+        if isinstance(tap, LiveTap) and tap.session is not None:
+            # On the older transport nothing can be answered any more.
+            found += self._streams.end(tap.session, "the stream ended before the answer")
         return found
 
-    def _of_call(self, http: Reading, request: Mapping[str, Any], settings: Settings) -> AuditEvent:
-        exchange = http.exchange
-        method = clean(request.get("method"), 128) or http.header_method
-        params = request.get("params")
-        params = params if isinstance(params, dict) else {}
-        inner = exchange.inner.get((key_of(request.get("id")), method or ""))
-        answer, size = http.answer(request)
-        late = answer is None and inner is not None and inner.done
-        message = message_of(inner) if late and inner is not None else answer
-        event = AuditEvent(time=exchange.time, server=self.server, kind="request" if method else "auth", method=method)
-        event.transport = "http"
-        event.duration_ms = round(exchange.seconds * 1e3, 3)
-        event.request_id = _request_id(request.get("id"))
-        self._learn(exchange, params.get("name"))
-        self._place(event, http)
-        self._name(event, http, inner, settings)
-        self._describe(event, params, http.headers, settings)
-        self._judge(event, http, message, inner, cut_off=exchange.disconnected and answer is None)
-        if http.misleading is not None and event.outcome == "ok":
-            event.reason = http.misleading
-        event.request_bytes = exchange.request.seen
-        if not http.body_seen and exchange.request.seen == 0:
-            event.request_bytes = None
-        self._measure(event, message, settings)
-        event.response_bytes = size
-        event.bytes_quality = "absent" if size is None else "capped" if http.capped else "exact"
-        if (mixup := http.mixup_of(request)) is not None:
-            if answer is None and http.foreign is not None:
-                self._measure(event, http.foreign[0], settings)  # whose data the caller was given
-            self.mixed_up(event, mixup)
-        if exchange.denied is not None:
-            event.outcome, event.reason = "authz_denied", f"tocsin.denied:{exchange.denied}"
-        if event.outcome == "cancelled" and inner is None and exchange.request.kept < _MOST_KEPT:
-            # Who comes back to the session for the rest of the stream gets the answer after all.
-            _keep(self._cut_off, (http.session, key_of(request.get("id"))), request, most=_MOST_CUT_OFF)
-        self._remember(event, http, message)
+    def _parted(
+        self, http: Reading, request: Mapping[str, Any], event: AuditEvent, settings: Settings
+    ) -> AuditEvent | None:
+        """The event of a request, unless its answer is still to come on the session's own stream."""
+        minted = http.response_headers.get("mcp-session-id")
+        if event.method == "initialize" and minted and http.exchange.status == 200:
+            self._streams.begin(minted)
+        session, key = http.session, key_of(request.get("id"))
+        if session is None or key is None:
+            return event
+        if event.outcome == "cancelled" and not http.exchange.inner:
+            self._streams.cut_off(session, key, event)
+        elif http.exchange.status == 202 and event.outcome == "ok" and http.answer(request)[0] is None:
+            event.response_bytes = None
+            return self._streams.park(session, key, event, partial(self._complete, settings))
+        else:
+            self._streams.settled(session, key)
         return event
 
-    def _of_inner(self, exchange: Exchange, inner: InnerCall, settings: Settings) -> AuditEvent:
-        """The event of a call that no HTTP request carried."""
-        params = params_of(inner)
-        message = message_of(inner)
-        event = AuditEvent(time=exchange.time, server=self.server, method=clean(inner.method, 128))
-        event.server_version = self._server_version
-        event.transport = inner.transport
-        event.request_id = _request_id(inner.request_id)
-        event.duration_ms = round(inner.seconds * 1e3, 3)
-        event.protocol, event.client_version = clean(inner.protocol, 32), clean(inner.client_version)
-        if inner.access is not None:
-            self._put(event, identity.verified(inner.access, settings.tenant_claims, exchange.time))
-            event.auth = "valid"
-            self._token(event, getattr(inner.access, "token", None))
-        else:
-            event.auth = "none"
-            # One process serves one client here, so its self-given name groups no strangers.
-            event.agent = clean(_product(inner.client_version))
-        self._describe(event, params, {}, settings)
-        failed = inner.error
-        seen = outcome.Answer(
-            message=message, inner=_class(failed), inner_text=str(failed) if failed else None, disconnected=False
+    def arrive(self, arrival: Arrival, settings: Settings) -> list[AuditEvent]:
+        """The events that a stream completes: answers to what was asked in its session."""
+        exchange = arrival.exchange
+        http = Reading(exchange)
+        session = arrival.session or http.session
+        if session is None:
+            return []
+        if arrival.session is not None:
+            self._streams.begin(session)
+        if exchange.caller is None:
+            exchange.caller = AuditEvent(time=arrival.time, server=self._describer.server)
+            self._describer.place(exchange.caller, http)
+            self._describer.name(exchange.caller, http, None, settings)
+        caller = exchange.caller
+        complete = partial(self._complete, settings)
+        events, strays = self._streams.arrive(
+            session, arrival.texts, arrival.time, complete, resumed="last-event-id" in http.headers
         )
-        event.outcome, event.reason = outcome.classify(seen)
-        self._error(event, message)
-        self._measure(event, message, settings)
-        event.request_bytes = inner.request_bytes or _length(params)
-        returned = message.get("result") if message is not None else None
-        event.response_bytes = inner.response_bytes or _length(returned)
-        event.bytes_quality = "exact" if event.response_bytes is not None else "absent"
-        if exchange.denied is not None:
-            event.outcome, event.reason = "authz_denied", f"tocsin.denied:{exchange.denied}"
-        if isinstance(returned, dict):
-            self._learn_server(event, returned)
+        for event in events:
+            if caller.actor is not None and event.actor is not None and caller.actor != event.actor:
+                mixed_up(event, "stream")
+        return events + [self._stray(stray, settings) for stray in strays]
+
+    def due(self, now: float, settings: Settings) -> list[AuditEvent]:
+        """Events that are due without anything happening: answers and requests that wait in vain."""
+        events, strays = self._streams.due(now)
+        return events + [self._stray(stray, settings) for stray in strays]
+
+    def end(self) -> list[AuditEvent]:
+        """The events of everything that still waits."""
+        return self._streams.end(None, "the audit ended before the answer")
+
+    def _complete(self, settings: Settings, event: AuditEvent, message: Mapping[str, Any], size: int) -> AuditEvent:
+        """An event with the answer that took another way than its request."""
+        event.outcome, event.reason = outcome.classify(outcome.Answer(status=200, message=message))
+        self._describer.error(event, message)
+        self._describer.measure(event, message, settings)
+        event.response_bytes, event.bytes_quality = size, "exact"
+        if isinstance(result := message.get("result"), dict):
+            self._describer.learn_session(event, result)
         return event
 
-    @staticmethod
-    def mixed_up(event: AuditEvent, kind: str) -> AuditEvent:
-        """An event whose response belongs to another request, or to none: `double`, `foreign` or `orphan`."""
-        event.outcome, event.reason = "protocol_violation", _MIXUPS[kind]
-        event.signals = (*event.signals, f"mixup:{kind}")
-        return event
-
-    def _place(self, event: AuditEvent, http: Reading) -> None:
-        """Where the request came from and over what."""
-        scope, headers = http.exchange.scope, http.headers
-        assert scope is not None
-        forwarded = [headers["x-forwarded-for"]] if "x-forwarded-for" in headers else []
-        event.source_ip, event.ip_trust = source(scope.get("client"), forwarded, self._trusted)
-        event.user_agent = clean(headers.get("user-agent"))
-        event.origin = clean(headers.get("origin"))
-        event.protocol = http.protocol
-        tls = scope.get("extensions", {}).get("tls") if isinstance(scope.get("extensions"), dict) else None
-        if isinstance(tls, dict):
-            event.tls = {0x0303: "1.2", 0x0304: "1.3"}.get(tls.get("tls_version", 0))
-        if http.session is not None:
-            event.session = self._fingerprints.of(http.session)
-        trace = _TRACE.match(headers.get("traceparent") or str(http.meta.get("traceparent") or ""))
-        event.trace = trace[1] if trace is not None else None
-        event.client_version = _version(http.client_info)
-        event.server_version = self._server_version
-
-    def _name(self, event: AuditEvent, http: Reading, inner: InnerCall | None, settings: Settings) -> None:
-        """Who called."""
-        scope, now = http.exchange.scope, http.exchange.time
-        assert scope is not None
-        user = scope.get("user")
-        access = getattr(user, "access_token", None) or (inner.access if inner is not None else None)
-        scheme, token = http.credentials
-        if access is not None:
-            who = identity.verified(access, settings.tenant_claims, now)
-            token = token or getattr(access, "token", None)
-        elif user is not None and http.exchange.status != 401 and identity.authenticated(user) is not identity.NOBODY:
-            who = identity.authenticated(user)
-        elif token is not None and scheme == "bearer":
-            who = identity.claimed(token, settings.tenant_claims, now)
-        else:
-            who = identity.NOBODY
-        self._put(event, who)
-        self._token(event, token)
-        if inner is not None:
-            event.protocol = event.protocol or clean(inner.protocol, 32)
-            event.client_version = event.client_version or clean(inner.client_version)
-        if event.client_version is None and event.session is not None:
-            known = self._clients.get(event.session)
-            if known is not None:
-                event.client_version = known[0]
-                event.protocol = event.protocol or known[1]
-
-    def _token(self, event: AuditEvent, token: str | None) -> None:
-        if token:
-            event.token = self._fingerprints.of(token)
-
-    @staticmethod
-    def _put(event: AuditEvent, who: identity.Identity) -> None:
-        for name in identity.Identity.__struct_fields__:
-            setattr(event, name, getattr(who, name))
-
-    def _describe(
-        self, event: AuditEvent, params: Mapping[str, Any], headers: Mapping[str, str], settings: Settings
-    ) -> None:
-        """What was asked for."""
-        method = event.method or ""
-        name = params.get("name") if method in ("tools/call", "prompts/get") else params.get("uri")
-        if method == "completion/complete" and isinstance(ref := params.get("ref"), dict):
-            name = ref.get("uri") or ref.get("name")
-        target = name if isinstance(name, str) else header_text(headers["mcp-name"]) if "mcp-name" in headers else None
-        event.target = clean(target, 1024)
-        if method == "tools/call" and event.target is not None:
-            event.action = action.of_tool(event.target, self._annotations.get(event.target))
-        else:
-            event.action = action.of_method(method)
-        given = params.get("arguments")
-        event.args_keys = arguments.keys(given)
-        event.args_hash = arguments.digest(given, self._fingerprints)
-        event.recipients = arguments.recipients(given, self._fingerprints)
-        presented = {key: value for key, value in params.items() if key not in ("_meta", "arguments")}
-        event.handles_presented = arguments.handles({**presented, "arguments": given}, self._fingerprints)
-        trusted = headers if (event.protocol or "") >= STATELESS else {}
-        event.resource_tenants = tuple(sorted(settings.ownership.asked(target, given, trusted)))
-
-    def _judge(
-        self,
-        event: AuditEvent,
-        http: Reading,
-        message: Mapping[str, Any] | None,
-        inner: InnerCall | None,
-        *,
-        cut_off: bool,
-    ) -> None:
-        """How it ended."""
-        exchange = http.exchange
-        failed = inner.error if inner is not None else None
-        seen = outcome.Answer(
-            status=exchange.status,
-            credentials=http.credentials[1] is not None,
-            challenge=http.challenge,
-            message=message,
-            text=http.text,
-            session=http.session is not None or event.protocol is None or event.protocol < STATELESS,
-            origin=event.origin is not None,
-            disconnected=cut_off,
-            failure=_class(exchange.failure),
-            inner=_class(failed),
-            inner_text=str(failed) if failed is not None else None,
+    def _stray(self, stray: Stray, settings: Settings) -> AuditEvent:
+        """The event of an answer that nobody asked for."""
+        answer = stray.answer
+        event = AuditEvent(
+            time=answer.time, server=self._describer.server, transport="http", request_id=clean(stray.id, 128)
         )
-        event.outcome, event.reason = outcome.classify(seen)
-        event.auth = outcome.auth_state(seen, verified=event.identity == "verified")
-        self._error(event, message)
-
-    @staticmethod
-    def _error(event: AuditEvent, message: Mapping[str, Any] | None) -> None:
-        error = message.get("error") if message is not None else None
-        if isinstance(error, dict):
-            code = error.get("code")
-            event.error_code = code if isinstance(code, int) else clean(code, 64)
-            event.error = clean_error(error.get("message"))
-        elif message is not None and event.outcome not in ("ok", "input_required"):
-            event.error = event.reason
-
-    def _measure(
-        self,
-        event: AuditEvent,
-        message: Mapping[str, Any] | None,
-        settings: Settings,
-    ) -> None:
-        """What came back."""
-        result = message.get("result") if message is not None else None
-        if not isinstance(result, dict):
-            return
-        inside = measure.payload(result)
-        if result.get("isError") is not True:
-            event.rows = measure.rows(event.method or "", result, inside)
-        owners = set(event.resource_tenants) | settings.ownership.returned(inside)
-        event.resource_tenants = tuple(sorted(owners))
-        minted = {key: value for key, value in result.items() if key not in ("_meta", "content", "contents", "tools")}
-        event.handles_minted = arguments.handles(minted, self._fingerprints)
-        if event.handles_minted and event.handles_presented:
-            event.handles_minted = tuple(h for h in event.handles_minted if h not in event.handles_presented)
-        if event.method == "tools/list" and isinstance(tools := result.get("tools"), list):
-            event.manifest = msgspec.Raw(msgspec.json.encode(measure.manifest(tools)))
-            for tool in tools[:1000]:
-                if isinstance(tool, dict) and isinstance(noted := tool.get("annotations"), dict):
-                    _keep(self._annotations, str(tool.get("name"))[:1024], noted)
-
-    def _learn(self, exchange: Exchange, tool: Any) -> None:
-        """Note the tools' annotations from the listing that the SDK made for itself inside a call."""
-        if not exchange.inner or tool in self._annotations:
-            return
-        for call in exchange.inner.values():
-            if call.method == "tools/list" and call.done and isinstance(call.result, Sequence):
-                for listed in call.result[:1000]:
-                    noted = dump(getattr(listed, "annotations", None))
-                    _keep(self._annotations, str(listed.name)[:1024], noted if isinstance(noted, dict) else {})
-
-    def _learn_server(self, event: AuditEvent, result: Mapping[str, Any]) -> None:
-        meta = result.get("_meta")
-        said = result.get("serverInfo") or (meta.get(f"{META}serverInfo") if isinstance(meta, dict) else None)
-        if isinstance(said, dict):
-            self._server_version = event.server_version = clean(said.get("version"), 64)
-
-    def _remember(self, event: AuditEvent, http: Reading, message: Mapping[str, Any] | None) -> None:
-        """What only this answer says and later events need: the session's client, the server's version."""
-        result = message.get("result") if message is not None else None
-        if not isinstance(result, dict):
-            return
-        self._learn_server(event, result)
-        if event.method == "initialize":
-            event.protocol = clean(result.get("protocolVersion"), 32) or event.protocol
-            minted = http.response_headers.get("mcp-session-id")
-            if minted and http.exchange.status == 200:
-                event.session = self._fingerprints.of(minted)
-                _keep(self._clients, event.session, (event.client_version, event.protocol))
-
-
-_MIXUPS: Final = {
-    "double": "the request had its answer already",
-    "foreign": "the answer belongs to another request",
-    "orphan": "nobody asked for this answer",
-}
-
-
-def _request_id(request_id: Any) -> str | int | None:
-    if isinstance(request_id, int) and not isinstance(request_id, bool) and abs(request_id) < 2**53:
-        return request_id
-    return clean(key_of(request_id), 128)
-
-
-def _version(info: Any) -> str | None:
-    if not isinstance(info, dict):
-        return None
-    name, version = clean(info.get("name"), 128), clean(info.get("version"), 64)
-    return f"{name}/{version}" if name and version else name
-
-
-def _product(client_version: str | None) -> str | None:
-    return client_version.rpartition("/")[0] or client_version if client_version else None
-
-
-def _class(error: BaseException | None) -> str | None:
-    return type(error).__name__ if error is not None else None
-
-
-def _length(value: Any) -> int | None:
-    if value is None:
-        return None
-    try:
-        return len(msgspec.json.encode(value))
-    except (TypeError, ValueError):
-        return None
-
-
-def _keep(table: "OrderedDict[Any, Any]", key: Any, value: Any, *, most: int = _REMEMBERED) -> None:
-    table[key] = value
-    table.move_to_end(key)
-    if len(table) > most:
-        table.popitem(last=False)
+        event.session = self._describer.fingerprints.of(str(stray.channel))
+        return mixed_up(self._complete(settings, event, answer.message, answer.size), stray.kind)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from tocsin_audit.event import AuditEvent
@@ -59,10 +60,15 @@ class InnerCall:
         self.done = False
 
 
+CURRENT: Final[ContextVar[InnerCall | None]] = ContextVar("tocsin_audit_call", default=None)
+"""The call being served in this context, so that mounted servers and tools that call tools are not told twice."""
+
+
 class Exchange:
     """One HTTP request as it passed by, or none of it (`scope` null) where the transport is not HTTP."""
 
     __slots__ = (
+        "caller",
         "denied",
         "detached",
         "disconnected",
@@ -93,6 +99,7 @@ class Exchange:
         self.only: InnerCall | None = None
         self.failure: BaseException | None = None
         self.disconnected = False
+        self.caller: AuditEvent | None = None
         self.denied: str | None = None
         self.detached = False
         self.submitted = False

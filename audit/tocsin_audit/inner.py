@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
 
 from fastmcp.server.dependencies import get_access_token
@@ -10,11 +9,8 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from mcp.shared.exceptions import MCPError
 
 from tocsin_audit.asgi import DENIED_CODE, Watch, verified_facts
-from tocsin_audit.exchange import KEY, Exchange, InnerCall
+from tocsin_audit.exchange import CURRENT, KEY, Exchange, InnerCall
 from tocsin_audit.text import clean
-
-_current: ContextVar[InnerCall | None] = ContextVar("tocsin_audit_call", default=None)
-"""The call being served in this context, so that mounted servers and tools that call tools are not told twice."""
 
 
 class Inner(Middleware):
@@ -26,7 +22,7 @@ class Inner(Middleware):
     async def on_message(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """Serve one message; only requests of clients are noted, each once."""
         watch = self._watch()
-        outside = _current.get()
+        outside = CURRENT.get()
         if watch is None or context.type != "request" or (outside is not None and not outside.done):
             return await call_next(context)
         try:
@@ -37,7 +33,7 @@ class Inner(Middleware):
         if call is None or exchange is None:
             return await call_next(context)
         watch.start()
-        token = _current.set(call)
+        token = CURRENT.set(call)
         try:
             if exchange.scope is None:
                 _obey(watch, call, exchange)
@@ -48,7 +44,7 @@ class Inner(Middleware):
         else:
             return call.result
         finally:
-            _current.reset(token)
+            CURRENT.reset(token)
             _end(watch, call, exchange)
 
 
@@ -91,6 +87,7 @@ def _obey(watch: Watch, call: InnerCall, exchange: Exchange) -> None:
         return
     facts = verified_facts(call.access, settings)
     token = getattr(call.access, "token", None)
+    facts["server"] = settings.server
     facts["token"] = watch.fingerprint(token) if token else None
     if (denial := settings.denials.find(facts, time.time())) is not None:
         exchange.denied = denial.incident

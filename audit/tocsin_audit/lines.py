@@ -4,6 +4,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from tocsin_audit.describe import mixed_up
 from tocsin_audit.event import AuditEvent
 from tocsin_audit.exchange import Exchange, InnerCall
 from tocsin_audit.pairing import Answered, Pairing, Stray
@@ -196,7 +197,7 @@ class Conversation:
         call = InnerCall("", stray.id, {})
         call.transport = _STDIO
         event = self._event(call, stray.answer.message, stray.answer.size, stray.answer.time, assembler, settings)
-        return assembler.mixed_up(event, stray.kind)
+        return mixed_up(event, stray.kind)
 
     def _babble(self, line: Line, assembler: "Assembler", settings: Settings) -> list[AuditEvent]:
         """A line that is no JSON-RPC: told once a conversation, since a server that logs there never stops."""

@@ -37,6 +37,12 @@ def payload(result: Mapping[str, Any]) -> Any:
     return None
 
 
+def delivered(method: str, result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a task's state delivers, where it is the result of the call that began it (tasks extension); else itself."""
+    inner = result.get("result") if method == "tasks/get" else None
+    return inner if isinstance(inner, dict) else result
+
+
 def _wrapped(result: Mapping[str, Any], structured: Mapping[str, Any]) -> bool:
     if len(structured) != 1 or "result" not in structured:
         return False
@@ -66,6 +72,8 @@ def rows(method: str, result: Mapping[str, Any], inside: Any) -> int | None:
     blocks = _blocks(result)
     if isinstance(result.get("structuredContent"), dict):
         return count(inside)
+    if "content" not in result and "contents" not in result:
+        return None  # a task that was begun or still works
     # The official SDK emits one block for each element of a list.
     if len(blocks) == 1 and inside is not None:
         return count(inside)

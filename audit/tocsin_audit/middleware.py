@@ -10,8 +10,9 @@ from functools import wraps
 from typing import Any, Final, cast
 
 from tocsin_audit.asgi import App, Outer, Receive, Send
+from tocsin_audit.change import changed
 from tocsin_audit.event import AuditEvent
-from tocsin_audit.exchange import Scope
+from tocsin_audit.exchange import CURRENT, Scope
 from tocsin_audit.options import NO_LIMITS, options
 from tocsin_audit.recorder import Recorder
 from tocsin_audit.troubles import LOG
@@ -101,6 +102,35 @@ class AuditMiddleware:
             event.server = event.server or self._options.server
             event.time = event.time or time.time()
             recorder.record(event)
+
+    def permission(self, object: str, action: str, grantee: str | None = None, **said: Any) -> None:
+        """Tell of a change of who may do what: `audit.permission("crm", "grant", "role:support", after="read")`.
+
+        `object` is what it is about, `action` what was done (`grant`, `revoke`, …), `grantee` to whom; `before` and
+        `after` are any JSON. Further fields of an event (`user`, `tenant`, `approval`, `outcome`, …) may be said too;
+        inside a call of a FastMCP server the verified caller is filled in. Never raises for what it is given.
+        """
+        self._change("permission", object, action, grantee, said)
+
+    def config(self, object: str, action: str = "update", **said: Any) -> None:
+        """Tell of a change of configuration: `audit.config("limits", before={"rows": 100}, after={"rows": 10_000})`.
+
+        As `permission`, without a grantee. Do not pass secrets: a digest is enough to see that one changed.
+        """
+        self._change("config", object, action, None, said)
+
+    def _change(self, kind: str, thing: str, action: str, grantee: str | None, said: dict[str, Any]) -> None:
+        recorder = self._watch()
+        if recorder is None:
+            return
+        try:
+            call = CURRENT.get()
+            access = call.access if call is not None else None
+            change = {**said, "object": thing, "action": action, "grantee": grantee}
+            claims = recorder.settings.tenant_claims
+            recorder.record(changed(kind, self._options.server, change, access, claims, time.time()))
+        except Exception as error:  # noqa: BLE001 - our own faults must not reach the server
+            recorder.trouble(f"{kind} change", error)
 
     def start(self) -> None:
         """Begin to send heartbeats and to hear of denials before the first request; that would do it too."""

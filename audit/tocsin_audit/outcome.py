@@ -106,6 +106,11 @@ def _by_message(message: Mapping[str, Any], answer: Answer) -> tuple[str, str | 
     result = message.get("result")
     if not isinstance(result, dict):
         return "ok", None
+    if "taskId" in result:
+        if result.get("status") == "failed" and isinstance(failed := result.get("error"), dict):
+            return _by_message({"error": failed}, answer)
+        if isinstance(inner := result.get("result"), dict):
+            result = inner
     if result.get("isError") is True:
         text = _first_text(result)
         return _of_tool_error(text, answer.inner), clean_error(text)

@@ -116,6 +116,12 @@ class Pairing(Generic[T]):
         keys = [key for key in self._waiting if key[0] == channel]
         return [self._waiting.pop(key)[0] for key in keys]
 
+    def close_all(self) -> list[T]:
+        """Every request that still waits."""
+        found = [request for request, _ in self._waiting.values()]
+        self._waiting.clear()
+        return found
+
     def _settled(self, key: tuple[Hashable, str | None]) -> None:
         self._answered[key] = None
         if len(self._answered) > MOST_ANSWERED:

@@ -10,10 +10,12 @@ from tocsin_audit.exchange import Exchange, InnerCall, headers_of
 from tocsin_audit.ownership import header_text
 from tocsin_audit.text import clean
 from tocsin_audit.typed import params_of
-from tocsin_audit.wire import messages, plain
+from tocsin_audit.wire import SseTap, messages, plain, session_in
 
 META: Final = "io.modelcontextprotocol/"
 STATELESS: Final = "2026-07-28"
+_NO_BATCHES: Final = "2025-06-18"
+_MOST_BATCH: Final = 1000
 _METHOD: Final = re.compile(rb'"method"\s*:\s*"([^"\\]{1,128})"')
 
 
@@ -37,7 +39,10 @@ class Reading:
         if not self.requests and (method := self._method_unread()) is not None:
             self.requests = [{"method": method, "id": None}]
         # Posted responses answer the server's own requests; they are no requests of the client.
-        self.requests = [request for request in self.requests if "method" in request][:100]
+        self.requests = [request for request in self.requests if "method" in request]
+        self._beyond = max(0, len(self.requests) - _MOST_BATCH)
+        self.requests = self.requests[:_MOST_BATCH]
+        self._batch = bool(bodies) and bodies[0].lstrip()[:1] == b"["
         params = self.requests[0].get("params") if self.requests else None
         opening: Mapping[str, Any] = params if isinstance(params, dict) else {}
         meta = opening.get("_meta")
@@ -47,6 +52,9 @@ class Reading:
         self.client_info = self.meta.get(f"{META}clientInfo") or opening.get("clientInfo")
         self.header_method = clean(self.headers.get("mcp-method"), 128)
         session = self.headers.get("mcp-session-id")
+        asked = _session_asked(scope) if not session else None
+        self.older = asked is not None
+        session = session or asked
         self.session = session if session and (self.protocol or "") < STATELESS else None
         self.capped = exchange.response.truncated
         self._read_answers()
@@ -63,12 +71,12 @@ class Reading:
     def _read_answers(self) -> None:
         self._answers: dict[str | None, tuple[Mapping[str, Any], int]] = {}
         self.text = ""
-        encoding = self.response_headers.get("content-encoding", "")
+        stream = isinstance(self.exchange.response, SseTap)  # which was decoded as it passed
+        encoding = "" if stream else self.response_headers.get("content-encoding", "")
         unnamed: list[tuple[Mapping[str, Any], int]] = []
         asked = {key_of(request.get("id")) for request in self.requests if "id" in request}
         self.foreign: tuple[Mapping[str, Any], int] | None = None
         self._doubled: set[str | None] = set()
-        self.resumed: list[tuple[str | None, Mapping[str, Any], int]] = []
         for body in self.exchange.response.bodies():
             text = plain(body, encoding)
             if text is None:
@@ -90,8 +98,6 @@ class Reading:
                     unnamed.append((message, size))
                 elif asked and self.body_seen:
                     self.foreign = (message, size)
-                elif not self.body_seen:
-                    self.resumed.append((key, message, size))
         for key in asked - self._answers.keys():
             if unnamed:  # an error before the request was understood carries no id, or the server's own
                 self._answers[key] = unnamed[0]
@@ -103,10 +109,6 @@ class Reading:
             if key_of(request.get("id")) == call.request_id and request.get("method") == call.method:
                 return request
         return request_of_inner(call)
-
-    def resume(self, request: Mapping[str, Any], message: Mapping[str, Any], size: int) -> None:
-        """Take an answer on this stream for that of a request whose own stream was cut off."""
-        self._answers[key_of(request.get("id"))] = (message, size)
 
     def answer(self, request: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, int | None]:
         """The JSON-RPC response to a request and its size in bytes; of what was not readable the size alone."""
@@ -154,7 +156,11 @@ class Reading:
 
     @property
     def misleading(self) -> str | None:
-        """How the routing headers disagree with the body, where they do and the server let it pass."""
+        """What the server let pass although it is no proper request: a batch, headers that disagree with the body."""
+        if self._beyond:
+            return f"a batch of {self._beyond + _MOST_BATCH}, of which the first {_MOST_BATCH} are told"
+        if self._batch and (self.protocol or "") >= _NO_BATCHES:
+            return f"a batch in {self.protocol}, which has none"
         if not self.requests or not self.body_seen or (self.protocol or "") < STATELESS:
             return None
         request = self.requests[0]
@@ -165,6 +171,12 @@ class Reading:
         if "mcp-name" in self.headers and named is not None and header_text(self.headers["mcp-name"]) != named:
             return "Mcp-Name header disagrees with the body"
         return None
+
+
+def _session_asked(scope: Mapping[str, Any]) -> str | None:
+    """The session in the address of a post on the older transport."""
+    query = scope.get("query_string")
+    return session_in(query.decode("latin-1")) if query and scope.get("method") == "POST" else None
 
 
 def request_of_inner(call: InnerCall) -> dict[str, Any]:

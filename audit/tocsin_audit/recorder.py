@@ -213,13 +213,13 @@ class Recorder:
             if due <= 0 or self._beat_now:
                 self._beat_now = False
                 beat = time.monotonic() + self._options.heartbeat_s
-                self._deliver([self._heartbeat()])
+                self._deliver([*self._due(), self._heartbeat()])
                 continue
             items = self._buffer.take(_BATCH, wait=due, linger=_LINGER)
             if items:
                 self._deliver_all(items)
             elif self._stopped:
-                self._deliver([self._heartbeat(), self._lifecycle("stopped")])
+                self._deliver([*self._due(last=True), self._heartbeat(), self._lifecycle("stopped")])
                 return
 
     def _deliver_all(self, items: list[Tellable | AuditEvent]) -> None:
@@ -234,6 +234,15 @@ class Recorder:
                 time.sleep(0)  # the server's own thread goes first
         for at in range(0, len(events), _BATCH):
             self._deliver(events[at : at + _BATCH])
+
+    def _due(self, *, last: bool = False) -> list[AuditEvent]:
+        """What time alone makes due."""
+        try:
+            events = self._assembler.due(time.time(), self.settings)
+            return events + self._assembler.end() if last else events
+        except Exception as error:  # noqa: BLE001 - heartbeats must go on
+            self.trouble("assembly", error)
+            return []
 
     def _deliver(self, events: list[AuditEvent]) -> None:
         lines = []

@@ -31,6 +31,7 @@ class Settings:
         tenant_claim: str | None = None,
     ) -> None:
         self.version = str(document.version)
+        self.server = server
         self.ownership = Ownership((*ownership, *document.ownership), server)
         self.denials = Denials(document.denials)
         self.fingerprint_key_id = document.fingerprint_key_id

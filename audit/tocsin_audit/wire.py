@@ -10,6 +10,7 @@ import msgspec
 MOST_BODY: Final = 4 * 1024 * 1024
 """How many bytes of one body are kept for reading; beyond that only the count goes on."""
 
+_ENDPOINT: Final = re.compile(rb"(?m)^event:[ ]?endpoint\r?$")
 _BLANK: Final = re.compile(rb"\r\n\r\n|\n\n|\n\r\n|\r\r")
 
 
@@ -93,6 +94,73 @@ class SseTap(Tap):
             self._event(b"".join(self._open))
             self._hold(b"")
         return [data for event in self.chunks if (data := _data(event))]
+
+
+class Inflating:
+    """Inflates an encoded stream on its way into a tap, piece by piece and bounded; a bomb only counts."""
+
+    __slots__ = ("_machine", "_tap")
+
+    def __init__(self, tap: Tap, encoding: str) -> None:
+        self._tap = tap
+        self._machine = zlib.decompressobj(wbits=47 if encoding == "gzip" else 15)
+
+    def feed(self, chunk: bytes) -> None:
+        """Note the next encoded bytes."""
+        seen = self._tap.seen
+        try:
+            plain = self._machine.decompress(chunk, MOST_BODY)
+            while plain:
+                self._tap.feed(plain)
+                if self._tap.truncated:
+                    break
+                plain = self._machine.decompress(self._machine.unconsumed_tail, MOST_BODY)
+        except zlib.error:
+            self._tap.truncated = True
+        self._tap.seen = seen + len(chunk)
+
+
+class LiveTap(SseTap):
+    """A stream that may stay open for days: what it brings is taken while it goes on.
+
+    On the older transport (2024-11-05) its first event names the address to post to, which names the session.
+    """
+
+    __slots__ = ("_fresh", "session")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fresh: list[bytes] = []
+        self.session: str | None = None
+
+    def take(self) -> list[bytes]:
+        """The JSON texts that came since the last time."""
+        events, self._fresh = self._fresh, []
+        self.kept = 0
+        return [data for event in events if (data := _data(event))]
+
+    def _event(self, event: bytes) -> None:
+        if self.session is None and _ENDPOINT.search(event) is not None:
+            self.session = session_in(_data(event).decode("utf-8", "replace").partition("?")[2])
+        elif b'"id"' in event and (b'"result"' in event or b'"error"' in event):
+            if self.kept + len(event) > MOST_BODY:
+                self.truncated = True
+                return
+            self._fresh.append(event)
+            self.kept += len(event)
+
+    def bodies(self) -> list[bytes]:
+        """None: what came was taken."""
+        return []
+
+
+def session_in(query: str) -> str | None:
+    """The session that the query of an address names, as the servers of the older transport write it."""
+    for pair in query.split("&")[:20]:
+        name, _, value = pair.partition("=")
+        if name in ("session_id", "sessionId") and value:
+            return value[:256]
+    return None
 
 
 def _one_event(chunk: bytes) -> bool:
