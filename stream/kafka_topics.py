@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import TopicAlreadyExistsError
 
 from stream import kafka_client
 from stream.errors import StorageError
@@ -110,15 +110,14 @@ def create(address: Address, wants: Sequence[Wanted], replication: int) -> list[
     return sorted(missing)
 
 
-def partitions_of(address: Address, name: str) -> int:
-    """How many partitions a topic has, 0 where there is none. Raises StorageError where Kafka does not answer."""
-    consumer = kafka_client.consumer(address)
+def remove(address: Address) -> None:
+    """Delete the topics of a log, with all that stands in them. Raises StorageError where Kafka does not let us."""
+    client = kafka_client.admin(address)
     try:
-        return len(consumer.partitions_for_topic(name) or ())
-    except KafkaError as error:
-        raise kafka_client.explained(address, error) from error
+        with kafka_client.guarded(address):
+            client.delete_topics([want.name for want in wanted(address, None, 1)])
     finally:
-        consumer.close()
+        client.close()
 
 
 def _values(found: Any) -> dict[str, str]:
