@@ -17,7 +17,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     `record` is the incident of the finding's key and `previous` that of the day before, where they exist; `causes` are
     open incidents of classes that inhibit; `repeated` says that the finding is a member already, `imported` that its
-    events are history, and `unrouted` that all routes to people only observe.
+    events are history, `unrouted` that all routes to people only observe, and
+    `corroborated` for what risk even a weaker sign is told.
     """
 
     record: Record | None = None
@@ -26,6 +27,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     repeated: bool = False
     imported: bool = False
     unrouted: bool = False
+    corroborated: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,13 +64,15 @@ def decide(finding: Finding, situation: Situation, policies: Policies, clock: fl
     if cause is not None and record is None:
         return _decision(finding, cause.id, "inhibited", "joined", live=live, own=False, detail=cause.id)
     withheld, detail = _withheld(finding, live and not situation.unrouted, cause, policies, clock)
+    if withheld == "below_page" and situation.corroborated and rank(finding.severity) + 1 == rank(policies.page_from):
+        withheld, detail = None, situation.corroborated
     change = _change(finding, record, live, telling=withheld is None)
     told = _told(record, situation.previous, change)
     if withheld is None and (told is None or rank(finding.severity) > rank(told)):
         if change == "joined":
             change = "escalated"
         reason: Reason = "new" if change == "opened" else "reopened" if change == "reopened" else "escalated"
-        return _decision(finding, key, reason, change, live=live, page=True)
+        return _decision(finding, key, reason, change, live=live, page=True, detail=detail)
     if withheld is None:
         detail = situation.previous.id if change == "opened" and situation.previous is not None else ""
         withheld = "repeated" if change == "opened" else "joined"

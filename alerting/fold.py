@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import msgspec
 
@@ -13,11 +14,15 @@ from alerting.matching import of_finding
 from alerting.mute import mute, unmute
 from alerting.policy import Policies
 from alerting.record import opened_by, with_findings
+from alerting.risk import Entity, Risk, corroborated, telling, worst
 from alerting.route import Routes
 from alerting.tell import Decided, Teller, Texts
 from alerting.unit import Unit
 from stream.control import Act, Linked, Muted, Unmuted
 from stream.finding import Finding
+
+_EXPLAINED: Final = frozenset({"silenced", "excepted", "inhibited"})
+"""What is known to be harmless, or to be another's doing, adds to nobody's risk."""
 
 
 class Folder:
@@ -39,8 +44,10 @@ class Folder:
         policies = replace(self._policies, matchers=(*self._policies.matchers, *unit.matchers(clock)))
         told: list[Decided] = []
         changed: dict[str, list[tuple[Finding, Decision]]] = {}
+        unit.risks.prefetch(findings)
         for finding in sorted(findings, key=lambda finding: finding.class_ not in SOURCES):
             key = keys[finding.id]
+            risks = unit.risks.with_(finding, clock)
             situation = Situation(
                 record=unit.record(key.id),
                 previous=unit.record(key.before),
@@ -48,6 +55,7 @@ class Folder:
                 repeated=finding.id in known,
                 imported=imported,
                 unrouted=self._routes.observes(of_finding(finding), clock),
+                corroborated=self._corroborated(risks, clock),
             )
             decision = decide(finding, situation, policies, clock)
             if decision.change is None:
@@ -55,12 +63,22 @@ class Folder:
                 told.append(Decided(finding, decision, None))
                 continue
             known.add(finding.id)
+            if not imported and decision.reason not in _EXPLAINED:
+                unit.risks.keep(risks)
             _join(unit, finding, key, situation, decision, clock)
             changed.setdefault(decision.incident, []).append((finding, decision))
+        unit.risks.flush(clock)
         unit.links.find([record for incident in changed if (record := unit.record(incident)) is not None], clock)
         for incident, members in changed.items():
             told += self._teller.tell(unit, incident, members, clock)
         return told
+
+    def _corroborated(self, risks: Sequence[tuple[Entity, Risk]], clock: float) -> str:
+        """The risk in words for which even a weaker sign is told; empty where there is none."""
+        found = worst(risks, clock)
+        if found is None or not corroborated(found[1], clock, self._policies.risk):
+            return ""
+        return telling(found[1], clock)
 
     def act(self, unit: Unit, act: Act, clock: float) -> str | None:
         """Do an operator's act; one sentence why not where it cannot be done."""

@@ -44,13 +44,15 @@ class Policies:
     """The rules of being told.
 
     `page_from` is the least severity that wakes a person, `observe` decides everything and pages nobody, and `budget`
-    is that of a receiver who has none of their own. `targets` say how soon something is done about an incident.
+    is that of a receiver who has none of their own. `targets` say how soon something is done about an incident, and
+    `risk` from how many points of several detectors on even a finding one severity below that wakes a person.
     """
 
     page_from: Severity = "high"
     observe: bool = False
     budget: Budget = field(default_factory=Budget)
     targets: Targets = field(default_factory=Targets)
+    risk: float = 120.0
     matchers: tuple[Matcher, ...] = ()
 
     def pages(self, severity: str) -> bool:

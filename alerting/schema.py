@@ -186,6 +186,18 @@ MENTIONS: Final = Table(
 )
 """Which incidents name a value; a few for each value, since what a crowd names links nothing."""
 
+RISKS: Final = Table(
+    "risks",
+    METADATA,
+    Column("key", String(32), primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("tenant", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("risks_by_at", "at"),
+)
+"""What the findings about one entity add up to; `tenant` is empty where there is none."""
+
 MATCHERS: Final = Table(
     "matchers",
     METADATA,

@@ -15,6 +15,7 @@ from alerting.matching import parse_all
 from alerting.places import Places
 from alerting.policy import Matcher
 from alerting.record import ENDED, Record, rank
+from alerting.risks import Risks
 from alerting.schema import (
     DECISIONS,
     FINDINGS,
@@ -35,8 +36,8 @@ _MANY: Final = 500
 class Unit:
     """Reads through, writes at the end; inside it what was put is what is seen.
 
-    `places` says what of the streams has taken effect, `allowance` what receivers' page budgets have left, and `links`
-    which incidents are tied together.
+    `places` says what of the streams has taken effect, `allowance` what receivers' page budgets have left, `links`
+    which incidents are tied together, and `risks` what entities have against them.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -44,6 +45,7 @@ class Unit:
         self.places = Places(connection)
         self.allowance = Allowance(connection)
         self.links = Links(connection)
+        self.risks = Risks(connection)
         self._records: dict[str, Record | None] = {}
         self._changed: dict[str, None] = {}
         self._new: set[str] = set()

@@ -65,6 +65,7 @@ class Api:
             Route("/api/v1/silences/preview", guarded(mutes.preview), methods=["POST"]),
             Route("/api/v1/silences/{id}/end", guarded(mutes.end), methods=["POST"]),
             Route("/api/v1/pilot", guarded(mutes.pilot)),
+            Route("/api/v1/risks", guarded(mutes.risks)),
         ]
 
     def _guarded(self, handler: Handler) -> Handler:

@@ -1,4 +1,4 @@
-"""Silences, exceptions, routes and the pilot's report of `/api/v1`."""
+"""Silences, exceptions, and the reports on pages and risks of `/api/v1`."""
 
 import uuid
 from typing import Any, Final, Literal
@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from alerting import pilot, queries
+from alerting import pilot, queries, risk_list
 from alerting.harmless import harmless
 from alerting.mute import DAY, check
 from alerting.policy import Policies
@@ -94,6 +94,11 @@ class Mutes:
             return pilot.preview(findings, checked.matcher, ready.policies, ready.routes)
 
         return JSONResponse({**await run_in_threadpool(look), "spared": checked.spared})
+
+    async def risks(self, _: Request) -> Response:
+        """Those with the most risk, and what it is made of."""
+        runtime = self._runtime
+        return JSONResponse(await run_in_threadpool(risk_list.top, runtime.store, runtime.alert.clock))
 
     async def pilot(self, request: Request) -> Response:
         """What going live would have cost in pages."""

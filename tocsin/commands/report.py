@@ -55,3 +55,29 @@ def pilot(
             Text(", ".join(f"{harmless(each['about'], 60)} ({each['pages']})" for each in one["noisiest"])),
         )
     console.print(table)
+
+
+@app.command(epilog="Example: tocsin report risk")
+def risk(as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None) -> None:
+    """Who has most against them, from all detectors together; it halves each day."""
+    from tocsin.client import connect
+
+    found = connect(config, data).get("/risks")
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    console = Console()
+    if not found:
+        console.print("nobody has anything against them")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("risk", "who", "tenant", "because of"):
+        table.add_column(heading, overflow="fold")
+    for one in found:
+        table.add_row(
+            f"{one['points']:.0f}",
+            Text(f"{one['key']} {harmless(one['value'], 80)}"),
+            Text(harmless(one["tenant"] or "-", 40)),
+            ", ".join(dict.fromkeys(sign["class"] for sign in one["signs"])),
+        )
+    console.print(table)
