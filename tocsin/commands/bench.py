@@ -14,7 +14,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example: tocsin bench pipeline --json")
 def bench(
-    what: Annotated[list[str] | None, typer.Argument(help="pipeline, replay (default: both); kafka, with a broker.")] = None,
+    what: Annotated[list[str] | None, typer.Argument(help="pipeline, replay (default: both), kafka.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what an event costs on its way. A figure never fails; gates and goals stand beside it."""
