@@ -200,7 +200,7 @@ def _quoted(incident: Incident) -> dict[str, Any]:
     if incident.tenant:
         values["tenant"] = incident.tenant
     words = {name: shlex.quote(clean(value, 1000) or "") for name, value in values.items()}
-    for key in ("user", "client", "agent"):
+    for key in ("got_in", "user", "client", "agent"):
         if key in words:
             words.setdefault("principal", words[key])
     times = {"opened": rfc3339(incident.opened), "since": rfc3339(max(0.0, incident.opened - 3600.0))}

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, Final
 
 from detectors.failed_auth_reasons import Attempt
-from detectors.parts.distinct import EXACT, Distinct
+from detectors.parts.distinct import EXACT, Distinct, union
 from detectors.parts.extent import Extent
 from detectors.parts.habit import Habit
 from detectors.parts.moments import Sightings
@@ -194,6 +194,7 @@ class Sum:
 
     def __init__(self, cells: list[Bout], regular: Regular) -> None:
         self.guesses = self.weak = self.nobody = self.familiar = 0
+        self.who: set[int] = set()
         many = [cell.many for cell in cells if cell.many]
         for key, tries in _by_key(cells).items():
             if key == NOBODY:
@@ -202,27 +203,18 @@ class Sum:
             elif regular.knows(key):
                 self.familiar += len(tries.tokens)
             else:
+                self.who.add(key)
                 self.guesses += tries.guesses
                 self.weak += tries.weak
-        self.who = {key for cell in cells for key in cell.tries if key != NOBODY and not regular.knows(key)}
         self.keys = len(self.who)
         if many:
             known = regular.known()
-            crowd = Distinct()
-            for one in many:
-                crowd.update(one)
+            crowd = union(many)
             strangers = crowd.without(known)
             self.guesses += strangers
             crowd.update(Distinct(self.who))
             self.keys = crowd.without(known)
-        inner = [cell.inner for cell in cells if cell.inner]
-        if len(inner) == 1:
-            self.inner = len(inner[0])
-        else:
-            whole = Distinct()
-            for one in inner:
-                whole.update(one)
-            self.inner = len(whole)
+        self.inner = len(union(cell.inner for cell in cells))
 
 
 def _by_key(cells: list[Bout]) -> dict[int, Tries]:

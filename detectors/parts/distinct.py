@@ -21,7 +21,7 @@ class Distinct:
     def __init__(self, keys: Iterable[int] = (), bits: int = 0) -> None:
         self.keys = set(keys)
         self.bits = bits
-        if len(self.keys) > EXACT:
+        if len(self.keys) > EXACT or (bits and self.keys):
             self._spill()
 
     def add(self, key: int) -> bool:
@@ -42,7 +42,8 @@ class Distinct:
     def update(self, other: "Distinct") -> None:
         """Add all keys of another set."""
         if other.bits:
-            self._spill()
+            if self.keys:
+                self._spill()
             self.bits |= other.bits
         elif self.bits:
             for key in other.keys:
@@ -96,10 +97,14 @@ class Distinct:
 
 def union(sets: Iterable[Distinct]) -> Distinct:
     """All keys of several sets; the sets stay as they are."""
-    whole = Distinct()
+    keys: set[int] = set()
+    bits = 0
     for one in sets:
-        whole.update(one)
-    return whole
+        if one.bits:
+            bits |= one.bits
+        else:
+            keys |= one.keys
+    return Distinct(keys, bits)
 
 
 def _count(bits: int) -> int:

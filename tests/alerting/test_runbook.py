@@ -152,3 +152,15 @@ def test_a_template_reaches_nothing_but_facts() -> None:
     books = Runbooks({"drill": msgspec.json.encode(evil).decode()})
     with pytest.raises(ConfigError, match="cannot be filled in"):
         books.lines(an_incident("drill"))
+
+
+def test_the_runbook_of_a_success_names_who_got_in_not_who_was_merely_tried() -> None:
+    incident = an_incident(
+        "success_after", entity={"source_ip": "203.0.113.9"}, facts={"user": ("ann", "bob"), "got_in": ("zoe",)}
+    )
+    first = RUNBOOKS["success_after"].first_15_minutes[0]
+    assert "disable zoe" in RUNBOOKS.step_text(first, incident)
+    assert "--principal zoe" in (RUNBOOKS.query_text(first, incident) or "")
+    unnamed = an_incident("success_after", entity={"user": "ann"}, facts={})
+    assert "disable user ann" in RUNBOOKS.step_text(first, unnamed)
+    assert "--principal ann" in (RUNBOOKS.query_text(first, unnamed) or "")

@@ -68,3 +68,13 @@ def test_adding_says_whether_a_key_is_new(values: list[int]) -> None:
 def test_an_empty_set_is_false_and_packs_to_nothing() -> None:
     assert not Distinct()
     assert Distinct().pack() == []
+
+
+@given(st.lists(st.sets(st.integers(1, 2**32 - 1), max_size=90), max_size=6))
+def test_a_union_is_what_folding_one_after_another_gives(sets: list[set[int]]) -> None:
+    whole = Distinct()
+    for keys in sets:
+        whole.update(Distinct(keys))
+    together = union(Distinct(keys) for keys in sets)
+    assert together.pack() == whole.pack()
+    assert len(together) == len(whole)
