@@ -17,6 +17,7 @@ ROUTES = (
     ("GET", "/incidents/0123abcd/why"),
     ("POST", "/incidents/0123abcd/ack"),
     ("GET", "/events"),
+    ("GET", "/why-not"),
     ("GET", "/refused"),
 )
 
