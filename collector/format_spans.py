@@ -152,10 +152,10 @@ def sample_rate(span: Telemetry) -> float | None:
         if each is not None and each > 1:
             return 1 / each
     state = span.state[:512]
-    if (match := _THRESHOLD.search(state)) is not None:
+    if state and (match := _THRESHOLD.search(state)) is not None:
         kept = 1 - int(match[1].ljust(14, "0"), 16) / 2**56
         return kept if 0 < kept < 1 else None
-    if (match := _POWER.search(state)) is not None and 0 < int(match[1]) < 63:
+    if state and (match := _POWER.search(state)) is not None and 0 < int(match[1]) < 63:
         return math.ldexp(1.0, -int(match[1]))
     if span.scope.startswith(TOOLHIVE) and number(span.resource.get("tocsin.sample_rate")) is None:
         return TOOLHIVE_RATE
@@ -202,7 +202,7 @@ def _server(span: Telemetry) -> str:
 def _who(span: Telemetry) -> tuple[str | None, str | None]:
     seen = span.attributes
     end = name(seen.get("enduser.id"))
-    user = next((found for key in _USERS if (found := name(seen.get(key))) is not None), None)
+    user = next((found for key in _USERS if key in seen and (found := name(seen[key])) is not None), None)
     if span.scope.startswith("fastmcp"):
         # FastMCP writes the OAuth client's id there.
         return user, end

@@ -55,6 +55,8 @@ def child(tree: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def text(value: Any, limit: int = TEXT) -> str | None:
     """A cleaned string; numbers become text, empty strings and dashes null."""
+    if value is None:
+        return None
     if not isinstance(value, str):
         if isinstance(value, bool) or not isinstance(value, int | float) or not LEAST <= value <= MOST:
             return None
@@ -67,8 +69,9 @@ def text(value: Any, limit: int = TEXT) -> str | None:
 
 def name(value: Any) -> str | None:
     """A name of somebody or something that groups events: null-likes and what was redacted are null."""
-    found = text(value, 512)
-    if found is None or found in NULL_LIKE or found.lower() in NULL_LIKE or _REDACTED.fullmatch(found):
+    if value is None or (found := text(value, 512)) is None:
+        return None
+    if found in NULL_LIKE or found.lower() in NULL_LIKE or _REDACTED.fullmatch(found):
         return None
     return found
 
@@ -83,6 +86,8 @@ def join(*parts: Any) -> str | None:
 
 def integer(value: Any) -> int | None:
     """A whole number of 64 bits, also from text or an integral float; null otherwise."""
+    if value is None:
+        return None
     if isinstance(value, str):
         if len(value) > 20:
             return None
@@ -107,6 +112,8 @@ def size(value: Any) -> int | None:
 
 def number(value: Any) -> float | None:
     """A finite number, also from text."""
+    if value is None:
+        return None
     if isinstance(value, str):
         if len(value) > 40:
             return None

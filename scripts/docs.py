@@ -26,6 +26,7 @@ from stream.finding import CLASSES
 from tocsin import cli
 from tocsin.config import Config
 from tocsin.config_base import Secret
+from tocsin.format_matrix import COLUMNS, rows
 from tocsin.options import SECRET_WORDS
 from tocsin_audit.event import KINDS, OUTCOMES, STAMPED, AuditEvent, to_wire
 
@@ -50,6 +51,7 @@ def pages() -> dict[str, str]:
         "commands.md": _page("the commands' --help", _commands()),
         "runbooks.md": _page("alerting/runbooks", _runbooks()),
         "events.md": _page("audit/tocsin_audit/event.py", _events()),
+        "formats.md": _page("collector/formats", _formats()),
     }
 
 
@@ -265,6 +267,26 @@ def _events() -> Iterator[str]:
     yield table(("field", "type", "meaning"), [row for row in rows if row[0] in names])
     yield f"## Kinds\n\n{codes(sorted(KINDS))}."
     yield f"## Outcomes\n\n{codes(sorted(OUTCOMES))}."
+
+
+def _formats() -> Iterator[str]:
+    yield "# Formats"
+    yield (
+        "What can be read, and what each source can tell. The default, `auto`, finds the format of every record. "
+        "`tocsin formats try FILE` shows what becomes of a sample; a format that is not here is "
+        "[described in a YAML file](own-format.md)."
+    )
+    found = rows()
+    said = [(f"[{row.name}](#{row.name})", *("yes" if row.told[name] else "-" for name in COLUMNS)) for row in found]
+    yield table(("format", *COLUMNS), said)
+    meant = ", ".join(f"**{name}** {codes(fields)}" for name, fields in COLUMNS.items())
+    yield f"A column says that a source can fill one of these fields of an [event](events.md): {meant}."
+    for row in found:
+        yield f"## {row.name}"
+        sampled = " It may send a sample, whose events feed no counts." if row.sampled else ""
+        yield f"{row.title}. Written after {row.versions}.{sampled}"
+        if row.blind:
+            yield f"Cannot show: {row.blind.rstrip('.')}."
 
 
 if __name__ == "__main__":

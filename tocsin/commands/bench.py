@@ -14,18 +14,18 @@ app = typer.Typer()
 
 @app.command(epilog="Example: tocsin bench pipeline --json")
 def bench(
-    what: Annotated[list[str] | None, typer.Argument(help="pipeline, replay (default: both), kafka.")] = None,
+    what: Annotated[list[str] | None, typer.Argument(help="pipeline, replay, formats (default: these), kafka.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what an event costs on its way. A figure never fails; gates and goals stand beside it."""
     from stream.errors import ConfigError
-    from tocsin.bench import kafka, pipeline, replay
+    from tocsin.bench import formats, kafka, pipeline, replay
     from tocsin.faults import did_you_mean
 
-    known = {"pipeline": pipeline.measure, "replay": replay.measure, "kafka": kafka.measure}
+    known = {"pipeline": pipeline.measure, "replay": replay.measure, "formats": formats.measure, "kafka": kafka.measure}
     errors = Console(stderr=True)
     figures = []
-    for name in what or ("pipeline", "replay"):
+    for name in what or ("pipeline", "replay", "formats"):
         if name not in known:
             raise ConfigError(f"there is no benchmark '{name}'", hint=did_you_mean(name, known))
         errors.print(f"bench: {name}", style="dim")
