@@ -21,6 +21,7 @@ _DENIED: Final = re.compile(
 )
 _TIMEOUT: Final = re.compile(r"(?i)timed? ?out|deadline")
 _DESCRIPTION: Final = re.compile(r'error_description="([^"]{1,500})"')
+_CODED: Final = re.compile(r"MCP error -\d{1,6}: ")
 _CHALLENGE: Final = re.compile(r'(?i)error="?([a-z_]{1,64})')
 
 _PROTOCOL: Final = frozenset({-32700, -32600, -32020, -32021, -32022})
@@ -148,7 +149,8 @@ def _by_code(code: int | None, text: str, answer: Answer) -> str:
 def _of_tool_error(text: str, inner: str | None) -> str:
     if inner is not None and inner in _BY_EXCEPTION:
         return _BY_EXCEPTION[inner]
-    head = text[:200]
+    # The TypeScript SDK makes tool errors of protocol errors, with their code in front.
+    head = _CODED.sub("", text[:200])
     if re.match(r"(?i)unknown tool\b|tool .{1,100} not found", head):
         return "not_found"
     if _BAD_INPUT.search(head):

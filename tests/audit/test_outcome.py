@@ -44,6 +44,8 @@ def failed(text: str) -> dict[str, Any]:
         ({"status": 200, "message": error(-32042, "visit")}, "input_required"),
         ({"status": 200, "message": failed("db down")}, "tool_error"),
         ({"status": 200, "message": failed("Unknown tool: x")}, "not_found"),
+        ({"status": 200, "message": failed("MCP error -32602: Tool x not found")}, "not_found"),
+        ({"status": 200, "message": failed("MCP error -32602: Input validation error: x")}, "invalid_params"),
         ({"status": 200, "message": failed("x"), "inner": "NotFoundError"}, "not_found"),
         ({"status": 200, "message": failed("the user was not found"), "inner": "ToolError"}, "tool_error"),
         ({"status": 200, "message": failed("1 validation error for call[x]")}, "invalid_params"),
