@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from detectors.base import AnyDetector
 from detectors.outlier import NAME
@@ -25,6 +25,7 @@ GRACE: Final = 6 * 3_600
 """Seconds after its hour at which a job that was missed is still run."""
 
 
+@runtime_checkable
 class Searchable(Protocol):
     """What a training needs of a log."""
 
@@ -64,7 +65,7 @@ class Nightly:
 
     def __init__(
         self,
-        log: Searchable,
+        log: object,
         directory: Callable[[], Directory],
         detectors: tuple[AnyDetector, ...],
         clock: Callable[[], float],
@@ -79,8 +80,11 @@ class Nightly:
         self._ending = False
 
     def start(self) -> None:
-        """Plan the nights; nothing where the detector does not run."""
+        """Plan the nights; nothing where the detector does not run, or the log cannot be read by time."""
         if self._detector is None:
+            return
+        if not isinstance(self._log, Searchable):
+            logger.info("no models are trained: only the embedded log can be read by time")
             return
         from apscheduler.schedulers.background import BackgroundScheduler
         from apscheduler.triggers.cron import CronTrigger
@@ -105,6 +109,7 @@ class Nightly:
     def run(self) -> None:
         """Train once; what goes wrong is logged and tried again the next night."""
         assert self._detector is not None
+        assert isinstance(self._log, Searchable)
         begin = time.monotonic()
 
         def pause() -> None:

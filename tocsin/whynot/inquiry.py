@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse
 from detectors.base import AnyDetector
 from detectors.engine import SECRET
 from detectors.witness import Witness
-from stream.errors import RejectedError, TocsinError
+from stream.errors import RejectedError, TocsinError, UnavailableError
 from stream.log import EVENTS
+from stream.sqlite import SqliteLog
 from tocsin.first_start import kept_secret
 from tocsin.runtime import SECRET_FILE, Runtime
 from tocsin.whynot.answer import why_not
@@ -55,6 +56,10 @@ class Inquiries:
 
     async def answer(self, request: Request) -> JSONResponse:
         """Begin, or say how far it is; raises what made it fail."""
+        if not isinstance(self._runtime.log, SqliteLog):
+            raise UnavailableError(
+                "why-not reads the embedded log only", hint="backtest the events in question instead"
+            )
         id_ = request.query_params.get("event", "").strip()
         if not id_:
             raise RejectedError("no event is named", hint="ask with ?event=ID, the id as findings show it")
