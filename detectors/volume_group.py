@@ -6,7 +6,7 @@ movement that of the many: one member's burst does not move it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import log2, sqrt
+from math import log2
 from typing import Final, NamedTuple
 
 from detectors.parts.quantised import OCTAVE, TOP, clip, dither, follow, nudge
@@ -27,7 +27,7 @@ FEWEST: Final = 3
 _SETTLED: Final = 8
 """Active hours after which a member's own usual is good enough to say how far it moved."""
 _MOST: Final = 8.0
-_CHANCE: Final = 1.5
+_CHANCE: Final = 0.6
 _LONGS: Final = (8, 24)
 
 Counts = dict[int, list[int]]
@@ -266,7 +266,7 @@ class Norm:
 class Moved:
     """How a group moved in one window: how many members tell, and by how many octaves a measure went up.
 
-    What chance alone may make of the median of so few members does not count as movement.
+    It is shrunk towards none by what chance alone makes of the median of so few members (James and Stein 1961).
     """
 
     __slots__ = ("_octaves", "members")
@@ -283,7 +283,8 @@ class Moved:
 
 
 def _certain(moved: float, members: int, chance: float) -> float:
-    return moved if members and moved >= chance / sqrt(members) else 0.0
+    square = moved * moved
+    return moved * square / (square + chance * chance / members) if members and moved > 0 else 0.0
 
 
 UNMOVED: Final = Moved((0, 0, 0, 0))

@@ -14,20 +14,14 @@ from detectors.volume_baseline import HORIZONS
 from detectors.volume_expectation import LONG_START, Expectation
 from detectors.volume_group import Moved
 from detectors.volume_parameters import Limits
-from detectors.volume_usage import BYTES, CALLS, MEASURES, MINUTES, RESOURCES, ROWS
+from detectors.volume_usage import CALLS, MEASURES, MINUTES, RESOURCES, ROWS
 
 WHOLE: Final = 3
 """Calls, bytes and rows: of what the mean is taken."""
 
 
-_WEIGHTS: Final = (2.0, 3.6, 3.6, 1.0, 2.2)
-"""How many times as far out as active minutes a signal of an hour must lie: their tails are that much heavier."""
-_EASIER: Final = 0.8
-"""Spreads by which less is asked of an hour for each octave that it lies beyond the launch margin."""
-_LEAST_FAR: Final = 0.8
-_APART: Final = 0.4
+_APART: Final = 0.8
 """How far members differ in a common movement, as a share of it."""
-_LONG_WEIGHTS: Final = (1.2, 1.0, 1.6)
 
 
 class Verdict(NamedTuple):
@@ -89,34 +83,33 @@ def judge_hour(
     moved: Moved,
     limits: Limits,
 ) -> Verdict | None:
-    """Whether an hour is out of the ordinary.
+    """Whether an hour is out of the ordinary: a signal lies far beyond what usual days reach.
 
-    It is when a signal lies far beyond what usual days reach, or when it passes the launch margin, lies somewhat
-    beyond, and so do calls or active minutes: a single large answer is no such thing.
+    Active minutes tell most: they say that somebody kept at it, and no long task and no large answer inflates them.
+    Next come calls; bytes and rows alone have the heaviest tails and must pass the launch margin, too.
     """
     signals = hour_signals(residuals)
-    beyond = [_beyond(value, signal, expected, moved) for signal, value in enumerate(signals)]
-    busier = max(beyond[CALLS], beyond[MINUTES]) >= limits.far_spread_calls
     passed: dict[int, float] = {}
     page = False
     for signal, value in enumerate(signals):
         measure = signal if signal <= MINUTES else CALLS
-        if value is None or value < limits.hour_octaves or amounts[measure] < limits.hour_floors[measure]:
+        least = limits.hour_octaves if signal in (CALLS, MINUTES) else limits.page_octaves
+        if value is None or value < least or amounts[measure] < limits.hour_floors[measure]:
             continue
-        over = beyond[signal] - limits.hour_spread * _WEIGHTS[signal]
-        margin = value - limits.page_octaves
-        far = busier and margin >= 0 and signal not in (BYTES, ROWS)
-        if over >= 0 or (far and beyond[signal] >= max(_LEAST_FAR, limits.far_spread - _EASIER * margin)):
-            passed[signal] = over
-        if signal <= ROWS and amounts[signal] >= limits.page_floors[signal] and beyond[signal] >= limits.page_spread:
+        beyond = _beyond(value, signal, expected, moved)
+        if beyond >= limits.hour_spreads[signal]:
+            passed[signal] = beyond / limits.hour_spreads[signal]
+        if signal <= ROWS and amounts[signal] >= limits.page_floors[signal] and beyond >= limits.page_spread:
             page = page or value >= (limits.page_octaves if signal == CALLS else limits.bulk_octaves)
     if not passed:
         return None
     signal = max(passed, key=lambda it: passed[it])
     measure = signal if signal <= MINUTES else _telling(residuals)
-    above = expected.crest[measure] + moved.octaves(measure)
-    if passed[signal] >= 0 and measure == signal:
-        above += limits.hour_spread * _WEIGHTS[signal] * _spread(signal, expected, moved)
+    above = expected.crest[measure]
+    if measure == signal:
+        least = limits.hour_octaves if signal in (CALLS, MINUTES) else limits.page_octaves
+        above = max(least, above + limits.hour_spreads[signal] * _spread(signal, expected, moved))
+    above += moved.octaves(measure)
     bound = 2 ** expected.typical[measure] * max(HOUR_START, 2 ** (season + above) - HOUR_START)
     return Verdict(measure, residuals[measure] or 0.0, bound, page)
 
@@ -137,7 +130,7 @@ def judge_long(
         if value is None or value < limits.day_octaves or amounts[floor] < limits.day_floors[floor]:
             continue
         signal = first + place
-        need = limits.long_spread[horizon - 1] * _LONG_WEIGHTS[place]
+        need = limits.long_spread[horizon - 1]
         if _beyond(value, signal, expected, moved) < need:
             continue
         measure = (CALLS, MINUTES, _telling(residuals))[place]

@@ -29,6 +29,8 @@ QUIET: Final = 0.25
 """Share of a typical day below which a day says nothing of how far a usual one reaches."""
 _MOST: Final = 60_000
 _AGREE: Final = 1.0
+_ALIKE: Final = 16
+"""Sixteenths of an octave by which two runs of a recurring job may differ."""
 
 
 def learn_day(
@@ -143,10 +145,16 @@ def idle_days(own: Baseline, day: int) -> None:
 
 
 def remember(own: Baseline, hour: int, value: float) -> None:
-    """Remember a flagged hour, of the week and of the day: what recurs is expected, at the lowest that was seen."""
+    """Remember a flagged hour, of the week and of the day: what recurs is expected, at the lowest that was seen.
+
+    What comes back at quite another height is another thing that happened, not a job that recurs.
+    """
     height = int(clip(round((value + 1) * 16), 0, 255))
     for slot in (weekday(hour // 24) * 24 + hour % 24, DAILY + hour % 24):
         peak = next((peak for peak in own.peaks if peak[0] == slot), None)
+        if peak is not None and abs(peak[1] - height) > _ALIKE:
+            peak[1], peak[2] = height, 1
+            continue
         if peak is not None:
             peak[1] = min(peak[1], height) if peak[2] == 1 else max(peak[1], min(height, peak[1] + 8))
             peak[2] = min(255, peak[2] + 1)

@@ -19,23 +19,31 @@ PARAMETERS: Final = (
     Parameter(
         "page_resources", 100, "resources", "floor of distinct resources in an hour below which nothing pages", 1
     ),
-    Parameter("hour_factor", 2.5, "times", "least factor over the expected hour that is reported", 1.2, 1000),
+    Parameter("hour_factor", 2.0, "times", "least factor over the expected hour that is reported", 1.2, 1000),
     Parameter(
-        "hour_spread", 1.4, "spreads", "how far beyond a usual day's largest an hour lies to be reported", 0.5, 20
+        "hour_spread",
+        0.6,
+        "spreads",
+        "how far an hour's active minutes lie beyond a usual day's most busy hour",
+        0.1,
+        20,
     ),
-    Parameter("far_spread", 1.8, "spreads", "the same for an hour that passes the launch margin", 0.0, 20),
-    Parameter("far_spread_calls", 0.5, "spreads", "how far calls or minutes lie out at least when it does", -20, 20),
-    Parameter("hour_calls", 15, "calls", "floor of calls in an hour below which nothing is reported", 1),
-    Parameter("hour_bytes", 256 << 10, "bytes", "floor of bytes in an hour below which nothing is reported", 1),
-    Parameter("hour_rows", 300, "rows", "floor of rows in an hour below which nothing is reported", 1),
-    Parameter("hour_minutes", 13, "minutes", "active minutes in an hour below which nothing is reported", 1),
-    Parameter("hour_resources", 15, "resources", "floor of distinct resources in an hour, likewise", 1),
+    Parameter("calls_spread", 3.0, "spreads", "the same for an hour's calls", 0.1, 20),
+    Parameter(
+        "mean_spread", 3.5, "spreads", "the same for calls, bytes and rows on average, eightfold at least", 0.1, 20
+    ),
+    Parameter("bulk_spread", 5.5, "spreads", "the same for bytes or rows alone, eightfold at least", 0.1, 20),
+    Parameter("hour_minutes", 20, "minutes", "active minutes in an hour below which these are not reported", 1),
+    Parameter("hour_calls", 60, "calls", "floor of calls in an hour below which these are not reported", 1),
+    Parameter("hour_bytes", 1 << 20, "bytes", "floor of bytes in an hour below which these are not reported", 1),
+    Parameter("hour_rows", 1_000, "rows", "floor of rows in an hour below which these are not reported", 1),
+    Parameter("hour_resources", 60, "resources", "floor of distinct resources in an hour, likewise", 1),
     Parameter(
         "day_factor", 1.5, "times", "least factor over the expected eight or 24 hours that is reported", 1.2, 1000
     ),
-    Parameter("eight_spread", 3.0, "spreads", "how far eight hours lie beyond a usual day's largest", 0.5, 20),
-    Parameter("day_spread", 4.5, "spreads", "how far 24 hours lie beyond what is usual", 0.5, 20),
-    Parameter("day_floor", 2.0, "times", "floors of eight and 24 hours, as a multiple of those of an hour", 0.1, 24),
+    Parameter("eight_spread", 4.2, "spreads", "how far eight hours lie beyond a usual day's largest", 0.5, 20),
+    Parameter("day_spread", 4.2, "spreads", "how far 24 hours lie beyond what is usual", 0.5, 20),
+    Parameter("day_floor", 1.3, "times", "floors of eight and 24 hours, as a multiple of those of an hour", 0.1, 24),
     Parameter("week_factor", 1.6, "times", "least factor of a week's mean over the slow reference", 1.1, 1000),
     Parameter("week_spread", 3.5, "spreads", "how far out the mean of a week lies", 1, 20),
     Parameter("busy_factor", 4.0, "times", "how much more is allowed in a busy window of the directory", 1, 1000),
@@ -54,11 +62,9 @@ class Limits:
         "busy_octaves",
         "day_floors",
         "day_octaves",
-        "far_spread",
-        "far_spread_calls",
         "hour_floors",
         "hour_octaves",
-        "hour_spread",
+        "hour_spreads",
         "long_spread",
         "page_factor",
         "page_floors",
@@ -75,9 +81,8 @@ class Limits:
         self.page_spread = chosen["page_spread"]
         self.page_floors = tuple(chosen[f"page_{name}"] for name in _FLOORS)
         self.hour_octaves = log2(chosen["hour_factor"])
-        self.hour_spread = chosen["hour_spread"]
-        self.far_spread = chosen["far_spread"]
-        self.far_spread_calls = chosen["far_spread_calls"]
+        bulk = chosen["bulk_spread"]
+        self.hour_spreads = (chosen["calls_spread"], bulk, bulk, chosen["hour_spread"], chosen["mean_spread"])
         self.hour_floors = tuple(chosen[f"hour_{name}"] for name in _FLOORS)
         self.day_octaves = log2(chosen["day_factor"])
         self.long_spread = (chosen["eight_spread"], chosen["day_spread"])
