@@ -23,22 +23,27 @@ RATE: Final = 60_000.0
 
 
 def measure(events: int = EVENTS) -> Iterator[Figure]:
-    """Events a second of one core: everything posted, folded and decided, in batches of 500."""
+    """Events a second of one core: everything posted, folded and decided, in batches of 500.
+
+    The processor time of all threads counts; the wall's clock beside it also has what others took of the core.
+    """
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder, running(Path(folder)) as one:
         start = time.time()
         made = list(bodies(BATCH, lines(events + WARM, principals=PRINCIPALS, start=start - 5, rate=RATE)))
         warm = WARM // BATCH
-        _post(one, made[:warm])
+        post(one, made[:warm])
         one.settled(60)
         cpu, begin = one.cpu_seconds(), time.perf_counter()
-        _post(one, made[warm:])
+        post(one, made[warm:])
         one.settled(120)
         wall, used = time.perf_counter() - begin, one.cpu_seconds() - cpu
-    yield Figure("http_to_alert", round(events / wall), "events/s/core", events, gate=60_000, goal=100_000)
+    yield Figure("http_to_alert", round(events / used), "events/s/core", events, gate=60_000, goal=100_000)
     yield Figure("http_to_alert_cpu", round(used / events * 1e6, 2), "µs/event", events)
+    yield Figure("http_to_alert_wall", round(events / wall), "events/s", events)
 
 
-def _post(one: Running, made: list[bytes]) -> None:
+def post(one: Running, made: list[bytes]) -> None:
+    """Send all bodies, several at once, each until it is taken; raises UnavailableError where one never is."""
     work = iter(made)
     lock = threading.Lock()
     faults: list[str] = []

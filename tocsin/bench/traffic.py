@@ -12,8 +12,13 @@ PRODUCERS: Final = 8
 BATCH: Final = 500
 
 
-def lines(count: int, *, principals: int, start: float, rate: float, seed: int = 1) -> Iterator[bytes]:
-    """So many NDJSON lines of so many principals in a hundred tenants, `rate` events a second of event time."""
+def lines(
+    count: int, *, principals: int, start: float, rate: float, seed: int = 1, run: str = "bench"
+) -> Iterator[bytes]:
+    """So many NDJSON lines of so many principals in a hundred tenants, `rate` events a second of event time.
+
+    A batch comes from one producer, since each ships what it has seen itself.
+    """
     chance = random.Random(seed)  # noqa: S311  # play, not secrets
     tenants = [f"tenant-{index:03d}" for index in range(min(100, principals))]
     sent = [0] * PRODUCERS
@@ -21,7 +26,7 @@ def lines(count: int, *, principals: int, start: float, rate: float, seed: int =
         who = chance.randrange(principals)
         tenant = tenants[who % len(tenants)]
         tool, rows = TOOLS[chance.randrange(len(TOOLS))]
-        producer = who % PRODUCERS
+        producer = number // BATCH % PRODUCERS
         sent[producer] += 1
         failed = chance.random() < 0.01
         yield to_wire(
@@ -51,7 +56,7 @@ def lines(count: int, *, principals: int, start: float, rate: float, seed: int =
                 args_keys=("page",),
                 args_hash=f"k1:{number % 997:08x}",
                 producer=f"mcp-{producer}",
-                run="bench",
+                run=run,
                 seq=sent[producer],
             )
         )

@@ -14,18 +14,33 @@ app = typer.Typer()
 
 @app.command(epilog="Example: tocsin bench pipeline --json")
 def bench(
-    what: Annotated[list[str] | None, typer.Argument(help="pipeline, replay, formats (default: these), kafka.")] = None,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="pipeline, latency, detect, replay, incidents, middleware, formats (default: these), million, kafka."
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="A million principals too: some minutes more.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what an event costs on its way. A figure never fails; gates and goals stand beside it."""
     from stream.errors import ConfigError
-    from tocsin.bench import formats, kafka, pipeline, replay
+    from tocsin.bench import detect, formats, incidents, kafka, latency, middleware, pipeline, replay
     from tocsin.faults import did_you_mean
 
-    known = {"pipeline": pipeline.measure, "replay": replay.measure, "formats": formats.measure, "kafka": kafka.measure}
+    usual = {
+        "pipeline": pipeline.measure,
+        "latency": latency.measure,
+        "detect": detect.measure,
+        "replay": replay.measure,
+        "incidents": incidents.measure,
+        "middleware": middleware.measure,
+        "formats": formats.measure,
+    }
+    known = {**usual, "million": detect.measure_million, "kafka": kafka.measure}
     errors = Console(stderr=True)
     figures = []
-    for name in what or ("pipeline", "replay", "formats"):
+    for name in what or [*usual, *(["million"] if full else [])]:
         if name not in known:
             raise ConfigError(f"there is no benchmark '{name}'", hint=did_you_mean(name, known))
         errors.print(f"bench: {name}", style="dim")

@@ -1,0 +1,176 @@
+"""The detect stage alone: what an event costs and what principals hold, with few and with very many of them.
+
+Events are decoded beforehand; everything else that the detect task does to a frame of events is measured: duplicates,
+marks, look-ups, folds, settling of closed cells, packing of the quiet. Of a million principals, 2 % make nine tenths of
+the events and the rest is spread over all. All were seen two hours before, and what that left to settle is done. The
+first quarter of the events wakes those who work now and is not measured.
+"""
+
+import gc
+import json
+import random
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from detectors.discovery import load_detector
+from detectors.engine import Engine
+from stream.finding import Finding
+from stream.frame import Frame, Header, Record
+from tocsin_audit.event import AuditEvent
+
+CORE: Final = ("cross_tenant", "data_volume", "failed_auth")
+"""The detectors that DESIGN §8's figures are about."""
+START: Final = 1_793_577_600.0
+FRAME: Final = 500
+RATE: Final = 2_000.0
+"""Events a second of the log's clock."""
+TENANTS: Final = 200
+SERVERS: Final = 12
+WARM_UP_RATE: Final = 20_000.0
+
+
+def run(principals: int, events: int, names: Sequence[str]) -> dict[str, float | int | str]:
+    """Fold events of so many principals and say what it cost."""
+    before = resident()
+    engine = Engine([load_detector(name)() for name in names])
+    numbers: Counter[str | None] = Counter()
+    chance = random.Random(1)  # noqa: S311  # the same traffic every time
+    everybody = list(range(principals))
+    chance.shuffle(everybody)
+    clock = START
+    warm = 0.0
+    for batch in batches(everybody, chance):
+        warm += fold(engine, batch, clock, numbers)[0]
+        clock += FRAME / WARM_UP_RATE
+    warm += idle(engine, clock, 7_300.0)
+    clock += 7_300.0
+    size, count = engine.sizes()["principal"][::-1]
+    resting = size / max(count, 1)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+    busy = principals if principals <= 20_000 else principals // 50
+    spent, most, findings, folded = 0.0, 0.0, 0, -events // 3
+    while folded < events:
+        who = [
+            everybody[chance.randrange(busy)]
+            if busy == principals or chance.random() < 0.9
+            else chance.randrange(principals)
+            for _ in range(FRAME)
+        ]
+        seconds, found = fold(engine, [event(number, chance) for number in who], clock, numbers)
+        if folded >= 0:
+            spent += seconds
+            most = max(most, seconds)
+            findings += len(found)
+        folded += FRAME
+        clock += FRAME / RATE
+    held = resident() - before
+    begin = time.perf_counter()
+    engine.snapshot()
+    first = time.perf_counter() - begin
+    for _ in range(20):
+        fold(engine, [event(everybody[chance.randrange(busy)], chance) for _ in range(FRAME)], clock, numbers)
+    begin = time.perf_counter()
+    meta, rows = engine.snapshot()
+    again = time.perf_counter() - begin
+    sizes = engine.sizes()
+    return {
+        "detectors": " ".join(names),
+        "principals": principals,
+        "us_per_event": spent / folded * 1e6,
+        "us_per_new_principal": warm / principals * 1e6,
+        "slowest_frame_ms": most * 1e3,
+        "findings": findings,
+        "idle_bytes_per_principal": resting,
+        "packed_bytes_per_principal": sizes["principal"][1] / max(sizes["principal"][0], 1),
+        "resident_mb": held,
+        "first_snapshot_s": first,
+        "next_snapshot_s": again,
+        "next_snapshot_mb": (len(meta) + sum(len(row) for row in rows.values() if row is not None)) / 1e6,
+    }
+
+
+def idle(engine: Engine, clock: float, seconds: float) -> float:
+    """Let time pass in ticks until nothing is left to settle; the seconds of processor time it took."""
+    begin = time.process_time()
+    for minute in range(1, int(seconds // 60) + 1):
+        engine.fold(tick(clock + minute * 60.0))
+        while engine.backlog:
+            engine.fold(tick(clock + minute * 60.0))
+    return time.process_time() - begin
+
+
+def tick(clock: float) -> Record:
+    """The frame of an idle partition."""
+    return Record(0, Frame(Header(received=clock, content="tick", codec="none"), b""))
+
+
+def batches(everybody: Sequence[int], chance: random.Random) -> Iterator[list[AuditEvent]]:
+    """Each principal once."""
+    for begin in range(0, len(everybody), FRAME):
+        yield [event(number, chance) for number in everybody[begin : begin + FRAME]]
+
+
+def event(number: int, chance: random.Random) -> AuditEvent:
+    """One request of a principal, mostly a successful read; `time` is set when it is folded."""
+    tenant = f"tenant-{number % TENANTS}"
+    made = AuditEvent(
+        time=0.0,
+        server=f"server-{number % SERVERS}",
+        method="tools/call",
+        target="search",
+        outcome="ok",
+        auth="valid",
+        user=f"https://idp.example|user-{number}",
+        client=f"client-{number % 40}",
+        tenant=tenant,
+        token=f"k1:{number:032x}",
+        source_ip=f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
+        response_bytes=int(chance.lognormvariate(8.0, 1.2)),
+        rows=int(chance.lognormvariate(2.0, 1.0)),
+        resource_tenants=(tenant,),
+        producer=f"producer-{number % SERVERS}",
+        run="r1",
+    )
+    dice = chance.random()
+    if dice < 0.15:
+        made.method, made.target = "resources/read", f"crm://{tenant}/{chance.randrange(200)}"
+    elif dice < 0.19:
+        made.outcome, made.auth, made.reason, made.resource_tenants = "auth_invalid", "invalid", "bad signature", ()
+        made.response_bytes = made.rows = None
+    elif dice < 0.22:
+        made.outcome, made.auth, made.token, made.resource_tenants = "auth_missing", "none", None, ()
+        made.response_bytes = made.rows = None
+    elif dice < 0.23:
+        made.outcome, made.resource_tenants = "authz_denied", ()
+    return made
+
+
+def fold(
+    engine: Engine, events: list[AuditEvent], clock: float, numbers: Counter[str | None]
+) -> tuple[float, list[Finding]]:
+    """Fold one frame; the seconds of processor time it took, and the findings."""
+    for index, one in enumerate(events):
+        one.time = one.received = clock - (index % 7)
+        numbers[one.producer] += 1
+        one.seq = numbers[one.producer]
+    frame = Frame(Header(received=clock, count=len(events), source="bench"), b"")
+    frame.decoded = events
+    begin = time.process_time()
+    found = engine.fold(Record(0, frame))
+    return time.process_time() - begin, found
+
+
+def resident() -> float:
+    """Megabytes that this process holds now."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 1e6
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(run(int(sys.argv[1]), int(sys.argv[2]), CORE)))
