@@ -84,7 +84,13 @@ class Logging(Section):
 class Kafka(Section):
     """What the topics of a log on Kafka must be like; `tocsin topics` makes and checks them."""
 
-    partitions: int = Field(8, ge=1, le=1024, description="partitions of the events: workers beyond so many wait")
+    partitions: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="partitions of the events, each for one worker; with several, what is counted of a source, client, "
+        "tenant or server is counted in each of them by itself",
+    )
     replication: int = Field(3, ge=1, le=9, description="replicas of each partition, as far as there are brokers")
     retention_days: float = Field(30.0, gt=0, le=36500, description="days for which events are kept at least")
     session_seconds: float = Field(
