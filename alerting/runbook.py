@@ -168,8 +168,8 @@ def missing(books: Runbooks) -> list[str]:
 def facts_of(incident: Incident) -> dict[str, Any]:
     """What a runbook's text may speak of; each value is words of strangers made harmless.
 
-    `who` is the principal or source in a few words, every field stands under its own name, and `listed` has all the
-    values that were seen of a field.
+    `who` is the principal or source in a few words, `got_in` who succeeded where that is known, every field
+    stands under its own name, and `listed` has all the values that were seen of a field.
     """
     values = {name: harmless(value, _VALUE) for name, value in incident.entity.items()}
     listed = {
@@ -185,6 +185,7 @@ def facts_of(incident: Incident) -> dict[str, Any]:
         **values,
         "tenant": harmless(incident.tenant, _VALUE) if incident.tenant else values.get("tenant", "(no tenant)"),
         "who": who or "the caller",
+        "got_in": listed.get("got_in") or who or "the caller",
         "listed": {**values, **listed},
         "incident": incident.id,
         "short": incident.id[:12],
