@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from collector.format import About, RecordError
+from collector.format import UNTIMED, About, RecordError
 from collector.format_cef import read_cef
 from collector.format_outcome import complete
 from collector.format_values import address, child, decode_object, milliseconds, moment, name, text, texts, wire_object
@@ -173,7 +173,8 @@ def _of_cef(pairs: Mapping[str, Any]) -> dict[str, Any]:
 
     return {
         "event_type": first("_event"),
-        "timestamp": first("rt", "end", "devTime", "eventTime", "timestamp"),
+        # The export itself writes no time into these lines; the syslog header has it.
+        "timestamp": first("rt", "end", "devTime", "eventTime", "timestamp") or UNTIMED,
         "event_id": first("externalId", "eventId"),
         "description": first("msg", "_name", "description"),
         "source": {"service": "mcpgateway", "version": first("_version")},
