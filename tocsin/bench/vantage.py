@@ -1,0 +1,175 @@
+"""What the vantage points cost: the middleware in a request's own thread, the proxy on its way."""
+
+import asyncio
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from stream.errors import UnavailableError
+from tocsin.bench.figure import Figure
+from tocsin.demo_world import end_process, free_ports
+from tocsin_audit import AuditMiddleware
+
+ROWS: Final = 20
+REQUESTS: Final = 2_000
+ROUNDS: Final = 5
+WARM: Final = 200
+CONNECTIONS: Final = 8
+START_SECONDS: Final = 30.0
+
+CALL: Final = json.dumps(
+    {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "rows", "arguments": {"count": ROWS}}}
+).encode()
+_ROWS: Final = [{"id": n, "tenant_id": "acme", "name": "somebody"} for n in range(ROWS)]
+ANSWER: Final = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"structuredContent": {"result": _ROWS}}}).encode()
+HEADERS: Final = [
+    (b"host", b"127.0.0.1"),
+    (b"content-type", b"application/json"),
+    (b"accept", b"application/json, text/event-stream"),
+    (b"authorization", b"Bearer a-token-of-somebody-0123456789"),
+    (b"mcp-protocol-version", b"2025-11-25"),
+    (b"content-length", str(len(CALL)).encode()),
+]
+
+
+async def answering(scope: Any, receive: Any, send: Any) -> None:
+    """An MCP server that always answers the same."""
+    if scope["type"] != "http":
+        return
+    await receive()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(ANSWER)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": ANSWER})
+
+
+def measure() -> list[Figure]:
+    """The figures of the middleware and of the proxy."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [_middleware(Path(folder)), *_proxy(Path(folder))]
+
+
+def _middleware(folder: Path) -> Figure:
+    """Processor time that auditing adds in the request's own thread: the best round with it less the best without."""
+    audit = AuditMiddleware(answering, server="bench", path=folder / "events.ndjson", fingerprint_key="k:bench-key-0")
+    asyncio.run(_rounds(audit, WARM))
+    plain = min(asyncio.run(_rounds(answering, REQUESTS)) for _ in range(ROUNDS))
+    audited = min(asyncio.run(_rounds(audit, REQUESTS)) for _ in range(ROUNDS))
+    audit.stop()
+    added = (audited - plain) / REQUESTS * 1e6
+    return Figure("middleware, added per request", round(added, 1), "µs", REQUESTS * ROUNDS, goal=100)
+
+
+async def _rounds(app: Any, count: int) -> float:
+    """Processor seconds of this thread for so many requests."""
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": CALL, "more_body": False}
+
+    async def send(message: Any) -> None:
+        pass
+
+    started = time.thread_time()
+    for number in range(count):
+        scope = {"type": "http", "method": "POST", "path": "/mcp", "headers": HEADERS, "client": ("127.0.0.1", number)}
+        await app(scope, receive, send)
+    return time.thread_time() - started
+
+
+def _proxy(folder: Path) -> list[Figure]:
+    behind, front = free_ports(2)
+    serving = ["-m", "uvicorn", "tocsin.bench.vantage:answering", "--port", str(behind), "--log-level", "critical"]
+    proxying = ["-m", "tocsin", "proxy", "--upstream", f"http://127.0.0.1:{behind}", "--server", "bench"]
+    proxying += ["--listen", f"127.0.0.1:{front}", "--events", str(folder / "proxied.ndjson")]
+    with _running(serving, behind), _running(proxying, front):
+        _times(behind, WARM)
+        _times(front, WARM)
+        direct, proxied = [], []
+        for _ in range(ROUNDS):  # by turns, so that what else the machine does meets both
+            direct += _times(behind, REQUESTS // ROUNDS)
+            proxied += _times(front, REQUESTS // ROUNDS)
+        figures = [
+            Figure(f"proxy, added latency p{share}", round((b - a) * 1e3, 2), "ms", REQUESTS)
+            for share, a, b in (
+                (50, statistics.median(direct), statistics.median(proxied)),
+                (99, _percentile(direct, 0.99), _percentile(proxied, 0.99)),
+            )
+        ]
+        for name, port in (("direct call", behind), ("through the proxy", front)):
+            rate = REQUESTS / min(asyncio.run(_together(port, REQUESTS)) for _ in range(2))
+            figures.append(Figure(f"{name}, {CONNECTIONS} connections", round(rate), "requests/s", REQUESTS))
+    return figures
+
+
+def _percentile(values: list[float], share: float) -> float:
+    return sorted(values)[int(len(values) * share)]
+
+
+def _request(port: int) -> bytes:
+    head = b"".join(b"%s: %s\r\n" % header for header in HEADERS[1:])
+    return b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:%d\r\n%s\r\n%s" % (port, head, CALL)
+
+
+def _times(port: int, count: int) -> list[float]:
+    """Seconds of each of so many calls over one connection."""
+    request = _request(port)
+    taken = []
+    with socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(count):
+            started = time.perf_counter()
+            connection.sendall(request)
+            got = b""
+            while not got.endswith(ANSWER):
+                piece = connection.recv(65_536)
+                if not piece:
+                    raise UnavailableError("the connection was closed", where=f"127.0.0.1:{port}")
+                got += piece
+            taken.append(time.perf_counter() - started)
+    return taken
+
+
+async def _together(port: int, count: int) -> float:
+    """Seconds for so many calls over several connections at once."""
+    request = _request(port)
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(count // CONNECTIONS):
+            writer.write(request)
+            await reader.readuntil(ANSWER)
+        writer.close()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    return time.perf_counter() - started
+
+
+@contextmanager
+def _running(arguments: list[str], port: int) -> Iterator[None]:
+    """A child process that listens on a port."""
+    environment = {**os.environ, "TOCSIN_FINGERPRINT_KEY": "k:bench-key-0"}
+    process = subprocess.Popen(  # noqa: S603  # our own program with our own arguments
+        [sys.executable, *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError as error:
+                if time.monotonic() > deadline or process.poll() is not None:
+                    raise UnavailableError("it did not start", where=" ".join(arguments)) from error
+                time.sleep(0.05)
+        yield
+    finally:
+        end_process(process)
