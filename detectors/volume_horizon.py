@@ -99,7 +99,7 @@ def judge_hour(
         beyond = _beyond(value, signal, expected, moved)
         if beyond >= limits.hour_spreads[signal]:
             passed[signal] = beyond / limits.hour_spreads[signal]
-        if signal <= ROWS and amounts[signal] >= limits.page_floors[signal] and beyond >= limits.page_spread:
+        if signal <= ROWS and amounts[signal] >= limits.page_floors[signal] and beyond >= limits.page_spreads[signal]:
             page = page or value >= (limits.page_octaves if signal == CALLS else limits.bulk_octaves)
     if not passed:
         return None

@@ -215,7 +215,7 @@ def _gates(limits: Limits, own: Baseline, expected: Expectation, hour: int, busy
             gates.append(NEVER)
             continue
         signal = CALLS if measure == RESOURCES else measure
-        above = expected.crest[signal] + limits.page_spread * expected.spread[signal]
+        above = expected.crest[signal] + limits.page_spreads[signal] * expected.spread[signal]
         least = limits.bulk_octaves if measure in (BYTES, ROWS) else limits.page_octaves
         bound = expected.hour_amount(measure, hour, max(least, above))
         if measure < MINUTES and own.top[measure]:

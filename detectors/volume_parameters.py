@@ -10,7 +10,8 @@ PARAMETERS: Final = (
     Parameter(
         "page_factor", 8.0, "times", "launch margin: what is below so many times the expected never pages", 2, 1000
     ),
-    Parameter("page_spread", 7.0, "spreads", "how far beyond a usual day's largest hour a burst lies to page", 1, 20),
+    Parameter("page_spread", 3.5, "spreads", "how far calls lie beyond a usual day's busiest hour to page", 1, 20),
+    Parameter("bulk_page_spread", 7.0, "spreads", "the same for bytes or rows alone", 1, 20),
     Parameter("page_calls", 100, "calls", "floor of calls in an hour below which nothing pages", 1),
     Parameter("bulk_factor", 64.0, "times", "the same for bytes or rows alone, whose tails are heavier", 2, 10_000),
     Parameter("page_bytes", 256 << 20, "bytes", "floor of bytes in an hour below which nothing pages", 1),
@@ -69,7 +70,7 @@ class Limits:
         "page_factor",
         "page_floors",
         "page_octaves",
-        "page_spread",
+        "page_spreads",
         "week_octaves",
         "week_spread",
     )
@@ -78,7 +79,8 @@ class Limits:
         self.page_factor = chosen["page_factor"]
         self.page_octaves = log2(chosen["page_factor"])
         self.bulk_octaves = log2(chosen["bulk_factor"])
-        self.page_spread = chosen["page_spread"]
+        bulk = chosen["bulk_page_spread"]
+        self.page_spreads = (chosen["page_spread"], bulk, bulk)
         self.page_floors = tuple(chosen[f"page_{name}"] for name in _FLOORS)
         self.hour_octaves = log2(chosen["hour_factor"])
         bulk = chosen["bulk_spread"]
