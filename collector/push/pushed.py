@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import Request
 
 from collector.admit import CHUNK, Admitted
-from collector.discovery import load_format
+from collector.discovery import format_names, load_format
 from collector.door import Door, Refused
 from collector.format import Format
 from collector.intake import Intake, Kept
@@ -47,6 +47,8 @@ class Pushed:
         self._observer = observer
         self._clock = clock
         self._formats: dict[str, Format] = {}
+        # Looking them up costs too much to be done for every word that a sender says.
+        self._names = frozenset(format_names())
 
     def form(self, name: str) -> Format:
         """A format by its name; raises Refused where there is none."""
@@ -62,11 +64,8 @@ class Pushed:
         said = request.query_params.get("format")
         if said is not None:
             return self.form(said[:100])
-        if other:
-            try:
-                return self.form(other)
-            except Refused:
-                pass
+        if other and other in self._names:
+            return self.form(other)
         return self.form("native")
 
     def begin(self, name: str, body: bytes, key: Key) -> Delivery:

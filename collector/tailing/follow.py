@@ -56,6 +56,8 @@ class Follower:
             if position.place not in sights:
                 position.inode = 0
         unknown = [sight for place, sight in sights.items() if place not in known]
+        # A copy may have come of a file that was cut off, unless it is one that cannot be read anyway.
+        copies = any(str(sight.path) not in self._told for sight in unknown)
         pairs = []
         for place, position in known.items():
             if place in sights:
@@ -64,7 +66,7 @@ class Follower:
                 position.path, position.seen = str(sight.path), now
                 # What was cut off before its copy is met must be known for gone by then.
                 cut_off = position.offset > sight.status.st_size
-                if not position.compressed and (cut_off or (unknown and self._is_another(position, sight))):
+                if not position.compressed and (cut_off or (copies and self._is_another(position, sight))):
                     position = self.replace(position, now)
                 pairs.append((position, sight))
         pairs += [(met, sight) for sight in unknown if (met := self._met(sight, now)) is not None]
@@ -89,6 +91,8 @@ class Follower:
     def tell(self, reason: str, path: Path | str, what: str, hint: str) -> None:
         """Say what is wrong with a file, once."""
         if str(path) not in self._told:
+            if len(self._told) >= MOST:
+                self._told.clear()
             self._told.add(str(path))
             self._trouble(reason, f"{path}: {what}", hint)
 
@@ -144,8 +148,14 @@ class Follower:
     def _same(self, head: bytes) -> Position | None:
         """Whose content a file has: one that is gone, or one that is there where enough of it says so."""
         alive = None
+        digests: dict[int, str] = {}
         for position in self.kept.files:
-            if position.head_size and position.knows(head):
+            size = position.head_size
+            if not size or size > len(head):
+                continue
+            if size not in digests:
+                digests[size] = digest(head[:size])
+            if digests[size] == position.head:
                 if not position.inode:
                     return position
                 if position.head_size == HEAD:
