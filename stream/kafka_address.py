@@ -98,10 +98,10 @@ def _server(server: str, shown: str) -> str:
 
 
 def _tls(options: Mapping[str, str], folder: Path, shown: str) -> ssl.SSLContext | None:
+    if "key" in options and "certificate" not in options:
+        raise ConfigError("a key but not its certificate", where=shown, hint="say certificate=PATH as well")
     if not {"tls", "ca", "certificate"} & options.keys() or options.get("tls") == "no":
         return None
-    if "key" in options and "certificate" not in options:
-        raise ConfigError("a key without its certificate", where=shown, hint="say certificate=PATH as well")
     try:
         context = ssl.create_default_context(cafile=str(folder / options["ca"]) if "ca" in options else None)
         if "certificate" in options:

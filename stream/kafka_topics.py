@@ -92,7 +92,7 @@ def create(address: Address, wants: Sequence[Wanted], replication: int) -> list[
             client.create_topics(
                 {
                     want.name: {
-                        "num_partitions": want.partitions or 8,
+                        "num_partitions": want.partitions or 1,
                         "replication_factor": copies,
                         "configs": {**want.settings, _REPLICAS_NEEDED: str(max(1, copies - 1))},
                     }

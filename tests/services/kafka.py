@@ -52,7 +52,10 @@ def prepare() -> None:
 
 
 class OwnBroker:
-    """A broker with its data in a folder; it can be killed and started again at the same port."""
+    """A broker with its data in a folder; it can be killed and started again at the same port.
+
+    `settings` go beyond those of `run.sh`; PORT in them is the port that it gets, PORT1 the next.
+    """
 
     def __init__(self, folder: Path, settings: tuple[str, ...] = ()) -> None:
         self.folder = folder
@@ -66,7 +69,10 @@ class OwnBroker:
         for _ in range(5):
             # A free port may be taken before the broker has it, so try again; once it had one it keeps it.
             port = self.port or free_port()
-            command = [str(SCRIPT), str(self.folder / "home"), str(port), *self._settings]
+            settings = [
+                setting.replace("PORT1", str(port + 1)).replace("PORT", str(port)) for setting in self._settings
+            ]
+            command = [str(SCRIPT), str(self.folder / "home"), str(port), *settings]
             self._keeper = keep(self.folder, command)
             if wait_ready(f"127.0.0.1:{port}", self.folder):
                 self.port = port
