@@ -1,7 +1,6 @@
-"""What the vantage points cost: the middleware in a request's own thread, the proxy on its way."""
+"""The proxy: what it adds to a call of an MCP server over HTTP."""
 
 import asyncio
-import json
 import os
 import socket
 import statistics
@@ -16,29 +15,14 @@ from typing import Any, Final
 
 from stream.errors import UnavailableError
 from tocsin.bench.figure import Figure
+from tocsin.bench.middleware import ANSWER, CALL, HEADERS
 from tocsin.demo_world import end_process, free_ports
-from tocsin_audit import AuditMiddleware
 
-ROWS: Final = 20
 REQUESTS: Final = 2_000
 ROUNDS: Final = 5
 WARM: Final = 200
 CONNECTIONS: Final = 8
 START_SECONDS: Final = 30.0
-
-CALL: Final = json.dumps(
-    {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "rows", "arguments": {"count": ROWS}}}
-).encode()
-_ROWS: Final = [{"id": n, "tenant_id": "acme", "name": "somebody"} for n in range(ROWS)]
-ANSWER: Final = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"structuredContent": {"result": _ROWS}}}).encode()
-HEADERS: Final = [
-    (b"host", b"127.0.0.1"),
-    (b"content-type", b"application/json"),
-    (b"accept", b"application/json, text/event-stream"),
-    (b"authorization", b"Bearer a-token-of-somebody-0123456789"),
-    (b"mcp-protocol-version", b"2025-11-25"),
-    (b"content-length", str(len(CALL)).encode()),
-]
 
 
 async def answering(scope: Any, receive: Any, send: Any) -> None:
@@ -52,36 +36,9 @@ async def answering(scope: Any, receive: Any, send: Any) -> None:
 
 
 def measure() -> list[Figure]:
-    """The figures of the middleware and of the proxy."""
-    with tempfile.TemporaryDirectory() as folder:
-        return [_middleware(Path(folder)), *_proxy(Path(folder))]
-
-
-def _middleware(folder: Path) -> Figure:
-    """Processor time that auditing adds in the request's own thread: the best round with it less the best without."""
-    audit = AuditMiddleware(answering, server="bench", path=folder / "events.ndjson", fingerprint_key="k:bench-key-0")
-    asyncio.run(_rounds(audit, WARM))
-    plain = min(asyncio.run(_rounds(answering, REQUESTS)) for _ in range(ROUNDS))
-    audited = min(asyncio.run(_rounds(audit, REQUESTS)) for _ in range(ROUNDS))
-    audit.stop()
-    added = (audited - plain) / REQUESTS * 1e6
-    return Figure("middleware, added per request", round(added, 1), "µs", REQUESTS * ROUNDS, goal=100)
-
-
-async def _rounds(app: Any, count: int) -> float:
-    """Processor seconds of this thread for so many requests."""
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": CALL, "more_body": False}
-
-    async def send(message: Any) -> None:
-        pass
-
-    started = time.thread_time()
-    for number in range(count):
-        scope = {"type": "http", "method": "POST", "path": "/mcp", "headers": HEADERS, "client": ("127.0.0.1", number)}
-        await app(scope, receive, send)
-    return time.thread_time() - started
+    """Added latency and throughput of the proxy, each beside a direct call by turns in one run."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
+        return _proxy(Path(folder))
 
 
 def _proxy(folder: Path) -> list[Figure]:
@@ -97,15 +54,15 @@ def _proxy(folder: Path) -> list[Figure]:
             direct += _times(behind, REQUESTS // ROUNDS)
             proxied += _times(front, REQUESTS // ROUNDS)
         figures = [
-            Figure(f"proxy, added latency p{share}", round((b - a) * 1e3, 2), "ms", REQUESTS)
+            Figure(f"proxy_added_p{share}", round((b - a) * 1e3, 2), "ms", REQUESTS)
             for share, a, b in (
                 (50, statistics.median(direct), statistics.median(proxied)),
                 (99, _percentile(direct, 0.99), _percentile(proxied, 0.99)),
             )
         ]
-        for name, port in (("direct call", behind), ("through the proxy", front)):
+        for name, port in (("direct", behind), ("proxy", front)):
             rate = REQUESTS / min(asyncio.run(_together(port, REQUESTS)) for _ in range(2))
-            figures.append(Figure(f"{name}, {CONNECTIONS} connections", round(rate), "requests/s", REQUESTS))
+            figures.append(Figure(f"{name}_throughput", round(rate), "1/s", REQUESTS))
     return figures
 
 

@@ -17,7 +17,8 @@ def bench(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            help="pipeline, latency, detect, replay, incidents, middleware, formats (default: these), million, kafka."
+            help="pipeline, latency, detect, replay, incidents, middleware, vantage, formats (default: these); "
+            "million, kafka."
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="A million principals too: some minutes more.")] = False,
@@ -25,7 +26,7 @@ def bench(
 ) -> None:
     """Measure what an event costs on its way. A figure never fails; gates and goals stand beside it."""
     from stream.errors import ConfigError
-    from tocsin.bench import detect, formats, incidents, kafka, latency, middleware, pipeline, replay
+    from tocsin.bench import detect, formats, incidents, kafka, latency, middleware, pipeline, replay, vantage
     from tocsin.faults import did_you_mean
 
     usual = {
@@ -35,6 +36,7 @@ def bench(
         "replay": replay.measure,
         "incidents": incidents.measure,
         "middleware": middleware.measure,
+        "vantage": vantage.measure,
         "formats": formats.measure,
     }
     known = {**usual, "million": detect.measure_million, "kafka": kafka.measure}
