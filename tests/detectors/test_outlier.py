@@ -24,7 +24,7 @@ DAYS = 21
 TODAY = DAYS * DAY
 
 
-def hour_of_work(chance: random.Random, clerk: int, start: float, calls: int = 20) -> list[AuditEvent]:
+def hour_of_work(chance: random.Random, clerk: int, start: float, calls: int = 8) -> list[AuditEvent]:
     who: dict[str, Any] = {"user": f"clerk-{clerk}", "client": "desk"}
     return [
         event(
