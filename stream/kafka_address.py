@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from stream.errors import ConfigError
+from stream.kafka_socket import PROXY
 
 SCHEME: Final = "kafka://"
 PREFIX: Final = "tocsin"
@@ -42,6 +43,7 @@ class Address(NamedTuple):
             "bootstrap_servers": list(self.servers),
             "security_protocol": encrypted if self.user is None else f"SASL_{encrypted}",
             "reconnect_backoff_max_ms": 500,
+            "proxy_url": PROXY,
         }
         if self.tls is not None:
             settings["ssl_context"] = self.tls

@@ -1,0 +1,30 @@
+"""Connections to Kafka that leave nothing behind where they fail."""
+
+from typing import Any, Final
+
+from kafka.net.inet import KafkaNetSocket
+
+PROXY: Final = "direct://"
+"""The client's setting `proxy_url` that chooses these sockets; there is no proxy."""
+
+
+class Direct(KafkaNetSocket):  # type: ignore[misc]  # the client publishes no types
+    """A plain socket that is closed where it does not connect.
+
+    kafka-python 3.0 leaves such a socket to the collector of cycles, and tries twice a second while a broker is gone.
+    """
+
+    SCHEMES = ("direct",)
+
+    def socket(self, *arguments: Any) -> Any:
+        """The socket, noted so that it can be closed."""
+        self._made = super().socket(*arguments)
+        return self._made
+
+    async def connect(self, net: Any, addrinfo: Any, socket_options: Any = (), timeout_at: Any = None) -> Any:
+        """The connected socket."""
+        try:
+            return await super().connect(net, addrinfo, socket_options, timeout_at=timeout_at)
+        except BaseException:
+            self._made.close()
+            raise
