@@ -1,5 +1,6 @@
 """What Tocsin says of itself to Prometheus: counts, and the time from event to receipt, finding and delivery."""
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -21,6 +22,7 @@ class Metrics:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.total_accepted = self.total_findings = self.total_delivered = 0
+        self._counting = threading.Lock()
         self.registry = CollectorRegistry()
         registry = self.registry
         self._accepted = Counter("tocsin_events_accepted", "Events made durable", registry=registry)
@@ -67,7 +69,8 @@ class Metrics:
     def accepted(self, count: int) -> None:
         """So many events became durable."""
         self._accepted.inc(count)
-        self.total_accepted += count
+        with self._counting:  # inputs have threads of their own
+            self.total_accepted += count
 
     def duplicates(self, count: int) -> None:
         """So many events were recognised as sent before."""
