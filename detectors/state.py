@@ -18,6 +18,7 @@ from stream.errors import DamagedError
 S = TypeVar("S")
 Normal = Callable[[Any], Any]
 
+_CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset})
 _SCALARS: Final = (int, float, str, bool, bytes, NoneType)
 
 
@@ -36,7 +37,7 @@ class Codec(Generic[S]):
         self._read = attrgetter(*self._names) if len(self._names) > 1 else None
         self._inner: dict[Any, Codec[Any]] = {}
         normals = [_normal(hint, self._inner, f"{kind.__name__}.{name}") for name, hint in hints.items()]
-        self._normals = [(index, normal) for index, normal in enumerate(normals) if normal is not None]
+        self._normals = [(index, _present(normal)) for index, normal in enumerate(normals) if normal is not None]
         makes = [_make(hint, self._inner) for hint in hints.values()]
         self._makes = [(index, make) for index, make in enumerate(makes) if make is not None]
         self._encode = msgspec.msgpack.Encoder().encode
@@ -47,7 +48,10 @@ class Codec(Generic[S]):
         """The attributes' values, in the order of their definition, as msgpack can write them."""
         values = list(self._read(state)) if self._read is not None else [getattr(state, name) for name in self._names]
         for index, normal in self._normals:
-            values[index] = normal(values[index])
+            value = values[index]
+            # Most states are nearly empty, and what is None or empty is written as it stands.
+            if value is not None and (value or value.__class__ not in _CONTAINERS):
+                values[index] = normal(value)
         return values
 
     def pack(self, state: S) -> bytes:
@@ -140,6 +144,14 @@ def _normal(hint: Any, inner: dict[Any, Codec[Any]], where: str) -> Normal | Non
         codec = inner[hint] = Codec(hint)
         return codec.builtins
     raise TypeError(f"{where}: {hint!r} has no codec")
+
+
+def _present(normal: Normal) -> Normal:
+    """What is to be called where the attribute is not None."""
+    if isinstance(normal, partial) and normal.func is _optional:
+        inner: Normal = normal.args[0]
+        return inner
+    return normal
 
 
 def _optional(normal: Normal, value: Any) -> Any:

@@ -1,6 +1,7 @@
 """The entities of one kind: one look-up serves all detectors; the busy are objects, the quiet are packed bytes."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +25,7 @@ STUB_MINUTES: Final = 60
 REST_MINUTES: Final = (27 * 60, 8 * 1_440 + 180)
 """Minutes without an event after which no hour, and no day, of an entity is held open any more."""
 
+_AGE: Final = attrgetter("seen")
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _DECODE: Final = msgspec.msgpack.Decoder(Quiet).decode
 
@@ -161,21 +163,25 @@ class Table:
                 self.detectors[index].rest(held, clock)
                 packed = self._codecs[index].pack(held)
             states.append(None if packed == self._fresh[index] else packed)
-        minute = int(clock) // 60
         warm = live.warm()
-        return _packed(
-            Quiet(
+        emitted: Any = ()
+        if live.emitted:
+            minute = int(clock) // 60
+            emitted = sorted(entry for entry in live.emitted.items() if entry[1] >> 2 > minute)
+        pending = sorted(live.pending.items()) if live.pending else ()
+        return _trimmed(
+            [
                 live.seen,
-                tuple(states),
+                states,
                 0,
                 live.hours,
                 live.days,
                 -1 if warm else live.day,
                 0 if warm else live.peers,
-                tuple(sorted(entry for entry in live.emitted.items() if entry[1] >> 2 > minute)),
-                live.raw if live.pending else None,
-                tuple(sorted(live.pending.items())),
-            )
+                emitted,
+                live.raw if pending else None,
+                pending,
+            ]
         )
 
     def changes(self, clock: float) -> list[tuple[int, bytes | None]]:
@@ -348,7 +354,7 @@ class Table:
 
     def _make_room(self, clock: float) -> None:
         if not self._victims:
-            by_age = sorted(self.live.values(), key=_age, reverse=True)
+            by_age = sorted(self.live.values(), key=_AGE, reverse=True)
             self._victims = by_age[-max(1, self.live_limit // 8) :]
         self._put_away(self._victims.pop(), clock)
 
@@ -365,10 +371,14 @@ class Table:
 
 
 def _packed(quiet: Quiet) -> bytes:
-    states = list(quiet.states)
+    return _trimmed([quiet.seen, list(quiet.states), *quiet[2:]])
+
+
+def _trimmed(items: list[Any]) -> bytes:
+    """The items of a `Quiet`, with its states as a list, without the trailing ones that say nothing."""
+    states = items[1]
     while states and states[-1] is None:
         states.pop()
-    items: list[Any] = [quiet.seen, states, *quiet[2:]]
     while len(items) > 1 and (not items[-1] or items[-1] == NOTHING[len(items) - 1]):
         items.pop()
     return _ENCODE(items)
@@ -376,10 +386,6 @@ def _packed(quiet: Quiet) -> bytes:
 
 def _says_nothing(quiet: Quiet, minute: int) -> bool:
     return not quiet.states and not quiet.hours and all(entry >> 2 <= minute for _, entry in quiet.emitted)
-
-
-def _age(live: Live) -> tuple[int, int]:
-    return live.seen, live.id
 
 
 def _bits(flags: Iterable[bool]) -> int:
