@@ -79,6 +79,8 @@ def test_nothing_speaks_of_the_machines_it_was_made_on() -> None:
         ("incident forget", False),
         ("forget", False),
         ("search --who alice", False),
+        ("wrap --server files -- npx -y --who", True),
+        ("wrap --who -- npx", False),
     ],
 )
 def test_a_command_is_told_from_one_that_does_not_exist(words: str, known: bool) -> None:
@@ -87,6 +89,8 @@ def test_a_command_is_told_from_one_that_does_not_exist(words: str, known: bool)
 
 def _known(words: list[str]) -> bool:
     command: Any = typer.main.get_command(app)
+    if "--" in words:  # what follows is somebody else's command
+        words = words[: words.index("--")]
     if words[0] not in command.commands:
         return False
     command = command.commands[words[0]]
