@@ -64,11 +64,6 @@ def learn_day(
             if amount > 0:
                 samples[index].append(log2(amount))
     season = expected.season.day(day) - expected.season.usual_day()
-    logs = [
-        started(total, 2 ** expected.daily[index], DAY_START)
-        for index, total in enumerate(totals[:REFERENCES])
-        if total
-    ]
     burst = any(hour.told or hour.flagged & BURST for hour in hours.values())
     distances = [
         log2(totals[index]) - own.reference[index] / OCTAVE - moved.octaves(index) - season

@@ -6,6 +6,7 @@ drown everything else (a started log after Tukey 1977). The day's part is of log
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 from math import log2
 from typing import Final
@@ -91,12 +92,17 @@ class Season:
         rest: list[float] = []
         gain = max(1 / (days + 1), _HOUR_GAIN)
         bound = _WINSOR if days >= MATURE else 2 * _WINSOR
+        salts = _salts(day)
+        shifted = factors[24 + column] - 2 * ZERO
         for hour, value in enumerate(hours):
             if value is None:
                 continue
-            deviation = clip(value - (factors[hour] + factors[24 + column] - 2 * ZERO) / STEPS, -bound, bound)
+            known = factors[hour]
+            deviation = value - (known + shifted) / STEPS
+            if not -bound <= deviation <= bound:
+                deviation = clip(deviation, -bound, bound)
             rest.append(deviation)
-            factors[hour] = _byte(nudge(factors[hour], deviation, gain, STEPS, dither(day, hour)))
+            factors[hour] = _byte(nudge(known, deviation, gain, STEPS, salts[hour]))
         if rest and weeks:
             shift = sum(rest) / len(rest)
             gain = max(1 / (weeks + 2), _WEEKDAY_GAIN)
@@ -124,6 +130,12 @@ def even() -> Season:
 
 
 _WEIGHTS: Final = tuple(max(0.0, 2 ** ((factor - ZERO) / STEPS) - HOUR_START) + 0.02 for factor in range(256))
+
+
+@lru_cache(maxsize=64)
+def _salts(day: int) -> tuple[float, ...]:
+    """The dithers of a day's hours: the same for everybody."""
+    return tuple([dither(day, hour) for hour in range(24)])
 
 
 def _byte(value: int) -> int:
