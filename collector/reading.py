@@ -12,11 +12,14 @@ from collector.format import UNTIMED, Format, Made, RecordError
 from collector.format import read as read_record
 from collector.formats.native import FORMAT as NATIVE
 from collector.keys import Key
-from tocsin_audit.event import AuditEvent, to_wire
+from tocsin_audit.event import AuditEvent
 
 logger = logging.getLogger("tocsin.collector")
 
 ID_DIGITS: Final = 32
+
+# Times stay numbers: writing them for people would cost as much as all the rest.
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 class Record(NamedTuple):
@@ -93,7 +96,7 @@ def native_lines(events: Sequence[AuditEvent], place: str, now: float) -> list[b
             event.id = f"{place}.{index}" if index else place
         if event.time == UNTIMED:
             event.time = now
-        line = to_wire(event)
+        line = _ENCODER.encode(event)
         # What a format hands on as it came may hold line ends between its tokens.
         lines.append(msgspec.json.format(line, indent=-1) if b"\n" in line or b"\r" in line else line)
     return lines

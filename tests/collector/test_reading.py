@@ -63,7 +63,7 @@ def test_events_are_named_by_their_place() -> None:
 
 
 def test_an_event_without_a_time_has_its_envelopes() -> None:
-    assert [event.time for event in read(b"pair").events] == [1_763_700_000.123457, 1_763_700_005.0]
+    assert [event.time for event in read(b"pair").events] == [1_763_700_000.123456789, 1_763_700_005.0]
 
 
 def test_every_refusal_has_its_reason_and_leaves_the_others() -> None:
