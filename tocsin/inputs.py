@@ -1,5 +1,6 @@
 """The configured inputs: planned with the configuration, run beside the stages, told in status and metrics."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,14 @@ from collector.input_discovery import input_names, load_input
 from collector.observer import Observer
 from collector.push.pushed import Pushed
 from collector.tally import Tallies, Tally
-from stream.errors import ConfigError, UnavailableError
+from stream.errors import ConfigError, TocsinError, UnavailableError
 from stream.log import Log
 from tocsin.config import Loaded
 from tocsin.faults import Fault, did_you_mean
 from tocsin.options import convert_options
 from tocsin.workers import Worker
+
+logger = logging.getLogger("tocsin.inputs")
 
 OWN: Final = frozenset({"events", "otlp", "hec", "cloudevents"})
 """The inputs that are always there; what is configured has other names."""
@@ -138,8 +141,12 @@ class Inputs:
 
     def close(self) -> None:
         """Take in what had come, and give everything back; after the workers have ended."""
-        for running in self._running:
-            running.close()
+        for running, worker in zip(self._running, self.workers, strict=True):
+            try:
+                running.close()
+            except TocsinError as error:
+                # What a sender without answers had sent cannot be kept now; the others still end in good order.
+                logger.warning("what had come could not be stored: %s", error, extra={"stage": worker.name})
 
 
 class _Running:
