@@ -34,10 +34,11 @@ class Membership:
         self._changed = threading.Condition()
         self._owned: set[int] = set()
         self._releasing: set[int] = set()
+        self._terms: dict[int, int] = {}
+        self._begun: dict[int, int] = {}
         self._closed = False
         self._joined = False
         self.problem: TocsinError | None = None
-        self.generation = 0
         self._consumer = kafka_client.consumer(
             address,
             group_id=f"{address.prefix}-{group}",
@@ -65,6 +66,19 @@ class Membership:
         with self._changed:
             return frozenset(self._releasing)
 
+    def begin(self, partition: int) -> None:
+        """Say that work on a partition begins from its last snapshot."""
+        with self._changed:
+            self._begun[partition] = self._terms.get(partition, 0)
+
+    def holds(self, partition: int) -> bool:
+        """Whether a partition was ours all the time since its work began, or is asked back just now.
+
+        One that was lost and came back was another's meanwhile: what is known of it is out of date.
+        """
+        with self._changed:
+            return self._holds(partition)
+
     def released(self, partition: int) -> None:
         """Say that nothing more will be done for a partition."""
         with self._changed:
@@ -79,7 +93,7 @@ class Membership:
         # In this order: a membership that is newer than the loss of a partition must not vouch for it.
         found = self._consumer.group_metadata()
         with self._changed:
-            ours = partition in self._owned or partition in self._releasing
+            ours = self._holds(partition)
         if not ours or found.generation_id < 0:
             raise StorageError(
                 f"partition {partition} of {self._topic} is another worker's now",
@@ -100,6 +114,11 @@ class Membership:
             self._releasing.clear()
             self._changed.notify_all()
         self._thread.join()
+
+    def _holds(self, partition: int) -> bool:
+        term = self._terms.get(partition, 0)
+        ours = partition in self._owned or partition in self._releasing
+        return ours and self._begun.get(partition, term) == term
 
     def _run(self) -> None:
         while not self._closed:
@@ -123,9 +142,10 @@ class Membership:
 
     def _assigned(self, places: Collection[TopicPartition]) -> None:
         with self._changed:
-            self._owned |= {place.partition for place in places}
+            for number in {place.partition for place in places} - self._owned:
+                self._terms[number] = self._terms.get(number, 0) + 1
+                self._owned.add(number)
             self._joined = True
-            self.generation += 1
             self._changed.notify_all()
 
     def _revoked(self, places: Collection[TopicPartition]) -> None:
@@ -135,7 +155,6 @@ class Membership:
             if self._closed:
                 return
             self._releasing |= back
-            self.generation += 1
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._releasing or self._closed, RELEASE)
             self._releasing.clear()
@@ -143,7 +162,6 @@ class Membership:
     def _lost(self, places: Collection[TopicPartition]) -> None:
         with self._changed:
             self._owned -= {place.partition for place in places}
-            self.generation += 1
             self._changed.notify_all()
 
 

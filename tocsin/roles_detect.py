@@ -72,7 +72,7 @@ class Detecting:
         self._follow()
         folded = 0
         for number, task in list(self.tasks.items()):
-            if number not in self._membership.owned:
+            if number not in self._membership.owned or not self._membership.holds(number):
                 break
             folded += task.advance(wait=HARDLY, limit=AT_ONCE)
             if self._clock() >= self._due[number]:
@@ -98,8 +98,9 @@ class Detecting:
     def _follow(self) -> None:
         asked_back = self._membership.asked_back
         owned = self._membership.owned
-        for number in [number for number in self.tasks if number not in owned]:
-            self._let_go(number, last_words=number in asked_back)
+        for number in list(self.tasks):
+            if number not in owned or not self._membership.holds(number):
+                self._let_go(number, last_words=number in asked_back)
         for number in asked_back:
             self._membership.released(number)
         for number in sorted(owned - self.tasks.keys()):
@@ -109,6 +110,7 @@ class Detecting:
 
     def _take_over(self, number: int) -> None:
         begin = time.monotonic()
+        self._membership.begin(number)
         task = DetectTask(self._log, self._engine(), stream=_events(number), observer=self._observer)
         self.restore_seconds = time.monotonic() - begin
         self.restored += 1

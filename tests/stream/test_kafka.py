@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
+from kafka import TopicPartition
 
 from stream import kafka_client, kafka_topics
 from stream.control import Warmth, control_frame
@@ -211,6 +212,25 @@ def test_partitions_move_to_who_joins_and_back_to_who_stays(address: Address) ->
     first.close()
     until(lambda: second.owned == {0, 1})
     second.close()
+
+
+def test_a_partition_that_was_lost_and_came_back_is_begun_anew(address: Address) -> None:
+    topic = f"{address.prefix}.events"
+    member = Membership(address, "detect", topic)
+    assert member.wait(20)
+    member.begin(0)
+    assert member.holds(0)
+    place = [TopicPartition(topic, 0)]
+    member._lost(place)
+    member._assigned(place)
+    assert member.owned == {0, 1}
+    assert not member.holds(0), "another may have had it meanwhile"
+    with pytest.raises(StorageError, match="another worker's"):
+        member.proof(0)
+    member.begin(0)
+    assert member.holds(0)
+    assert member.proof(0) is not None
+    member.close()
 
 
 def test_topics_that_do_not_fit_are_named_with_what_mends_them(kafka_server: str) -> None:
