@@ -20,7 +20,7 @@ WHOLE: Final = 3
 """Calls, bytes and rows: of what the mean is taken."""
 
 
-_APART: Final = 0.8
+_APART: Final = 0.4
 """How far members differ in a common movement, as a share of it."""
 
 
