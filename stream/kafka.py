@@ -1,6 +1,6 @@
 """The log on Kafka: the same contract as the embedded one, with as many partitions and processes as you like."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from types import TracebackType
@@ -13,6 +13,7 @@ from stream.kafka_address import Address
 from stream.kafka_dead import DeadLetters
 from stream.kafka_reader import KafkaReader
 from stream.kafka_record import check, encode
+from stream.kafka_search import within
 from stream.kafka_state import Fence, KafkaState
 from stream.kafka_writer import KafkaWriter
 from stream.log import EVENTS, FINDINGS, Snapshot, Stream
@@ -84,6 +85,11 @@ class KafkaLog:
     def load(self, task: str) -> Snapshot | None:
         """The last snapshot of a task; see `Log.load`."""
         return self._state.load(task)
+
+    def within(self, stream: Stream, since: float, until: float, *, newest_first: bool = False) -> Iterator[Record]:
+        """Durable frames of all partitions with event times in `[since, until)`, by receipt or against it."""
+        topic, partitions = self._known(stream), self._counts[stream.name]
+        return within(self.address, topic, partitions, since, until, newest_first=newest_first)
 
     def end(self, stream: Stream) -> int:
         """The offset that the next durable frame of a stream will have."""

@@ -233,6 +233,24 @@ def test_a_partition_that_was_lost_and_came_back_is_begun_anew(address: Address)
     member.close()
 
 
+def test_a_search_by_time_goes_through_all_partitions_by_receipt(address: Address, frame_of: FrameOf) -> None:
+    now = time.time()
+    with KafkaLog(address) as log:
+        for number in range(150):
+            log.append(Stream("events", number % 2), frame_of(number, received=now - 150 + number))
+        put(address, b"what is this")
+        log.append(EVENTS, control_frame(Warmth("live"), now)).result(10)
+
+        def found(since: float, until: float, *, newest_first: bool = False) -> list[int]:
+            records = log.within(EVENTS, since, until, newest_first=newest_first)
+            return [int(record.frame.header.digest, 16) for record in records]
+
+        assert found(0, 1e12) == list(range(150))
+        assert found(now - 100, now - 50) == list(range(50, 100))
+        assert found(now - 100, 1e12, newest_first=True) == list(range(149, 49, -1))
+        assert found(now + 300, 1e12) == []
+
+
 def test_topics_that_do_not_fit_are_named_with_what_mends_them(kafka_server: str) -> None:
     address = parse_address(f"kafka://{kafka_server}/t{secrets.token_hex(6)}", {})
     kafka_topics.create(address, kafka_topics.wanted(address, 2, 1), 1)

@@ -1,0 +1,81 @@
+"""Looking through a stream on Kafka by event time, all partitions together, beside those who read it."""
+
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from typing import Any, Final
+
+from kafka import KafkaConsumer, TopicPartition
+
+from stream import kafka_client
+from stream.clock import AHEAD
+from stream.errors import DamagedError, StorageError
+from stream.frame import Record
+from stream.kafka_address import Address
+from stream.kafka_record import believed, decode
+
+CHUNK: Final = 64
+"""Offsets that are read at once."""
+PATIENCE_MS: Final = 10_000
+
+
+def within(
+    address: Address, topic: str, partitions: int, since: float, until: float, *, newest_first: bool
+) -> Iterator[Record]:
+    """Frames with event times in `[since, until)`, by receipt, or against it; records that are no frames are left out.
+
+    What was appended more than a minute before `since` has no such event and is not read. Raises StorageError.
+    """
+    places = [TopicPartition(topic, number) for number in range(partitions)]
+    consumer = kafka_client.consumer(address)
+    try:
+        with kafka_client.guarded(address):
+            ends = consumer.end_offsets(places, timeout_ms=PATIENCE_MS)
+            moment = max(0, int((since - AHEAD) * 1000))
+            starts = consumer.offsets_for_times(dict.fromkeys(places, moment), timeout_ms=PATIENCE_MS)
+        lanes = [
+            _lane(address, consumer, place, starts[place].offset, ends[place], newest_first)
+            for place in places
+            if starts.get(place) is not None
+        ]
+        for record in merge(*lanes, key=_received, reverse=newest_first):
+            header = record.frame.header
+            if header.last > 0 and header.last >= since and header.first < until:
+                yield record
+    finally:
+        consumer.close()
+
+
+def _lane(
+    address: Address, consumer: KafkaConsumer, place: Any, start: int, end: int, newest_first: bool
+) -> Iterator[Record]:
+    for begin in range(start, end, CHUNK)[:: -1 if newest_first else 1]:
+        records = _chunk(address, consumer, place, begin, min(begin + CHUNK, end))
+        yield from records[:: -1 if newest_first else 1]
+
+
+def _chunk(address: Address, consumer: KafkaConsumer, place: Any, begin: int, end: int) -> Sequence[Record]:
+    found: list[Record] = []
+    with kafka_client.guarded(address):
+        consumer.assign([place])
+        consumer.seek(place, begin)
+        while consumer.position(place, timeout_ms=PATIENCE_MS) < end:
+            messages = consumer.poll(timeout_ms=PATIENCE_MS, max_records=CHUNK).get(place)
+            if not messages:
+                raise StorageError(
+                    f"Kafka did not give what it has of {place.topic}/{place.partition} at {begin}",
+                    where=address.where,
+                    hint="look at the brokers, and ask again",
+                )
+            for message in messages:
+                if message.offset >= end:
+                    return found
+                try:
+                    frame = believed(decode(message.value), message.timestamp / 1000, AHEAD)
+                except DamagedError:
+                    continue  # it lies among the dead letters
+                found.append(Record(message.offset, frame))
+    return found
+
+
+def _received(record: Record) -> float:
+    return record.frame.header.received
