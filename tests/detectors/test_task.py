@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -272,3 +273,34 @@ def test_what_came_of_imported_history_says_so(log: SqliteLog) -> None:
     assert told
     assert all(frame.header.imported for frame in told)
     assert {one.mode for frame in told for one in findings_of(frame)} == {"observe"}
+
+
+class Unsaving(Failing):
+    """A log that cannot keep the next snapshots."""
+
+    def __init__(self, log: SqliteLog, refusals: int) -> None:
+        super().__init__(log)
+        self.refusals = refusals
+
+    def save(self, snapshot: Snapshot) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise StorageError("the disk is full", where="state.sqlite")
+        super().save(snapshot)
+
+
+def test_a_snapshot_that_could_not_be_kept_leaves_no_hole_in_the_state(log: SqliteLog) -> None:
+    fill(log, story())
+    limping = Unsaving(log, refusals=0)
+    whole = engine()
+    task = DetectTask(limping, whole)
+    for turn in range(12):
+        task.advance(wait=0.0, limit=3)
+        limping.refusals = 1 if turn % 2 else 0
+        with suppress(StorageError):
+            task.save()
+    task.save()
+    task.save()
+    restored = engine()
+    assert DetectTask(log, restored).position == task.position
+    assert restored.sizes() == whole.sizes()
