@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from alerting.alert import Alert
 
@@ -23,12 +23,17 @@ class Result:
 
 
 DONE = Result("done")
+SECRET: Final[dict[str, Any]] = {"secret": True}
+"""Marks an option, in msgspec's `Meta(extra=…)`, that is only taken by reference, whatever it is called."""
+PATH: Final[dict[str, Any]] = {"path": True}
+"""Marks an option that is a file's path and starts at the configuration's folder."""
 
 
 class Sink(Protocol):
     """Delivers alerts to one place.
 
-    A sink's module exposes `SINK`, its class. `pager` says that it wakes a person, so that it hears of pages alone.
+    A sink's module exposes `SINK`, its class. `pager` says that it wakes a person, so that it hears of pages alone; an
+    option of that name says so in its place where a sink can be either.
     `Options` is a msgspec Struct that the configuration section is converted to; secrets in it are values already read
     from files or the environment by the program.
     """
@@ -48,4 +53,18 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Give back connections."""
+        ...
+
+
+@runtime_checkable
+class Renewing(Protocol):
+    """A sink whose service forgets what is not said again."""
+
+    renew_seconds: ClassVar[float]
+
+    def renew(self, alerts: Sequence[Alert]) -> Result:
+        """Say again what stands: for each incident that is not over, the last alert that was delivered here.
+
+        Called about every `renew_seconds`, from the thread that delivers, with alerts whose delivery is done.
+        """
         ...

@@ -27,7 +27,7 @@ from tocsin import cli
 from tocsin.config import Config
 from tocsin.config_base import Secret
 from tocsin.format_matrix import COLUMNS, rows
-from tocsin.options import SECRET_WORDS
+from tocsin.options import is_secret
 from tocsin_audit.event import KINDS, OUTCOMES, STAMPED, AuditEvent, to_wire
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
@@ -194,8 +194,11 @@ def _model(annotation: Any) -> type[BaseModel] | None:
 def _options(options: type[Any]) -> Iterator[Sequence[str]]:
     said = meanings(options)
     for field in msgspec.structs.fields(options):
-        default = "required" if field.required else value_text(field.default)
-        kind = REFERENCE if any(word in field.encode_name for word in SECRET_WORDS) else type_text(field.type)
+        made = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+        default = "required" if field.required else value_text(made)
+        kind = type_text(field.type)
+        if is_secret(field):
+            kind = f"{kind}, each a {REFERENCE}" if kind.startswith("mapping") else REFERENCE
         yield f"`{field.encode_name}`", kind, default, said[field.name]
 
 

@@ -39,7 +39,7 @@ class SinkPlan:
     @property
     def pager(self) -> bool:
         """Whether it wakes a person, so that it hears of pages alone."""
-        return bool(self.kind.pager)
+        return bool(getattr(self.options, "pager", self.kind.pager))
 
     def make(self) -> Sink:
         """The sink itself."""

@@ -5,12 +5,9 @@ together; a trigger with the key of a resolved incident opens a new one).
 """
 
 import json
-import ssl
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from httpx2 import RequestError, Response  # what the official client is made of and lets through
@@ -18,8 +15,8 @@ from pagerduty import Error, EventsApiV2Client, HttpError
 
 from alerting.alert import Alert
 from alerting.harmless import harmless, harmless_block
-from alerting.sink import DONE, Result
-from stream.errors import ConfigError
+from alerting.posting import REFUSED, retry_after, trust
+from alerting.sink import DONE, PATH, Result
 from stream.finding import Finding, Severity
 from tocsin_audit.event import rfc3339
 
@@ -36,10 +33,6 @@ DETAILS: Final = 400 * 1024
 """Bytes of details at most, written in ASCII; the API refuses events above 512 KiB."""
 REMEMBERED: Final = 10_000
 """Resolved openings that are remembered, so that a late repeat does not page again."""
-LONGEST_WAIT: Final = 3600.0
-"""Seconds that an answer can make us wait at most."""
-REFUSED: Final = frozenset({400, 405, 413, 414, 415, 422})
-"""Answers that will be the same next time; all others may pass, wrong credentials included once they are put right."""
 
 
 class PagerDutyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +42,7 @@ class PagerDutyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The integration key of the service's Events API v2."""
     url: str = "https://events.pagerduty.com"
     """The API's address; https://events.eu.pagerduty.com for accounts in the EU."""
-    ca: str | None = None
+    ca: Annotated[str | None, msgspec.Meta(extra=PATH)] = None
     """A PEM file with the authorities that the API's certificate is checked against, else the system's."""
     timeout: float = 10.0
     """Seconds to wait for an answer."""
@@ -71,11 +64,7 @@ class PagerDuty:
     Options: ClassVar[type] = PagerDutyOptions
 
     def __init__(self, options: PagerDutyOptions) -> None:
-        try:
-            trust = ssl.create_default_context(cafile=options.ca) if options.ca else True
-        except OSError as error:
-            raise ConfigError("the certificates cannot be read", where=str(options.ca), hint=str(error)) from error
-        self._client = OneAttempt(options.routing_key, base_url=options.url.rstrip("/"), verify=trust)
+        self._client = OneAttempt(options.routing_key, base_url=options.url.rstrip("/"), verify=trust(options.ca))
         self._client.timeout = options.timeout  # type: ignore[assignment]  # annotated narrower than it is used
         self._resolved: OrderedDict[str, None] = OrderedDict()
 
@@ -208,7 +197,7 @@ def result_of(error: Error | RequestError) -> Result:
     why = f"HTTP {response.status_code}: {reasons(response)}"
     if response.status_code in REFUSED:
         return Result("refused", harmless(why, 500))
-    return Result("retry", harmless(why, 500), retry_after(response))
+    return Result("retry", harmless(why, 500), retry_after(response.headers))
 
 
 def reasons(response: Response) -> str:
@@ -222,19 +211,6 @@ def reasons(response: Response) -> str:
     errors = body.get("errors")
     parts = [str(body.get("message", ""))] + ([str(error) for error in errors] if isinstance(errors, list) else [])
     return "; ".join(part for part in parts if part)
-
-
-def retry_after(response: Response) -> float | None:
-    """Seconds to wait as the answer has them: `Retry-After` as a number, or a date measured from the answer's own."""
-    value = response.headers.get("retry-after") or response.headers.get("ratelimit-reset")
-    if value is None:
-        return None
-    with suppress(ValueError):
-        return min(max(0.0, float(value)), LONGEST_WAIT)
-    with suppress(KeyError, TypeError, ValueError):
-        wait = parsedate_to_datetime(value) - parsedate_to_datetime(response.headers["date"])
-        return min(max(0.0, wait.total_seconds()), LONGEST_WAIT)
-    return None
 
 
 SINK: Final = PagerDuty

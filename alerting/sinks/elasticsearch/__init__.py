@@ -1,19 +1,18 @@
 """Elasticsearch: findings and changes of incidents as ECS documents in `logs-tocsin.alert-<namespace>`."""
 
 import logging
-import ssl
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 from elasticsearch import Elasticsearch
 
 from alerting.alert import Alert
-from alerting.sink import DONE, Result
+from alerting.posting import trust
+from alerting.sink import DONE, PATH, Result
 from alerting.sinks.elasticsearch.bulk import DOWN, existing, failure, send
 from alerting.sinks.elasticsearch.documents import Document, documents
 from alerting.sinks.elasticsearch.templates import STREAM, install
-from stream.errors import ConfigError
 from tocsin_audit.text import clean
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ class ElasticsearchOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     """The user's password."""
     namespace: str = "default"
     """The last part of the data streams' names, in lower case and without dashes."""
-    ca: str | None = None
+    ca: Annotated[str | None, msgspec.Meta(extra=PATH)] = None
     """A PEM file with the authorities that the cluster's certificate is checked against, else the system's."""
     verify: bool = True
     """Whether the cluster's certificate is checked."""
@@ -150,10 +149,7 @@ def _trust(options: ElasticsearchOptions) -> dict[str, Any]:
         return {}
     if not options.verify:
         return {"verify_certs": False, "ssl_show_warn": False}
-    try:
-        return {"ssl_context": ssl.create_default_context(cafile=options.ca)}
-    except OSError as error:
-        raise ConfigError("the certificates cannot be read", where=str(options.ca), hint=str(error)) from error
+    return {"ssl_context": trust(options.ca)}
 
 
 SINK: Final = ElasticsearchSink

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, TransportError
 
+from alerting.posting import retry_after
 from alerting.sink import DONE, Result
 from alerting.sinks.elasticsearch.documents import Document
 from tocsin_audit.text import clean
@@ -16,8 +17,6 @@ BYTES: Final = 5 * 1024 * 1024
 """Bytes in one request at most, unless a single document is larger."""
 LOOKED_UP: Final = 500
 """Ids in one search at most."""
-LONGEST_WAIT: Final = 3600.0
-"""Seconds that an answer can make us wait at most."""
 PASSING: Final = frozenset({401, 403, 404, 408, 429})
 """Client errors that time or an operator can mend: credentials, blocks, a missing template, pressure."""
 
@@ -105,17 +104,12 @@ def reason(error: Any) -> str:
 
 
 def failure(error: TransportError | ApiError) -> Result:
-    """A request that failed as a whole: worth another try, after what `Retry-After` says in seconds."""
+    """A request that failed as a whole: worth another try, after what `Retry-After` says."""
     if isinstance(error, ApiError):
         body = error.body
         text = reason(body.get("error")) if isinstance(body, dict) else clean(str(body), 200)
-        return Result("retry", f"HTTP {error.status_code}: {text or error.message}", _seconds(error))
+        return Result("retry", f"HTTP {error.status_code}: {text or error.message}", retry_after(error.meta.headers))
     return Result("retry", clean(f"{type(error).__name__}: {error.message}", 300) or type(error).__name__)
-
-
-def _seconds(error: ApiError) -> float | None:
-    value = error.meta.headers.get("retry-after") or ""
-    return min(float(value), LONGEST_WAIT) if value.isascii() and value.isdigit() else None
 
 
 def _send_part(client: Elasticsearch, stream: str, part: list[Document]) -> dict[str, Result]:

@@ -10,7 +10,7 @@ import pytest
 
 from alerting.discovery import load_sink, sink_names
 from alerting.sink import Sink
-from tests.alerting.sinks.hostile import CORPUS, ESCAPES, LIVE
+from tests.alerting.sinks.hostile import CORPUS, ESCAPES, FORMULA, LIVE
 from tests.alerting.sinks.place import TIMEOUT, Place, RemotePlace, place_module
 from tests.alerting.sinks.samples import a_hostile_alert, an_alert
 from tests.services.certificates import loopback_certificates
@@ -162,6 +162,7 @@ def test_words_of_strangers_stay_words(here: Place, sink: Sink) -> None:
     for text in here.shown():
         assert not ESCAPES.search(text), text[:300]
         assert not LIVE.search(text), text[:300]
+        assert not FORMULA.match(text), text[:300]
 
 
 def test_closing_leaves_nothing_open(here: Place) -> None:
