@@ -95,7 +95,7 @@ class Roles:
                 self.store = Store(ready.database)
                 resources.callback(self.store.close)
                 group = self._joined(roles_alert.GROUP, f"{address.prefix}.{FINDINGS.name}", resources)
-                self.alerting = Alerting(group, self._decider, self._senders)
+                self.alerting = Alerting(group, self._decider, self._senders, self._place)
                 self._add("alert", self.alerting.turn)
             self.spread = Spread(self.log)
             self.directory = DirectoryWatch(
@@ -119,6 +119,12 @@ class Roles:
     def decided(self) -> int:
         """Up to where this process has decided the findings."""
         return self.alerting.decided if self.alerting is not None else 0
+
+    @property
+    def alert(self) -> Alerting:
+        """What decides here, for the operators' interface of a process that alerts."""
+        assert self.alerting is not None
+        return self.alerting
 
     @property
     def problems(self) -> dict[str, str]:
@@ -233,6 +239,11 @@ class Roles:
             observer=self.observers,
             wake=lambda: self.alerting.wake() if self.alerting is not None else None,
         )
+
+    def _place(self) -> tuple[int, float]:
+        assert self.store is not None
+        with self.store.unit() as unit:
+            return unit.places.position(FINDINGS)
 
     def _senders(self) -> list[Delivery]:
         assert self.store is not None

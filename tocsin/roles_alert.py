@@ -21,14 +21,19 @@ class Alerting:
     """Decides and delivers while the group says that it is this process's turn.
 
     `task` and `deliveries` make the decider and the senders; they are made anew with each take-over, since somebody
-    else has moved the database meanwhile.
+    else has moved the database meanwhile. `place` says how far the database is: position and clock.
     """
 
     def __init__(
-        self, membership: Membership, task: Callable[[], AlertTask], deliveries: Callable[[], Sequence[Delivery]]
+        self,
+        membership: Membership,
+        task: Callable[[], AlertTask],
+        deliveries: Callable[[], Sequence[Delivery]],
+        place: Callable[[], tuple[int, float]],
     ) -> None:
         self.task: AlertTask | None = None
-        self.decided = 0
+        self._place = place
+        self._decided = 0
         self._membership = membership
         self._make_task = task
         self._make_deliveries = deliveries
@@ -39,6 +44,17 @@ class Alerting:
     def active(self) -> bool:
         """Whether this process decides now."""
         return self.task is not None
+
+    @property
+    def decided(self) -> int:
+        """Up to where the findings are decided, here or by another process."""
+        return self._decided if self.active else self._place()[0]
+
+    @property
+    def clock(self) -> float:
+        """The clock of what was decided, in seconds since the epoch."""
+        task = self.task
+        return task.clock if task is not None else self._place()[1]
 
     def turn(self) -> None:
         """One pass: follow the group, decide what is there."""
@@ -53,7 +69,7 @@ class Alerting:
             self._idle.wait(WAIT)
             return
         self.task.advance(wait=WAIT)
-        self.decided = self.task.position
+        self._decided = self.task.position
 
     def wake(self) -> None:
         """There is something in the outbox."""
@@ -71,11 +87,11 @@ class Alerting:
 
     def _take_over(self) -> None:
         self.task = self._make_task()
-        self.decided = self.task.position
+        self._decided = self.task.position
         self._deliveries = self._make_deliveries()
         for delivery in self._deliveries:
             delivery.start()
-        logger.info("this process decides now", extra={"position": self.decided})
+        logger.info("this process decides now", extra={"position": self._decided})
 
     def _stand_by(self) -> None:
         self.task = None

@@ -134,6 +134,16 @@ def test_what_is_posted_becomes_one_incident_though_its_detector_is_killed(start
     assert incident["family"] == "auth"
     assert incident["entity"] == {"user": "idp|victim"}
 
+    said = httpx.post(
+        f"{decider.url}/api/v1/incidents/{incident['id']}/ack",
+        json={"by": "alice"},
+        headers={"authorization": f"Bearer {(decider.data / 'token').read_text().strip()}"},
+        timeout=30,
+    )
+    assert said.json()["status"] == "acknowledged", said.text
+    assert decider.get(f"/api/v1/incidents/{incident['id']}")
+    assert len(decider.get("/api/v1/events?tenant=acme&limit=5")["events"]) == 5
+
     counts = {name: one.get("/api/v1/status")["findings"] for name, one in workers.items()}
     busy = max(counts, key=lambda name: counts[name])
     assert workers.pop(busy).end(signal.SIGKILL) == -signal.SIGKILL
