@@ -167,16 +167,6 @@ def why(store: Store, id_: str, tenants: frozenset[str] | None = None) -> dict[s
         }
 
 
-def refused(store: Store, *, sink: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-    """The dead letters: alerts that a sink refused for good, with the reason, the newest first."""
-    conditions = [OUTBOX.c.state == "refused"]
-    if sink is not None:
-        conditions.append(OUTBOX.c.sink == sink)
-    statement = select(*_DELIVERY).where(*conditions).order_by(OUTBOX.c.id.desc()).limit(limit)
-    with store.reading() as connection:
-        return [_delivery(row) for row in connection.execute(statement).mappings()]
-
-
 def mutes(
     store: Store, clock: float, *, kind: str | None = None, id_: str | None = None, all_: bool = False
 ) -> list[dict[str, Any]]:

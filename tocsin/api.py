@@ -19,6 +19,7 @@ from stream.finding import SEVERITIES
 from tocsin.acts import carry_out
 from tocsin.api_links import Linking
 from tocsin.api_mutes import Mutes
+from tocsin.api_refused import DeadLetters
 from tocsin.body import TooLargeError, read_body
 from tocsin.moments import moment
 from tocsin.runtime import Runtime
@@ -46,6 +47,7 @@ class Api:
     def routes(self) -> list[Route]:
         """All of them; what is not said to be open asks for the operator's token."""
         guarded, mutes, linking = self._guarded, Mutes(self._runtime), Linking(self._runtime)
+        letters = DeadLetters(self._runtime)
         return [
             Route("/healthz", self._health),
             Route("/readyz", self._readiness),
@@ -59,7 +61,8 @@ class Api:
             Route("/api/v1/incidents/{id}/{act}", guarded(self._act), methods=["POST"]),
             Route("/api/v1/events", guarded(self._events)),
             Route("/api/v1/why-not", guarded(self._inquiries.answer)),
-            Route("/api/v1/refused", guarded(self._refused)),
+            Route("/api/v1/refused", guarded(letters.list_)),
+            Route("/api/v1/refused/retry", guarded(letters.retry), methods=["POST"]),
             Route("/api/v1/silences", guarded(mutes.list_)),
             Route("/api/v1/silences", guarded(mutes.add), methods=["POST"]),
             Route("/api/v1/silences/preview", guarded(mutes.preview), methods=["POST"]),
@@ -171,9 +174,6 @@ class Api:
         )
         answer = await run_in_threadpool(search, self._runtime.log, query)
         return Response(msgspec.json.encode(answer), media_type="application/json")
-
-    async def _refused(self, _: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(queries.refused, self._runtime.store))
 
 
 def _error(status: int, error: str, hint: str = "") -> JSONResponse:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from alerting.alert import Alert
 from alerting.delivery import Delivery
 from alerting.observe import Unobserved
-from alerting.queries import refused
+from alerting.refused import refused
 from alerting.schema import OUTBOX
 from alerting.sink import DONE, Result
 from alerting.store import Store

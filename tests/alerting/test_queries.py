@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from alerting.queries import Filter, find, list_incidents, refused, show, summary, why
+from alerting.queries import Filter, find, list_incidents, show, summary, why
+from alerting.refused import refused
 from alerting.runbook import Runbooks
 from alerting.store import Store
 from alerting.task import act_frame

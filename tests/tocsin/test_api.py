@@ -19,6 +19,7 @@ ROUTES = (
     ("GET", "/events"),
     ("GET", "/why-not"),
     ("GET", "/refused"),
+    ("POST", "/refused/retry"),
 )
 
 
@@ -143,7 +144,8 @@ def test_an_incident_lives_by_acts_and_an_act_out_of_place_is_refused_with_the_r
     assert act("close").status_code == 400, "a verdict is missing"
     assert act("close", verdict="perhaps").status_code == 400
     assert act("resolve").json()["status"] == "resolved"
-    closed = act("close", verdict="true", note="token revoked")
+    assert "root cause" in act("close", verdict="true").json()["error"]
+    closed = act("close", verdict="true", note="token revoked", root_cause="a leaked key")
     assert closed.json()["status"] == "closed"
     assert id_ not in {one["id"] for one in attacked.get("/incidents")}
     assert act("reopen").json()["status"] == "open"
