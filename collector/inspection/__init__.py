@@ -1,0 +1,1 @@
+"""Inspection: what stands in content that is not kept, as signals."""
