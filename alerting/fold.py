@@ -14,11 +14,15 @@ from alerting.matching import of_finding
 from alerting.mute import mute, unmute
 from alerting.policy import Policies
 from alerting.record import opened_by, with_findings
+from alerting.response.automatic import want
+from alerting.response.denials import deny, lift, obeyed
+from alerting.response.evidence_rows import want_evidence
+from alerting.response.steps import performed, stepped
 from alerting.risk import Entity, Risk, corroborated, telling, worst
 from alerting.route import Routes
 from alerting.tell import Decided, Teller, Texts
 from alerting.unit import Unit
-from stream.control import Act, Linked, Muted, Unmuted
+from stream.control import Act, Deny, IncidentChange, Lift, Linked, Muted, Obeyed, Performed, Stepped, Unmuted
 from stream.finding import Finding
 
 _EXPLAINED: Final = frozenset({"silenced", "excepted", "inhibited"})
@@ -71,7 +75,17 @@ class Folder:
         unit.links.find([record for incident in changed if (record := unit.record(incident)) is not None], clock)
         for incident, members in changed.items():
             told += self._teller.tell(unit, incident, members, clock)
+            self._respond(unit, incident, members, clock)
         return told
+
+    def _respond(self, unit: Unit, incident: str, members: Sequence[tuple[Finding, Decision]], clock: float) -> None:
+        """Have done what needs nobody: evidence saved, and containment that was approved beforehand."""
+        record = unit.record(incident)
+        assert record is not None
+        want_evidence(unit, record, [decision for _, decision in members], clock)
+        if self._policies.containment.approvals and not self._policies.observe:
+            for finding, decision in members:
+                want(unit, record, finding, decision, self._policies.containment, clock)
 
     def _corroborated(self, risks: Sequence[tuple[Entity, Risk]], clock: float) -> str:
         """The risk in words for which even a weaker sign is told; empty where there is none."""
@@ -88,6 +102,25 @@ class Folder:
             return unmute(unit, act, clock)
         if isinstance(act, Linked):
             return link(unit, act, clock)
+        if not isinstance(act, IncidentChange):
+            return self._response(unit, act, clock)
+        return self._life(unit, act, clock)
+
+    def _response(self, unit: Unit, act: Deny | Lift | Obeyed | Stepped | Performed, clock: float) -> str | None:
+        """What is done about an incident beside its life."""
+        match act:
+            case Deny():
+                return deny(unit, act, self._policies.containment, clock)
+            case Lift():
+                return lift(unit, act, clock)
+            case Obeyed():
+                return obeyed(unit, act, clock)
+            case Stepped():
+                return stepped(unit, act, clock)
+            case Performed():
+                return performed(unit, act, clock)
+
+    def _life(self, unit: Unit, act: IncidentChange, clock: float) -> str | None:
         before = unit.record(act.incident)
         if before is None:
             return "there is no such incident"

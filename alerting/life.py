@@ -47,6 +47,8 @@ def live(record: Record, act: IncidentChange, clock: float) -> Lived | str:
         return f"the incident is {record.status}"
     if act.act == "close" and act.verdict not in VERDICTS:
         return f"closing takes a verdict: {', '.join(VERDICTS)}"
+    if act.act == "close" and act.verdict == "true" and not (act.cause or record.cause):
+        return "closing with the verdict true takes the root cause: --root-cause 'what made it possible'"
     after = msgspec.structs.replace(record, status=rule.status, updated=clock)
     if act.act == "ack":
         after = msgspec.structs.replace(after, acknowledged_by=act.by, acknowledged_at=clock)
@@ -54,7 +56,8 @@ def live(record: Record, act: IncidentChange, clock: float) -> Lived | str:
         after = msgspec.structs.replace(after, contained_at=clock)
     elif act.act in ("resolve", "close"):
         ended = record.ended if record.ended is not None else clock
-        after = msgspec.structs.replace(after, ended=ended, verdict=act.verdict or record.verdict)
+        cause = act.cause or record.cause
+        after = msgspec.structs.replace(after, ended=ended, verdict=act.verdict or record.verdict, cause=cause)
     elif act.act == "reopen":
         after = reopened(after)
     return Lived(after, rule.change, rule.reason)

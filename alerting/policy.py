@@ -6,6 +6,7 @@ from typing import Final, Literal
 from alerting.budget import Budget
 from alerting.family import NEVER_SILENT
 from alerting.matching import Condition, all_hold, of_finding
+from alerting.response.containment import Containment
 from alerting.route import Receiver
 from alerting.targets import Targets
 from stream.finding import SEVERITIES, Finding, Severity
@@ -46,6 +47,7 @@ class Policies:
     `page_from` is the least severity that wakes a person, `observe` decides everything and pages nobody, and `budget`
     is that of a receiver who has none of their own. `targets` say how soon something is done about an incident, and
     `risk` from how many points of several detectors on even a finding one severity below that wakes a person.
+    `containment` bounds who may be refused.
     """
 
     page_from: Severity = "high"
@@ -53,6 +55,7 @@ class Policies:
     budget: Budget = field(default_factory=Budget)
     targets: Targets = field(default_factory=Targets)
     risk: float = 120.0
+    containment: Containment = field(default_factory=Containment)
     matchers: tuple[Matcher, ...] = ()
 
     def pages(self, severity: str) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -215,3 +216,92 @@ MATCHERS: Final = Table(
     Index("matchers_by_until", "until"),
 )
 """Silences and exceptions: `where` is a JSON list of conditions; who made one (`by`, `at`) and ended it early."""
+
+DENIALS: Final = Table(
+    "denials",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("incident", String(32), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("until", Double, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("identity", String(16), nullable=False),
+    Column("forced", Boolean, nullable=False),
+    Column("automatic", String(32), nullable=False),
+    Column("lifted_by", Text),
+    Column("lifted_at", Double),
+    Column("told_until", Double),
+    Column("told_at", Double),
+    Index("denials_by_until", "until"),
+    Index("denials_by_incident", "incident"),
+)
+"""Who is refused: `until` is when it ends or ended; `told_until` and `told_at` are what the listeners last heard."""
+
+OBEYING: Final = Table(
+    "obeying",
+    METADATA,
+    Column("denial", String(32), primary_key=True),
+    Column("producer", Text, primary_key=True),
+    Column("asked", Double, nullable=False),
+    Column("confirmed", Double),
+)
+"""Which producers are to obey a denial, and since when each says that it does."""
+
+WANTED: Final = Table(
+    "wanted",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("incident", String(32), nullable=False),
+    Column("finding", Text, nullable=False),
+    Column("rule", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("done", Boolean, nullable=False),
+    Index("wanted_by_done", "done", "at"),
+)
+"""Containments that were approved beforehand and wait until somebody has looked whom they concern."""
+
+STEPS: Final = Table(
+    "steps",
+    METADATA,
+    Column("incident", String(32), primary_key=True),
+    Column("opening", Integer, primary_key=True, autoincrement=False),
+    Column("step", String(48), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("owner", Text),
+    Column("due", Double),
+    Index("steps_by_due", "state", "due"),
+)
+"""How far the steps of an incident's runbook are; who did what before that stands in the timeline."""
+
+ACTIONS: Final = Table(
+    "actions",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("incident", String(32), nullable=False),
+    Column("action", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("result", Text, nullable=False),
+    Index("actions_by_incident", "incident", "at"),
+)
+"""What was done outside of Tocsin; one that stays `attempting` is in doubt."""
+
+EVIDENCE: Final = Table(
+    "evidence",
+    METADATA,
+    Column("incident", String(32), primary_key=True),
+    Column("opening", Integer, primary_key=True, autoincrement=False),
+    Column("wanted", Double, nullable=False),
+    Column("sealed", Double),
+    Column("digest", String(64), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("body", LargeBinary),
+    Index("evidence_by_sealed", "sealed", "wanted"),
+)
+"""What was saved when an incident opened: an archive, or why there is none yet."""

@@ -54,7 +54,8 @@ class Teller:
         self, unit: Unit, before: Record, record: Record, lived: Lived, act: IncidentChange, clock: float
     ) -> None:
         """Tell of an operator's act."""
-        unit.add_timeline(record, clock, lived.change, lived.reason, act.by, act.note or act.verdict or "")
+        said = [act.note or act.verdict or "", f"root cause: {act.cause}" if act.cause else ""]
+        unit.add_timeline(record, clock, lived.change, lived.reason, act.by, "; ".join(one for one in said if one))
         alert = self._alert(record, lived.change, lived.reason, clock)
         sinks: dict[str, None] = {}
         for told in self._receivers(before, clock):

@@ -130,7 +130,7 @@ class Unit:
 
     def add_decision(self, decision: Decision, at: float, page_id: str | None) -> None:
         """Record a decision with its reason, and the page that tells it."""
-        self._add(
+        self.add(
             DECISIONS,
             incident=decision.incident,
             finding=decision.finding,
@@ -145,7 +145,7 @@ class Unit:
 
     def add_timeline(self, record: Record, at: float, change: str, reason: str, by: str, note: str) -> None:
         """Write a line of an incident's timeline."""
-        self._add(
+        self.add(
             TIMELINE,
             incident=record.id,
             revision=record.revision,
@@ -162,7 +162,7 @@ class Unit:
         """Put an alert into the outbox of each sink."""
         body = ALERT_ENCODER.encode(alert).decode()
         for sink in sinks:
-            self._add(
+            self.add(
                 OUTBOX,
                 sink=sink,
                 incident=alert.incident.id,
@@ -225,9 +225,10 @@ class Unit:
         self._findings.clear()
         self._rows.clear()
 
-    # -- inside
+    # -- any table
 
-    def _add(self, table: Table, **values: Any) -> None:
+    def add(self, table: Table, **values: Any) -> None:
+        """Write a row at the end."""
         self._rows.setdefault(table, []).append(values)
 
 

@@ -33,7 +33,10 @@ class Warmth(msgspec.Struct, frozen=True, tag="warmth", tag_field="control"):
 
 
 class IncidentChange(msgspec.Struct, frozen=True, tag="incident", tag_field="control", omit_defaults=True):
-    """An operator's act on an incident: acknowledged, resolved or closed with a verdict; `at` in seconds."""
+    """An operator's act on an incident: acknowledged, resolved or closed with a verdict; `at` in seconds.
+
+    `cause` is the root cause, asked for where the verdict is that it was true.
+    """
 
     incident: str
     act: str
@@ -41,6 +44,7 @@ class IncidentChange(msgspec.Struct, frozen=True, tag="incident", tag_field="con
     at: float
     verdict: str | None = None
     note: str | None = None
+    cause: str | None = None
 
 
 class Muted(msgspec.Struct, frozen=True, tag="mute", tag_field="control", omit_defaults=True):
@@ -87,6 +91,75 @@ class Denied(msgspec.Struct, frozen=True, tag="denial", tag_field="control", omi
     mode: str = "deny"
 
 
+class Deny(msgspec.Struct, frozen=True, tag="deny", tag_field="control", omit_defaults=True):
+    """Somebody wants a subject refused from `at` until a moment, for an incident; times in seconds.
+
+    `identity` says how the events name the subject's principal: `verified`, `claimed`, or empty where nobody knows.
+    `automatic` is the class of finding for which that was approved beforehand.
+    """
+
+    id: str
+    subject: tuple[tuple[str, str], ...]
+    until: float
+    incident: str
+    by: str
+    at: float
+    why: str = ""
+    identity: str = ""
+    forced: bool = False
+    automatic: str = ""
+
+
+class Lift(msgspec.Struct, frozen=True, tag="lift", tag_field="control", omit_defaults=True):
+    """The end of a denial before its time."""
+
+    id: str
+    by: str
+    at: float
+    why: str = ""
+
+
+class Obeyed(msgspec.Struct, frozen=True, tag="obeyed", tag_field="control", omit_defaults=True):
+    """Which producers are expected to obey a denial (`confirmed` false), or said in a heartbeat that they do."""
+
+    denial: str
+    producers: tuple[str, ...]
+    confirmed: bool
+    at: float
+    by: str = "listener"
+
+
+class Stepped(msgspec.Struct, frozen=True, tag="step", tag_field="control", omit_defaults=True):
+    """What became of a step of an incident's runbook: `started`, `done`, `skipped`, `planned`, `open`.
+
+    `owner` and `due` (seconds) plan a step of the long term.
+    """
+
+    incident: str
+    step: str
+    state: str
+    by: str
+    at: float
+    note: str = ""
+    owner: str | None = None
+    due: float | None = None
+
+
+class Performed(msgspec.Struct, frozen=True, tag="performed", tag_field="control", omit_defaults=True):
+    """What became of an action outside of Tocsin: `attempting`, `done`, `failed`, `verified`, `undone`.
+
+    `result` is what the other side said, without secrets.
+    """
+
+    id: str
+    incident: str
+    action: str
+    state: str
+    by: str
+    at: float
+    result: str = ""
+
+
 class PeerSummary(msgspec.Struct, frozen=True, tag="peers", tag_field="control"):
     """What a detector says of a group of principals once a cell of `seconds` from `start` has closed.
 
@@ -114,7 +187,7 @@ class Model(msgspec.Struct, frozen=True, tag="model", tag_field="control"):
     about: dict[str, float]
 
 
-Act = IncidentChange | Muted | Unmuted | Linked
+Act = IncidentChange | Muted | Unmuted | Linked | Deny | Lift | Obeyed | Stepped | Performed
 """What an operator does about incidents; it enters the stream of findings."""
 Control = DirectoryVersion | Parameters | Warmth | Act | Denied | PeerSummary | Model
 

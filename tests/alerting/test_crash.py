@@ -38,7 +38,7 @@ def fill(folder: Path) -> None:
 
 def close_one(folder: Path, incident: str) -> None:
     with open_log(folder / "data", reserve_bytes=0) as log:
-        act = IncidentChange(incident=incident, act="close", by="eve", at=NOON, verdict="true")
+        act = IncidentChange(incident=incident, act="close", by="eve", at=NOON, verdict="true", cause="a key")
         put(log, act_frame(act, NOON + 1802))
 
 

@@ -26,7 +26,8 @@ def test_an_incident_lives_from_open_to_closed() -> None:
         record = lived(record, act(name)).record
         assert record.status == status
     assert (record.acknowledged_by, record.ended) == ("eve", NOON + 5)
-    closed = lived(record, act("close", verdict="true"))
+    closed = lived(record, act("close", verdict="true", cause="a leaked key"))
+    assert closed.record.cause == "a leaked key"
     assert (closed.record.status, closed.record.verdict, closed.change) == ("closed", "true", "closed")
 
 
@@ -40,6 +41,11 @@ def test_reopening_begins_a_new_opening_whose_page_is_its_own() -> None:
     ("status", "change", "why"),
     [
         ("open", act("explode"), "'explode' is not one of ack, contain, resolve, close, reopen"),
+        (
+            "open",
+            act("close", verdict="true"),
+            "closing with the verdict true takes the root cause: --root-cause 'what made it possible'",
+        ),
         ("open", act("close"), "closing takes a verdict: true, benign, false, duplicate"),
         ("open", act("close", verdict="maybe"), "closing takes a verdict: true, benign, false, duplicate"),
         ("open", act("reopen"), "the incident is open"),

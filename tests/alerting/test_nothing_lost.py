@@ -78,7 +78,9 @@ class World:
             elif isinstance(step, tuple):
                 name, number = step
                 if number < len(self.ids):
-                    act = IncidentChange(incident=self.ids[number], act=name, by="eve", at=0.0, verdict="true")
+                    act = IncidentChange(
+                        incident=self.ids[number], act=name, by="eve", at=0.0, verdict="true", cause="a key"
+                    )
                     if self.folder.act(unit, act, self.clock) is None:
                         if name in ("resolve", "close"):
                             self.ended.setdefault(self.ids[number], self.clock)

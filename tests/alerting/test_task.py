@@ -51,7 +51,8 @@ def the_incident(store: Store) -> Record:
 
 
 def act(incident: str, name: str, verdict: str | None = None) -> IncidentChange:
-    return IncidentChange(incident=incident, act=name, by="eve", at=NOON, verdict=verdict)
+    cause = "a leaked key" if verdict == "true" else None
+    return IncidentChange(incident=incident, act=name, by="eve", at=NOON, verdict=verdict, cause=cause)
 
 
 def test_a_finding_becomes_an_incident_and_reaches_siem_and_pager(log: SqliteLog, store: Store) -> None:

@@ -1,0 +1,1 @@
+"""What is done about an incident: cutting off, working on the runbook, saving evidence, reporting."""
