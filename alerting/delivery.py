@@ -14,7 +14,7 @@ from alerting.mailbox import Mailbox
 from alerting.message import digest_text
 from alerting.observe import Observer, Unobserved
 from alerting.outbox import DIGEST_AFTER, Row, Settled, batch, digest, settle
-from alerting.sink import Result, Sink
+from alerting.sink import Renewing, Result, Sink
 from alerting.store import Store
 from stream.crashpoints import crash_point
 from stream.errors import StorageError
@@ -56,6 +56,7 @@ class Delivery:
         self._observer = observer or Unobserved()
         self._mailbox = Mailbox(name)
         self._paused = 0.0
+        self._renewed = 0.0
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"deliver-{name}", daemon=True)
@@ -87,6 +88,7 @@ class Delivery:
         now = self._clock()
         if now < self._paused:
             return self._paused - now
+        self._renew(now)
         with self._store.reading() as connection:
             due = self._mailbox.next_due(connection)
         if due is None or due > now:
@@ -124,6 +126,19 @@ class Delivery:
                 last -= 1
         except StorageError as error:
             _LOG.error("what is left for %s waits for the next start: %s", self.name, error)
+
+    def _renew(self, now: float) -> None:
+        """Say again what stands, for a service that forgets; a failure is made good by the next time."""
+        if not isinstance(self._sink, Renewing) or now < self._renewed + self._sink.renew_seconds:
+            return
+        self._renewed = now
+        with self._store.reading() as connection:
+            standing = self._mailbox.standing(connection)
+        if not standing:
+            return
+        result = self._sink.renew(standing)
+        if result.outcome != "done":
+            _LOG.warning("what stands could not be said to %s again: %s", self.name, result.why)
 
     def _begin(self, now: float) -> list[Row]:
         with self._store.unit() as unit:

@@ -7,10 +7,13 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, select, upda
 
 from alerting.alert import DECODER, ENCODER, Alert
 from alerting.outbox import UNFINISHED, Due, Row, Settled
-from alerting.schema import OUTBOX
+from alerting.record import ENDED
+from alerting.schema import INCIDENTS, OUTBOX
 
 WINDOW: Final = 1000
 """Rows looked at for one batch."""
+STANDING: Final = 10_000
+"""Incidents that are said again at most where a service forgets."""
 
 _COLUMNS: Final = (OUTBOX.c.id, OUTBOX.c.incident, OUTBOX.c.at, OUTBOX.c.attempts, OUTBOX.c.due, OUTBOX.c.body)
 _BY_ID: Final = update(OUTBOX).where(OUTBOX.c.id == bindparam("id_"))
@@ -54,6 +57,20 @@ class Mailbox:
     def all(self, connection: Connection) -> list[Row]:
         """The first rows, whether their time has come or not."""
         return _rows(connection, select(*_COLUMNS).where(*self._mine))
+
+    def standing(self, connection: Connection) -> list[Alert]:
+        """For each incident that is not over, the last alert that was delivered; of the latest incidents at most."""
+        open_ = select(INCIDENTS.c.id).where(INCIDENTS.c.status.not_in(ENDED))
+        last = (
+            select(func.max(OUTBOX.c.id).label("id"))
+            .where(OUTBOX.c.sink == self._sink, OUTBOX.c.state == "done", OUTBOX.c.incident.in_(open_))
+            .group_by(OUTBOX.c.incident)
+            .order_by(func.max(OUTBOX.c.id).desc())
+            .limit(STANDING)
+            .subquery()
+        )
+        bodies = select(OUTBOX.c.body).join(last, OUTBOX.c.id == last.c.id).order_by(OUTBOX.c.id)
+        return [DECODER.decode(body) for body in connection.execute(bodies).scalars()]
 
     def attempt(self, connection: Connection, rows: Sequence[Row], now: float) -> list[Row]:
         """Say that an attempt at these rows begins."""

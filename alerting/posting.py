@@ -26,8 +26,17 @@ class Poster:
     Raises ConfigError where the authorities cannot be read.
     """
 
-    def __init__(self, *, ca: str | None, timeout: float, headers: Mapping[str, str] | None = None) -> None:
-        self._client = httpx.Client(verify=trust(ca), timeout=timeout, headers=headers, follow_redirects=False)
+    def __init__(
+        self,
+        *,
+        ca: str | None,
+        timeout: float,
+        headers: Mapping[str, str] | None = None,
+        login: tuple[str, str] | None = None,
+    ) -> None:
+        self._client = httpx.Client(
+            verify=trust(ca), timeout=timeout, headers=headers, auth=login, follow_redirects=False
+        )
 
     def send(
         self,

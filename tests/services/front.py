@@ -99,7 +99,7 @@ class Front:
             case "reply":
                 return reply, False
             case "half":
-                return reply, True
+                return (reply, True) if reply.body else (None, False)  # of an empty answer not even the head comes
             case "silence":
                 self._closing.wait(30)
             case "reset":
