@@ -50,6 +50,40 @@ _PATTERNS: Final = tuple(
     )
 )
 
+_GRANTED: Final = re.compile(r"\b(ok|success\w*|succeeded|granted|accepted|logged in|signed in)\b")
+_REFUSED: Final = re.compile(
+    r"unauthori[sz]ed|denied|fail|reject|refus|incorrect|invalid|wrong|\bbad\b|mismatch|unknown|not found|\b401\b|"
+    r"\b(not|un\w+|never)\b.{0,12}\b(ok|success\w*|granted|accepted|logged in|signed in)\b"
+)
+_ABSENT: Final = re.compile(
+    r"missing|\bno (bearer|token|credential|authori[sz]ation|auth)|not (provided|presented)|required"
+)
+_MACHINE: Final = re.compile(
+    r"client.?(secret|credential|auth|assertion)|invalid_client|(unauthorized|unknown|bad|wrong) client|api.?key|"
+    r"service.?account|machine"
+)
+_PASSWORD: Final = re.compile(r"passw|login|kennwort|mot de passe|contrase")
+
+
+@lru_cache(maxsize=4096)
+def _said(text: str) -> int:
+    """Whether words alone say that a caller was let in (1) or that what he presented was rejected (-1)."""
+    words = text.lower()
+    if _ABSENT.search(words):
+        return 0
+    if _REFUSED.search(words):
+        return -1
+    if _GRANTED.search(words):
+        return 1
+    return -1 if read_reason(text) in _PRESENTED else 0
+
+
+@lru_cache(maxsize=4096)
+def _machines(text: str) -> tuple[bool, bool]:
+    """Whether words name a machine's secret, and whether they name a person's."""
+    words = text.lower()
+    return _MACHINE.search(words) is not None, _PASSWORD.search(words) is not None
+
 
 @lru_cache(maxsize=4096)
 def read_reason(text: str) -> str:
@@ -87,6 +121,10 @@ class Attempt(NamedTuple):
     token: int
 
 
+UNAUTHORIZED: Final = 401
+"""What some producers write as `error_code`, beside those of JSON-RPC."""
+_CREDENTIAL: Final = frozenset({SECRET, SIGNATURE, EXPIRED, STALE})
+_PRESENTED: Final = _CREDENTIAL | {MALFORMED, AUDIENCE, PROVIDER}
 GUESSES: Final = frozenset({SECRET, AUDIENCE, SIGNATURE, MALFORMED, UNKNOWN})
 LAPSED: Final = frozenset({EXPIRED, STALE})
 
@@ -109,8 +147,8 @@ def attempt_of(event: AuditEvent) -> Attempt:
 def failed(event: AuditEvent) -> bool:
     """Whether presented credentials were rejected."""
     outcome = event.outcome
-    if outcome is None:
-        return event.auth == "invalid"
+    if outcome is None or outcome == "other":
+        return refused(event)
     return outcome == "auth_invalid"
 
 
@@ -118,5 +156,43 @@ def passed(event: AuditEvent) -> bool:
     """Whether the caller got past authentication and was answered."""
     outcome = event.outcome
     if outcome is None:
-        return event.auth in ("valid", "presented") and event.error is None and event.error_code is None
+        return granted(event)
     return outcome in ("ok", "input_required", "tool_error")
+
+
+def refused(event: AuditEvent) -> bool:
+    """Whether an event of no known outcome says otherwise that credentials were rejected: by `auth`, a code, a reason.
+
+    Of a request only `reason` is read: its `error` may be the tool's own.
+    """
+    auth = event.auth
+    if auth is not None and auth != "presented":
+        return auth == "invalid"
+    reason = event.reason
+    if event.kind == "auth":
+        said = _said((reason or event.error or "")[:400]) if reason or event.error else 0
+        return said < 0 or (said == 0 and event.error_code is not None and not _absent(event))
+    if event.kind != "request":
+        return False
+    if reason is not None:
+        return _said(reason[:400]) < 0 and (
+            event.error_code == UNAUTHORIZED or read_reason(reason[:400]) in _CREDENTIAL or "401" in reason
+        )
+    return event.error_code == UNAUTHORIZED and not _absent(event)
+
+
+def granted(event: AuditEvent) -> bool:
+    """Whether an event without an outcome says otherwise that the caller was let in."""
+    if event.error is not None or event.error_code is not None:
+        return False
+    auth = event.auth
+    if auth == "valid":
+        return True
+    if auth == "presented":
+        return event.reason is None or not refused(event)
+    return auth is None and event.kind == "auth" and event.reason is not None and _said(event.reason[:400]) > 0
+
+
+def _absent(event: AuditEvent) -> bool:
+    """Whether nobody presented anything: how a client finds out how to log in."""
+    return event.token is None and event.user is None and event.client is None and event.agent is None

@@ -18,6 +18,7 @@ from detectors.base import (
     TARGETED,
     TENANTLESS,
 )
+from detectors.failed_auth_reasons import granted, refused
 from stream.facts import Facts
 from tocsin_audit.event import AuditEvent
 
@@ -34,13 +35,6 @@ _OUTCOMES: Final[dict[str | None, int]] = {
     "not_found": NOT_FOUND,
     "invalid_params": NOT_FOUND,
 }
-_UNSAID: Final[dict[str | None, int]] = {
-    "invalid": AUTH_FAILED,
-    "insufficient_scope": DENIED,
-    "valid": SUCCEEDED,
-    "presented": SUCCEEDED,
-}
-"""By `auth`, for a request that names neither outcome nor error: whoever logs only what was answered."""
 _READS: Final = frozenset(
     {"tools/call", "resources/read", "prompts/get", "tasks/get", "tasks/result", "completion/complete"}
 )
@@ -52,12 +46,7 @@ def marks_of(event: AuditEvent, facts: Facts) -> int:
     kind = event.kind
     outcome = event.outcome
     if kind == "request":
-        if outcome is not None:
-            marks = _OUTCOMES.get(outcome, 0)
-        elif event.error is None and event.error_code is None:
-            marks = _UNSAID.get(event.auth, 0)
-        else:
-            marks = 0
+        marks = _OUTCOMES.get(outcome, 0) if outcome is not None and outcome != "other" else _unsaid(event, outcome)
         if marks == SUCCEEDED and outcome != "tool_error" and event.method in _READS:
             marks = SUCCEEDED | DATA
         target = event.target
@@ -75,12 +64,10 @@ def marks_of(event: AuditEvent, facts: Facts) -> int:
     else:
         if kind != "auth":
             marks = _KINDS.get(kind, 0)
-        elif outcome is not None:
+        elif outcome is not None and outcome != "other":
             marks = _OUTCOMES.get(outcome, 0)
-        elif event.auth == "invalid" or (event.error is None and event.error_code is None):
-            marks = _UNSAID.get(event.auth, 0)
         else:
-            marks = 0
+            marks = _unsaid(event, outcome)
         if event.resource_tenants and event.resource_tenants != (event.tenant,):
             marks |= OWNED
     if event.handles_presented or event.handles_minted:
@@ -90,6 +77,19 @@ def marks_of(event: AuditEvent, facts: Facts) -> int:
     if event.manifest:
         marks |= MANIFEST
     return marks
+
+
+def _unsaid(event: AuditEvent, outcome: str | None) -> int:
+    """The mark of an event whose outcome is not known: by `auth`, else by its code and words."""
+    if event.auth == "valid" and event.error is None and event.error_code is None:
+        return SUCCEEDED if outcome is None else 0
+    if refused(event):
+        return AUTH_FAILED
+    if outcome is not None:
+        return 0
+    if event.auth == "insufficient_scope":
+        return DENIED if event.error is None and event.error_code is None else 0
+    return SUCCEEDED if granted(event) else 0
 
 
 def own_denial(event: AuditEvent, marks: int) -> bool:

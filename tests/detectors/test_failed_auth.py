@@ -481,9 +481,14 @@ def test_the_owner_working_on_while_guesses_come_from_unrecorded_sources_is_no_s
 @pytest.mark.positive("brute")
 @pytest.mark.parametrize("outcome", ["auth_invalid", None])
 @pytest.mark.parametrize("auth", ["invalid", None])
-def test_a_refused_log_in_counts_whichever_of_its_two_fields_says_so(outcome: str | None, auth: str | None) -> None:
+def test_a_refused_log_in_counts_whichever_of_its_fields_says_so(outcome: str | None, auth: str | None) -> None:
     findings = found([guess(i * 20.0, outcome=outcome, auth=auth) for i in range(12)])
-    assert classes(findings) == ({"brute"} if outcome or auth else set())
+    assert classes(findings) == {"brute"}
+
+
+@pytest.mark.negative("brute")
+def test_a_log_in_of_which_nothing_is_said_is_no_guess() -> None:
+    assert found([guess(i * 20.0, outcome=None, reason=None) for i in range(12)]) == []
 
 
 @pytest.mark.positive("brute", "spray")

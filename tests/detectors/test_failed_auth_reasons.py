@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.base import AUTH_FAILED, SUCCEEDED
 from detectors.failed_auth_reasons import (
     AUDIENCE,
     EXPIRED,
@@ -21,6 +22,8 @@ from detectors.failed_auth_reasons import (
     read_reason,
     reason_of,
 )
+from detectors.marks import marks_of
+from stream.facts import Facts
 from tests.detectors.streams import event, failure
 
 
@@ -107,3 +110,41 @@ def test_rejected_and_answered_are_told_apart() -> None:
     assert passed(event(0, outcome=None, auth="valid"))
     assert not passed(event(0, outcome=None, auth="valid", error_code=-32602))
     assert not passed(event(0, outcome="authz_denied"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "rejected", "answered"),
+    [
+        ({"kind": "auth", "reason": "bad password"}, True, False),
+        ({"kind": "auth", "reason": "login failed"}, True, False),
+        ({"kind": "auth", "error": "401 Unauthorized"}, True, False),
+        ({"kind": "auth", "user": "ann", "error_code": 401}, True, False),
+        ({"kind": "auth", "reason": "jwks unreachable"}, True, False),
+        ({"kind": "auth", "reason": "login successful"}, False, True),
+        ({"kind": "auth", "reason": "password ok"}, False, True),
+        ({"kind": "auth", "reason": "login was not successful"}, True, False),
+        ({"kind": "auth", "reason": "no bearer token"}, False, False),
+        ({"kind": "auth"}, False, False),
+        ({"reason": "bad signature"}, True, False),
+        ({"user": "ann", "error_code": 401}, True, False),
+        ({"error_code": 401}, False, False),
+        ({"user": "ann", "error_code": -32602, "error": "invalid parameter"}, False, False),
+        ({"user": "ann", "error": "invalid api key for the weather service"}, False, False),
+        ({"auth": "presented"}, False, True),
+        ({"auth": "presented", "reason": "invalid api key"}, True, False),
+        ({"auth": "valid", "reason": "invalid api key"}, False, True),
+        ({"auth": "none", "reason": "401 Unauthorized"}, False, False),
+    ],
+)
+def test_where_no_outcome_is_named_a_code_or_the_words_tell(
+    fields: dict[str, Any], rejected: bool, answered: bool
+) -> None:
+    one = event(0, **({"outcome": None, "auth": None} | fields))
+    assert (failed(one), passed(one)) == (rejected, answered)
+    marks = marks_of(one, Facts())
+    assert (bool(marks & AUTH_FAILED), bool(marks & SUCCEEDED)) == (rejected, answered)
+
+
+def test_an_outcome_of_an_unknown_name_does_not_hide_a_rejected_log_in() -> None:
+    assert failed(event(0, kind="auth", outcome="other", auth=None, reason="wrong password"))
+    assert not passed(event(0, kind="auth", outcome="other", auth=None))
