@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from starlette.requests import Request
@@ -27,6 +27,7 @@ from collector.tally import Tallies
 from stream.dedup import Duplicates
 from stream.log import Log
 
+from tocsin_audit.event import AuditEvent
 NAME: Final = "events"
 """What the status and the metrics call this input."""
 POLL: Final = 0.25
@@ -40,6 +41,7 @@ class Listener:
     `routes` are for a Starlette application in one event loop; `close` lets waiting producers go, so that a server can
     stop. `clock` is the wall clock in seconds since the epoch: each request's `received` is read from it once.
     """
+    `hear` is called with the events that became durable and their receipt.
 
     def __init__(
         self,
@@ -53,6 +55,8 @@ class Listener:
         duplicates: Duplicates | None = None,
         tallies: Tallies | None = None,
     ) -> None:
+        hear: Callable[[Sequence[AuditEvent], float], None] | None = None,
+        enrich: Options | None = None,
         self.door = Door(keys, limits or Limits(), lambda status: observer.rejected(status, 1))
         self.intake = Intake(log, duplicates)
         self.tallies = Tallies() if tallies is None else tallies
@@ -60,6 +64,7 @@ class Listener:
         self._facts_source = facts_source
         self._observer = observer
         self._clock = clock
+        self._hear = hear
         self._polls = 0
         self._closing = False
         self.routes = [
@@ -95,6 +100,8 @@ class Listener:
             kept = await self.pushed.keep(delivery)
         rejected = delivery.admitted.rejected
         reply = {"accepted": kept.accepted, "duplicates": kept.duplicates, "rejected": rejected}
+            if self._hear is not None:
+                self._hear(delivery.admitted.events, delivery.received)
         if good or not rejected:
             return json_reply(200, reply)
         hint = "see `rejected` for each line's fault"

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from tocsin.config_base import Secret, Section
+from tocsin.config_response import Containment
 
 Severity = Literal["notice", "low", "medium", "high", "critical"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -76,6 +77,7 @@ class Alerting(Section):
     )
     calendars: dict[str, Calendar] = Field({}, description="hours by a name of your choice")
     routes: Route | None = Field(None, description="who is told of what; without it the first receiver is of all")
+    containment: Containment = Containment()
 
 
 def places(route: Route, path: tuple[Any, ...] = ("alerting", "routes")) -> list[tuple[tuple[Any, ...], Route]]:

@@ -10,25 +10,29 @@ from typing import Any, Final
 
 from alerting.delivery import Delivery
 from alerting.message import Messages
+from alerting.response.announce import standing
+from alerting.response.evidence import Known
 from alerting.runbook import Runbooks
 from alerting.store import Store
 from alerting.task import AlertTask
 from collector.producer import Told
 from detectors.engine import Engine
 from detectors.task import DetectTask
-from stream.control import Control, DirectoryVersion, control_frame
+from stream.control import Control, Denied, DirectoryVersion, control_frame
 from stream.facts import Facts
 from stream.frame import Frame, Header
 from stream.log import EVENTS, FINDINGS
 from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
 from tocsin.directory_watch import DirectoryWatch
+from tocsin.denying import Denying
 from tocsin.first_start import kept_secret
 from tocsin.inputs import Inputs
 from tocsin.metrics import Metrics
 from tocsin.nightly import Nightly
 from tocsin.observers import Observers
 from tocsin.setup import Ready, reserve
+from tocsin.responding import Responding
 from tocsin.warm_up import warm_up
 from tocsin.workers import Worker
 from tocsin_audit.event import rfc3339
@@ -86,7 +90,16 @@ class Runtime:
         self.directory = DirectoryWatch(
             ready.directory_path, ready.directory, self._changed, digest=ready.directory_digest
         )
-        self._told = Told(self.directory.directory, ())
+        self.denying = Denying(self.log, lambda: self.directory.directory, clock, standing(self.store, clock()))
+        self.responding = Responding(
+            self.store,
+            self.log,
+            ready.policies.containment,
+            self.runbooks,
+            lambda: Known(self.directory.directory, self.directory.digest),
+            self._announce,
+            clock,
+        )
         self._target = self.log.end(EVENTS)
         self._saved = clock()
         self.decided = self.alert.position
@@ -109,6 +122,7 @@ class Runtime:
             self._worker("alert", self._alert),
             self._worker("clock", self._tick),
             self._worker("directory", self.directory.look),
+            self._worker("respond", self.responding.turn),
         ]
 
     @property
@@ -162,6 +176,7 @@ class Runtime:
             worker.stop()
         self._wake()
         self.inputs.wake()
+        self.responding.end()
         ended = [worker.join(DRAIN) for worker in self._workers]
         if all(ended) and not self.failed.is_set():
             self.inputs.close()
@@ -173,9 +188,7 @@ class Runtime:
 
     def told(self) -> Told:
         """What producers are told now."""
-        if self._told.directory is not self.directory.directory:
-            self._told = Told(self.directory.directory, self._told.denials)
-        return self._told
+        return self.denying.told()
 
     def _worker(self, name: str, turn: Callable[[], object]) -> Worker:
         return Worker(
@@ -210,7 +223,12 @@ class Runtime:
     def _tell(self, record: Control) -> None:
         self.log.append(EVENTS, control_frame(record, self.clock())).result()
 
+    def _announce(self, denied: Denied) -> None:
+        self._tell(denied)
+        self.denying.heard(denied)
+
     def _wake(self) -> None:
+        self.responding.wake()
         for delivery in self.deliveries:
             delivery.wake()
 

@@ -71,6 +71,8 @@ def application(runtime: Runtime) -> tuple[Starlette, Listener]:
         clock=runtime.clock,
         limits=Limits(body=listen.body_mib * MIB, in_flight=listen.in_flight_mib * MIB),
         tallies=runtime.inputs.tallies,
+        enrich=runtime.ready_made.enrich,
+        hear=runtime.denying.obedience.hear,
     )
     routes = [*listener.routes, *runtime.inputs.routes(listener.pushed), *Api(runtime).routes()]
     return Starlette(routes=routes), listener

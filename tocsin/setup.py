@@ -17,6 +17,7 @@ from stream.directory import EMPTY, Directory
 from stream.errors import StorageError, TocsinError, UnavailableError
 from tocsin.config import Config, Loaded, load_config
 from tocsin.directory_file import read_directory
+from tocsin.containing import containment_of
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.inputs import InputPlan, plans_of
 from tocsin.modes import faults_of as modes_faults
@@ -102,6 +103,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
     if sinks and len(plans) == len(said.sinks):
         try:
             routes = routes_of(loaded, {plan.name: plan.pager for plan in plans})
+    containment = containment_of(loaded, faults)
         except FaultsError as error:
             faults += error.faults
     database = f"sqlite:///{folder / 'alerts.sqlite'}"
@@ -132,6 +134,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
         database=database,
     )
 
+            containment=containment,
 
 def reserve(ready: Ready) -> int:
     """Bytes of the data directory's disk that stay free of events; the directory is made where it is missing."""

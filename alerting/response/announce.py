@@ -9,7 +9,6 @@ from sqlalchemy import select, update
 from alerting.schema import DENIALS
 from alerting.store import Store
 from stream.control import Denied
-from stream.crashpoints import crash_point
 
 REPEAT: Final = 300.0
 """Seconds after which a denial that holds is told again, so that a new listener need not read far back."""
@@ -33,9 +32,7 @@ class Announcer:
             due = [row for row in connection.execute(waiting).mappings() if _is_due(row, now)]
         for row in due:
             denied = denied_of(row)
-            crash_point("deny.before_append")
             self._append(denied)
-            crash_point("deny.after_append")
             with self._store.unit() as unit:
                 told = update(DENIALS).where(DENIALS.c.id == denied.id)
                 unit.connection.execute(told.values(told_until=denied.until, told_at=now))

@@ -1,0 +1,125 @@
+"""From what the configuration says of containment to the limits, approvals and actions that alerting knows."""
+
+from collections.abc import Iterable
+from ipaddress import ip_network
+from typing import Final
+
+from alerting.matching import Condition, parse
+from alerting.response import outside
+from alerting.response.containment import Approval, Containment
+from stream.errors import ConfigError, RejectedError
+from stream.finding import CLASSES
+from tocsin import config_response as said
+from tocsin.config import Loaded
+from tocsin.faults import Fault, FaultsError, did_you_mean
+from tocsin.moments import duration
+from tocsin.options import read_secret
+
+_AT: Final = ("alerting", "containment")
+
+
+def containment_of(loaded: Loaded, faults: list[Fault]) -> Containment:
+    """The limits of refusing; adds every fault of them."""
+    section = loaded.config.alerting.containment
+    faults += _faults(loaded, section)
+    never: list[Condition] = []
+    for number, text in enumerate(section.never):
+        try:
+            never.append(parse(text))
+        except RejectedError as error:
+            faults.append(loaded.fault((*_AT, "never", number), error.what, error.hint))
+    approvals = tuple(
+        Approval(
+            classes=tuple(class_ for class_ in CLASSES if class_ in one.classes),
+            deny=one.deny,
+            seconds=duration(one.length) or 0.0,
+            most=one.most,
+            dry_run=one.dry_run,
+        )
+        for one in section.automatic
+    )
+    return Containment(
+        never=tuple(never),
+        networks=section.never_networks,
+        most=section.most,
+        longest=duration(section.longest) or 0.0,
+        approvals=approvals,
+    )
+
+
+def action_of(loaded: Loaded, name: str) -> outside.Action:
+    """A configured action with its secrets; raises RejectedError where there is none, FaultsError for a secret."""
+    actions = loaded.config.alerting.containment.actions
+    if name not in actions:
+        raise RejectedError(
+            f"there is no action '{name[:40]}'", hint=did_you_mean(name, actions) or _known("actions", actions)
+        )
+    action = actions[name]
+    secrets = {
+        key: read_secret(loaded, (*_AT, "actions", name, "secrets", key), secret)
+        for key, secret in action.secrets.items()
+    }
+    return outside.Action(
+        do=_template(action.do),
+        verify=_template(action.verify) if action.verify is not None else None,
+        undo=_template(action.undo) if action.undo is not None else None,
+        secrets=secrets,
+        seconds=action.seconds,
+    )
+
+
+def issuer_of(loaded: Loaded, name: str) -> outside.Issuer:
+    """A configured issuer with its secret; raises as `action_of` does."""
+    issuers = loaded.config.alerting.containment.issuers
+    if name not in issuers:
+        raise RejectedError(
+            f"there is no issuer '{name[:40]}'", hint=did_you_mean(name, issuers) or _known("issuers", issuers)
+        )
+    issuer = issuers[name]
+    secret = read_secret(loaded, (*_AT, "issuers", name, "client_secret"), issuer.client_secret)
+    return outside.Issuer(issuer.revoke, issuer.client_id, secret, issuer.introspect)
+
+
+def _faults(loaded: Loaded, section: said.Containment) -> Iterable[Fault]:
+    for number, network in enumerate(section.never_networks):
+        try:
+            ip_network(network)
+        except ValueError as error:
+            yield loaded.fault((*_AT, "never_networks", number), str(error), "such as 10.0.0.0/8")
+    longest = duration(section.longest) or 0.0
+    for number, approval in enumerate(section.automatic):
+        for class_ in approval.classes:
+            if class_ not in CLASSES:
+                what = f"there is no class '{class_}'"
+                yield loaded.fault((*_AT, "automatic", number, "class"), what, did_you_mean(class_, CLASSES))
+        if not 0 < (duration(approval.length) or 0.0) <= longest:
+            yield loaded.fault((*_AT, "automatic", number, "for"), f"must be within {section.longest}")
+    for name, action in section.actions.items():
+        for part in ("do", "verify", "undo"):
+            if (request := getattr(action, part)) is None:
+                continue
+            try:
+                outside.check_template(_template(request))
+            except ConfigError as error:
+                yield loaded.fault((*_AT, "actions", name, part), error.what, error.hint)
+        for key, secret in action.secrets.items():
+            try:
+                read_secret(loaded, (*_AT, "actions", name, "secrets", key), secret)
+            except FaultsError as error:
+                yield from error.faults
+    for name, issuer in section.issuers.items():
+        try:
+            read_secret(loaded, (*_AT, "issuers", name, "client_secret"), issuer.client_secret)
+        except FaultsError as error:
+            yield from error.faults
+
+
+def _template(request: said.Request) -> outside.Template:
+    return outside.Template(
+        request.url, request.method, request.headers, request.body, request.expect, request.contains
+    )
+
+
+def _known(what: str, names: Iterable[str]) -> str:
+    listed = ", ".join(sorted(names))
+    return f"there are {listed}" if listed else f"name some in alerting.containment.{what}"

@@ -1,0 +1,67 @@
+"""What a process that decides does of itself: tells denials, contains what was approved, and seals evidence."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from alerting.response.announce import Announcer
+from alerting.response.automatic import Automatic
+from alerting.response.evidence import Known, Sealer
+from alerting.response.lookup import named
+from alerting.runbook import Runbooks
+from alerting.store import Store
+from alerting.task import act_frame
+from stream.control import Denied, Deny
+from stream.finding import Finding
+from stream.log import FINDINGS
+from tocsin_audit.event import AuditEvent
+
+WAIT: Final = 1.0
+"""Seconds between two looks, unless something happens."""
+
+
+class Responding:
+    """The stage behind the alert task. `announce` makes a denial durable in the stream of events."""
+
+    def __init__(
+        self,
+        store: Store,
+        log: Any,
+        rules: Any,
+        runbooks: Runbooks,
+        known: Callable[[], Known],
+        announce: Callable[[Denied], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._awake = threading.Event()
+        self._ending = False
+        self._announcer = Announcer(store, announce)
+        self._automatic = Automatic(store, rules, self._events, self._act)
+        self._sealer = Sealer(store, log, runbooks, known)
+
+    def wake(self) -> None:
+        """Something was decided."""
+        self._awake.set()
+
+    def end(self) -> None:
+        """Wait no more."""
+        self._ending = True
+        self._awake.set()
+
+    def turn(self) -> None:
+        """One pass: whom to refuse comes first, since every second counts there."""
+        now = self._clock()
+        done = self._announcer.turn(now) + self._automatic.turn(now)
+        if not done:
+            done = self._sealer.turn(now)
+        if not done and not self._ending:
+            self._awake.wait(WAIT)
+        self._awake.clear()
+
+    def _events(self, finding: Finding) -> list[AuditEvent]:
+        return [found.event for found in named(self._log, [finding])]
+
+    def _act(self, deny: Deny) -> None:
+        self._log.append(FINDINGS, act_frame(deny, deny.at)).result()
