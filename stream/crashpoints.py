@@ -26,8 +26,11 @@ POINTS: Final[tuple[str, ...]] = (
     "delivery.after_attempt",
     "delivery.before_record",
     "delivery.after_record",
+    "ledger.before_seal",
+    "ledger.after_seal",
+    "ledger.after_checkpoint",
 )
-"""In the order of the path, from receipt to the recorded delivery; a point's number is its place here."""
+"""In the order of the path, from receipt to the recorded delivery and the seal; a point's number is its place here."""
 
 
 def armed(chosen: str | None, leave: Callable[[int], object]) -> Callable[[str], None]:

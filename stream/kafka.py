@@ -17,6 +17,7 @@ from stream.kafka_search import within
 from stream.kafka_state import Fence, KafkaState
 from stream.kafka_writer import KafkaWriter
 from stream.log import EVENTS, FINDINGS, Snapshot, Stream
+from stream.salt import salted
 
 STREAMS: Final = (EVENTS.name, FINDINGS.name)
 
@@ -26,7 +27,7 @@ class KafkaLog:
 
     `partitions` is how many `events` has. With `bury` a record that cannot be read goes to the dead letters with the
     reason and is passed over; without, it raises DamagedError for whoever reads it. `fence` says for a task whose
-    group vouches for who saves its snapshots.
+    group vouches for who saves its snapshots. `salt` makes a new salt for each payload (see `stream.salt`).
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class KafkaLog:
         *,
         fence: Callable[[str], Fence | None] | None = None,
         bury: bool = False,
+        salt: Callable[[], bytes] | None = None,
     ) -> None:
         self.address = address
+        self._salt = salt
         self._bury = bury
         self._buried: set[tuple[Stream, int]] = set()
         self._counts: dict[str, int] = {}
@@ -64,7 +67,8 @@ class KafkaLog:
 
     def append(self, stream: Stream, frame: Frame) -> Future[int]:
         """Add a frame; see `Log.append`."""
-        return self._writer.append(self._known(stream), stream.partition, encode(frame))
+        whole = frame if self._salt is None else salted(frame, self._salt())
+        return self._writer.append(self._known(stream), stream.partition, encode(whole))
 
     def read(self, stream: Stream, position: int, *, limit: int = 64, wait: float = 0.0) -> Sequence[Record]:
         """Durable frames from a position on; see `Log.read`."""

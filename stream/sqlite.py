@@ -14,6 +14,7 @@ from stream.errors import StorageError
 from stream.frame import Frame, Record
 from stream.lock import locked
 from stream.log import EVENTS, FINDINGS, Snapshot, Stream
+from stream.salt import salted
 from stream.space import Space, Usage
 from stream.sqlite_state import SqliteState
 from stream.sqlite_stream import SqliteStream
@@ -37,8 +38,11 @@ class SqliteLog:
     order whatever a wall clock did. There is one partition.
     """
 
-    def __init__(self, data_dir: Path, resources: ExitStack, space: Space) -> None:
+    def __init__(
+        self, data_dir: Path, resources: ExitStack, space: Space, salt: Callable[[], bytes] | None = None
+    ) -> None:
         self._where = str(data_dir)
+        self._salt = salt
         checkpointer = Checkpointer()
         resources.callback(checkpointer.close)
         self._state = SqliteState(data_dir / STATE_FILE, checkpointer)
@@ -55,7 +59,7 @@ class SqliteLog:
 
     def append(self, stream: Stream, frame: Frame) -> Future[int]:
         """Add a frame; see `Log.append`."""
-        return self._stream(stream).append(frame)
+        return self._stream(stream).append(frame if self._salt is None else salted(frame, self._salt()))
 
     def read(self, stream: Stream, position: int, *, limit: int = 64, wait: float = 0.0) -> Sequence[Record]:
         """Durable frames from a position on; see `Log.read`."""
@@ -109,16 +113,18 @@ def open_log(
     clock: Callable[[], float] = time.time,
     reserve_bytes: int | None = None,
     usage: Callable[[Path], Usage] = shutil.disk_usage,
+    salt: Callable[[], bytes] | None = None,
 ) -> SqliteLog:
     """Own a data directory, made where it is missing, and open the log in it.
 
     `reserve_bytes` of the disk stay free of events (a tenth, at most 5 GiB, where it is None); `clock` only says in the
-    lock since when it is held. Raises LockedError where another process owns the directory, DamagedError where a file
-    is not what was written, StorageError where it cannot be used.
+    lock since when it is held; `salt` makes a new salt for each payload (see `stream.salt`). Raises LockedError where
+    another process owns the directory, DamagedError where a file is not what was written, StorageError where it cannot
+    be used.
     """
     with ExitStack() as resources:
         resources.enter_context(locked(data_dir, clock()))
-        log = SqliteLog(data_dir, resources, Space(data_dir, reserve_bytes, usage))
+        log = SqliteLog(data_dir, resources, Space(data_dir, reserve_bytes, usage), salt)
         log._resources = resources.pop_all()
         return log
 

@@ -215,7 +215,7 @@ def check(row: Row, previous: bytes | None, path: Path) -> Record | None:
         raise _damaged(path, row.offset, "header, digest or the row before it are not what the chain says")
     try:
         header = HEADER_DECODER.decode(row.header)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _damaged(path, row.offset, f"the header cannot be read ({error})") from error
     if (header.first, header.last) != (row.first, row.last):
         raise _damaged(path, row.offset, "the event times beside the frame are not those of its header")

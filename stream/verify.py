@@ -4,15 +4,17 @@ What the chain alone cannot show is an end that was cut off and tidied up: that 
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from stream.errors import DamagedError, StorageError
+from stream.fault import Fault
+from stream.ledger_read import open_read_only
 from stream.log import EVENTS, FINDINGS
 from stream.sqlite import DAY_PATTERN, EVENTS_FOLDER, FINDINGS_FILE
-from stream.sqlite_file import explain, readable
+from stream.sqlite_file import explain
 from stream.sqlite_frames import START, Row, Start, check, end, rows, start
 
 BATCH: Final = 256
@@ -22,12 +24,16 @@ Progress = Callable[[Path, int], None]
 """Hears the file being read and how many of its frames are good so far."""
 
 
-class Fault(NamedTuple):
-    """The first place that is not what was written: the file, the first offset that is not good, and what differs."""
+class Watch(Protocol):
+    """Sees each frame of a stream whose chain is good, and says where it is not what it knows of it."""
 
-    file: Path
-    offset: int
-    what: str
+    def frame(self, file: Path, offset: int, header: bytes, digest: bytes, payload: bytes | None) -> Fault | None:
+        """A frame of the stream; its fault."""
+        ...
+
+    def line(self, offset: int, header: bytes, payload: bytes | None) -> int | None:
+        """Which line of a frame whose chain is not good was changed."""
+        ...
 
 
 class Chain(NamedTuple):
@@ -46,23 +52,30 @@ class Chain(NamedTuple):
     fault: Fault | None
 
 
-def verify_chain(data_dir: Path, *, progress: Progress | None = None) -> list[Chain]:
+def verify_chain(
+    data_dir: Path, *, progress: Progress | None = None, watches: Mapping[str, Watch] | None = None
+) -> list[Chain]:
     """Check the chains of events and of findings, each up to its first fault; nothing is written.
 
-    Raises StorageError where there is no log.
+    `watches` see each good frame of the stream of their name. Raises StorageError where there is no log.
     """
     events = sorted((data_dir / EVENTS_FOLDER).glob(DAY_PATTERN))
     findings = sorted(data_dir.glob(FINDINGS_FILE))
     if not events and not findings:
         raise StorageError("there is no log here", where=str(data_dir), hint="name the data directory with --data")
-    return [_verify(EVENTS.name, events, progress), _verify(FINDINGS.name, findings, progress)]
+    watching = watches or {}
+    return [
+        _verify(name, files, progress, watching.get(name))
+        for name, files in ((EVENTS.name, events), (FINDINGS.name, findings))
+    ]
 
 
 class _Walk:
     """Goes along one chain."""
 
-    def __init__(self, stream: str, progress: Progress | None) -> None:
+    def __init__(self, stream: str, progress: Progress | None, watch: Watch | None) -> None:
         self.stream = stream
+        self._watch = watch
         self.files = 0
         self.frames = 0
         self.removed = 0
@@ -83,7 +96,8 @@ class _Walk:
         for row in _rows(connection, begin.first):
             if row.offset != self.next:
                 return Fault(path, self.next, f"the frame is missing; the next one there is {row.offset}")
-            check(row, self.head, path)
+            if (fault := self._check(row, path)) is not None:
+                return fault
             self.head = row.chain
             self.next += 1
             self.frames += 1
@@ -95,6 +109,18 @@ class _Walk:
         if self._progress is not None:
             self._progress(path, good)
         return None
+
+    def _check(self, row: Row, path: Path) -> Fault | None:
+        try:
+            check(row, self.head, path)
+        except DamagedError as error:
+            line = None
+            if self._watch is not None and type(row.header) is bytes and type(row.payload) is bytes:
+                line = self._watch.line(row.offset, row.header, row.payload)
+            return Fault(path, row.offset, error.what, line)
+        if self._watch is None:
+            return None
+        return self._watch.frame(path, row.offset, row.header, row.digest, row.payload)
 
     def _joins(self, begin: Start) -> str | None:
         if begin.stream != self.stream:
@@ -110,12 +136,12 @@ class _Walk:
         return None
 
 
-def _verify(stream: str, files: list[Path], progress: Progress | None) -> Chain:
-    walk = _Walk(stream, progress)
+def _verify(stream: str, files: list[Path], progress: Progress | None, watch: Watch | None) -> Chain:
+    walk = _Walk(stream, progress, watch)
     fault: Fault | None = None
     for path in files:
         try:
-            with closing(_open(path)) as connection:
+            with closing(open_read_only(path)) as connection:
                 fault = walk.file(path, connection)
         except sqlite3.Error as error:
             cause = explain(error, path)
@@ -127,15 +153,6 @@ def _verify(stream: str, files: list[Path], progress: Progress | None) -> Chain:
         if fault is not None:
             break
     return Chain(stream, walk.files, walk.frames, walk.removed, max(walk.first, 0), walk.head, fault)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """A connection that writes nothing, not even beside the file where no write-ahead log is there to be read."""
-    wal = path.with_name(f"{path.name}-wal")
-    how = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
-    connection.text_factory = readable
-    return connection
 
 
 def _rows(connection: sqlite3.Connection, position: int) -> Iterator[Row]:

@@ -1,0 +1,161 @@
+"""Holds every frame and row against its sealed entry: what was changed, taken away or put in, and in which line."""
+
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from stream.fault import Fault
+from stream.frame import HEADER_DECODER, Frame, Header
+from stream.ledger_read import LedgerFile, Stored
+from stream.ledger_verify import UNREADABLE, Proved
+from stream.salt import salt_of
+from stream.seal import HINT, Entry, event_leaves, events_hash, frame_lines, hints_of, row_entry
+
+Rows = Callable[[int, int], Iterable[tuple[int, bytes]]]
+"""Number and bytes of at most so many rows from a number on, in order."""
+BATCH: Final = 1000
+
+
+class Account(NamedTuple):
+    """What became of one partition: how many of its frames or rows the seals hold, and how many none has yet.
+
+    `gone` were taken away as a sealed note says.
+    """
+
+    stream: str
+    partition: int
+    sealed: int
+    unsealed: int
+    gone: int
+    fault: Fault | None
+
+
+class Witness:
+    """Goes along one partition's frames beside its entries; `file` is where missing ones should stand."""
+
+    def __init__(self, ledger: LedgerFile, proved: Proved, stream: str, partition: int, file: Path) -> None:
+        self.stream = stream
+        self.partition = partition
+        self.sealed = self.unsealed = self.gone = 0
+        self._proved = proved
+        self._file = file
+        self._ledger_path = ledger.path
+        self._entries: Iterator[Stored] = ledger.entries(stream, partition)
+        self._next = next(self._entries, None)
+
+    def frame(self, file: Path, offset: int, header: bytes, digest: bytes, payload: bytes | None) -> Fault | None:
+        """Hold a frame (its encoded header, its payload's digest, its payload where it is there) against its entry."""
+        self._file = file
+        fault, entry = self._at(offset)
+        if fault is not None or entry is None:
+            return fault
+        found = Entry(
+            self.stream, self.partition, offset, entry.lines, sha256(header).digest(), digest, entry.events, entry.hints
+        )
+        if found.leaf != entry.leaf:
+            return self._differs(found, entry, header, payload)
+        if payload is None and not self._proved.gone("payloads", self.stream, self.partition, offset):
+            return Fault(file, offset, "the payload was taken away, and no sealed note says so")
+        self._pass()
+        return None
+
+    def row(self, file: Path, number: int, row: bytes) -> Fault | None:
+        """Hold a row against its entry."""
+        self._file = file
+        fault, entry = self._at(number)
+        if fault is not None or entry is None:
+            return fault
+        if row_entry(self.stream, number, row, entry.salt or b"").leaf != entry.leaf:
+            return Fault(file, number, f"the row of {self.stream} is not the one that was sealed{self._seal(number)}")
+        self._pass()
+        return None
+
+    def line(self, offset: int, header: bytes, payload: bytes | None) -> int | None:
+        """Which line of a frame that was changed is not the one that was sealed, from 1 on."""
+        entry = self._next if self._next is not None and self._next.offset == offset else None
+        return None if entry is None or payload is None else _line(entry, header, payload)
+
+    def stopped(self, fault: Fault | None) -> Account:
+        """What became of the partition up to a fault."""
+        return Account(self.stream, self.partition, self.sealed, self.unsealed, self.gone, fault)
+
+    def end(self) -> Account:
+        """What became of the partition, once everything there was seen."""
+        fault = None
+        while fault is None and self._next is not None:
+            fault = self._missing()
+        return Account(self.stream, self.partition, self.sealed, self.unsealed, self.gone, fault)
+
+    def _pass(self) -> None:
+        self.sealed += 1
+        self._next = next(self._entries, None)
+
+    def _at(self, offset: int) -> tuple[Fault | None, Stored | None]:
+        while self._next is not None and self._next.offset < offset:
+            if (fault := self._missing()) is not None:
+                return fault, None
+        entry = self._next
+        if entry is None:
+            self.unsealed += 1
+            return None, None
+        if entry.offset > offset:
+            what = f"no seal has it, though what follows is sealed: it was put into {self.stream} afterwards"
+            return Fault(self._file, offset, what), None
+        return None, entry
+
+    def _missing(self) -> Fault | None:
+        entry = self._next
+        assert entry is not None
+        if not self._proved.gone("frames", self.stream, self.partition, entry.offset):
+            what = f"what was sealed as {self.stream}/{self.partition} is missing{self._seal(entry.offset)}"
+            return Fault(self._file, entry.offset, what)
+        self.gone += 1
+        self._next = next(self._entries, None)
+        return None
+
+    def _differs(self, found: Entry, entry: Stored, header: bytes, payload: bytes | None) -> Fault:
+        if payload is not None:
+            lines, leaves = _leaves(header, payload)
+            again = found._replace(lines=len(lines), events=events_hash(leaves))
+            if again.leaf == entry.leaf:
+                number = self._proved.seal_of(self.stream, self.partition, found.offset) or 0
+                what = f"what the ledger keeps of {self.stream}/{self.partition} at {found.offset} was changed"
+                return Fault(self._ledger_path, number, what)
+        what = f"the frame is not the one that was sealed{self._seal(found.offset)}"
+        line = None if payload is None else _line(entry, header, payload)
+        return Fault(self._file, found.offset, what, line)
+
+    def _seal(self, offset: int) -> str:
+        number = self._proved.seal_of(self.stream, self.partition, offset)
+        return "" if number is None else f" in seal {number}"
+
+
+def check_rows(ledger: LedgerFile, proved: Proved, stream: str, file: Path, rows: Rows) -> Account:
+    """Hold all rows of a table against their entries."""
+    witness = Witness(ledger, proved, stream, 0, file)
+    position = 0
+    while batch := list(rows(position, BATCH)):
+        for number, row in batch:
+            if (fault := witness.row(file, number, row)) is not None:
+                return witness.stopped(fault)
+            position = number + 1
+    return witness.end()
+
+
+def _line(entry: Stored, header: bytes, payload: bytes) -> int | None:
+    _, leaves = _leaves(header, payload)
+    hints = hints_of(leaves)
+    for at in range(0, max(len(hints), len(entry.hints)), HINT):
+        if hints[at : at + HINT] != entry.hints[at : at + HINT]:
+            return at // HINT + 1
+    return None
+
+
+def _leaves(header: bytes, payload: bytes) -> tuple[list[bytes], list[bytes]]:
+    try:
+        decoded = HEADER_DECODER.decode(header)
+    except UNREADABLE:
+        decoded = Header(received=0.0)
+    lines = frame_lines(Frame(decoded, payload))
+    return lines, event_leaves(lines, salt_of(payload))
