@@ -12,6 +12,7 @@ import msgspec
 from detectors import keys
 from detectors.answers import Answers
 from detectors.base import AnyDetector, Entity, Kind
+from detectors.draft import Draft
 from detectors.flood import Flood
 from detectors.journal import Journal
 from detectors.keys import Raw
@@ -214,30 +215,38 @@ class Engine:
 
     def snapshot(self) -> tuple[bytes, dict[str, bytes | None]]:
         """The state between two records: small meta, always whole, and the rows changed since the last snapshot."""
-        rows = self._journal.write(self._tables, self.clock)
-        rows[_DUPLICATES] = self._duplicates.dump()
+        draft = self.draft()
+        return draft.meta, draft.rows()
+
+    def draft(self) -> Draft:
+        """As `snapshot`, but to be packed in slices while records are folded; one at a time."""
+        ready: dict[str, bytes | None] = {_DUPLICATES: self._duplicates.dump()}
         if self._written is not self.facts:
             self._written = self.facts
-            rows[_DIRECTORY] = _JSON(self.facts.directory)
+            ready[_DIRECTORY] = _JSON(self.facts.directory)
         if self._trained is not None:
-            rows[_MODELS], self._trained = _ENCODE(self.facts.models()), None
-        meta = Meta(
-            clock=self.clock,
-            minute=self._minute,
-            untidy=self._untidy,
-            bucket=self._bucket,
-            check=self._check(),
-            journal=(self._journal.number, self._journal.oldest),
-            layouts={table.kind: table.layout() for table in self._tables},
-            counts={table.kind: table.count for table in self._tables},
-            floods={kind: flood.pack() for kind, flood in self._floods.items()},
-            warmup=self._warmup.pack(),
-            parameters=self._parameters,
-            summaries=self.facts.summaries(),
-            faults=self._outlet.faults,
-            history=self._outlet.history,
+            ready[_MODELS], self._trained = _ENCODE(self.facts.models()), None
+        return self._journal.begin(self._tables, self.clock, self._meta, ready)
+
+    def _meta(self) -> bytes:
+        return _ENCODE(
+            Meta(
+                clock=self.clock,
+                minute=self._minute,
+                untidy=self._untidy,
+                bucket=self._bucket,
+                check=self._check(),
+                journal=(self._journal.number, self._journal.oldest),
+                layouts={table.kind: table.layout() for table in self._tables},
+                counts={table.kind: table.count for table in self._tables},
+                floods={kind: flood.pack() for kind, flood in self._floods.items()},
+                warmup=self._warmup.pack(),
+                parameters=self._parameters,
+                summaries=self.facts.summaries(),
+                faults=self._outlet.faults,
+                history=self._outlet.history,
+            )
         )
-        return _ENCODE(meta), rows
 
     def restore(self, meta: bytes, buckets: Mapping[str, bytes]) -> None:
         """Become, right after construction, what snapshots described.

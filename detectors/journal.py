@@ -4,21 +4,19 @@ A journal row holds the entities that changed between two snapshots. Buckets (al
 rewritten in turn, those that changed; once round, the journal rows from before the round are no longer needed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from detectors.base import Kind
+from detectors.draft import Draft, Entries, Rows
 from detectors.table import BUCKET_SHIFT, BUCKETS, Table
 
 ROUND: Final = 16
 """Snapshots in which all changed buckets are rewritten once, about."""
 JOURNAL: Final = "journal/"
 
-Entries = list[tuple[int, bytes | None]]
-
-_ENCODE: Final = msgspec.msgpack.Encoder().encode
 _JOURNAL: Final = msgspec.msgpack.Decoder(dict[str, Entries])
 _BUCKET: Final = msgspec.msgpack.Decoder(tuple[int, list[tuple[int, bytes]]])
 
@@ -33,19 +31,19 @@ class Journal:
         self._cursor = 0
         self._stale: dict[Kind, set[int]] = {}
 
-    def write(self, tables: Sequence[Table], clock: float) -> dict[str, bytes | None]:
-        """The rows that a snapshot adds, replaces or (None) removes."""
+    def begin(self, tables: Sequence[Table], clock: float, meta: Callable[[], bytes], ready: Rows) -> Draft:
+        """The draft of the next snapshot: `ready` rows, and those that it adds, replaces or (None) removes.
+
+        `meta` is asked for once it is known which journal rows count.
+        """
         self.number += 1
-        rows: dict[str, bytes | None] = {}
-        changes: dict[str, Entries] = {}
         for table in tables:
-            entries = table.changes(clock)
-            if entries:
-                changes[table.kind] = entries
-                self._stale.setdefault(table.kind, set()).update(identity >> BUCKET_SHIFT for identity, _ in entries)
-        rows[_name(self.number)] = _ENCODE(changes)
-        self._rewrite(tables, clock, rows)
-        return rows
+            ids = table.changed | table.touched.keys()
+            if ids:
+                self._stale.setdefault(table.kind, set()).update(identity >> BUCKET_SHIFT for identity in ids)
+        number = self.number
+        buckets = self._rewritten(tables, ready)
+        return Draft(meta(), ready, tables, clock, buckets, _name(number), number)
 
     def read(self, tables: Sequence[Table], rows: Mapping[str, bytes], number: int, oldest: int) -> None:
         """Fill tables with what the rows up to a snapshot hold. Raises msgspec errors where they are not ours."""
@@ -68,26 +66,28 @@ class Journal:
                 stale.update(identity >> BUCKET_SHIFT for identity, _ in newer)
                 table.load(newer)
 
-    def _rewrite(self, tables: Sequence[Table], clock: float, rows: dict[str, bytes | None]) -> None:
+    def _rewritten(self, tables: Sequence[Table], rows: Rows) -> dict[Kind, list[int]]:
+        """The buckets whose turn it is; once round, the rows that are no longer needed are removed."""
+        found: dict[Kind, list[int]] = {}
         places = len(tables) * BUCKETS
         share = sum(map(len, self._stale.values())) // ROUND + 1
         for _ in range(places):
             if not share:
-                return
+                break
             table = tables[self._cursor // BUCKETS]
             number = self._cursor % BUCKETS
             stale = self._stale.get(table.kind)
             if stale is not None and number in stale:
                 stale.discard(number)
                 share -= 1
-                whole = table.bucket(number, clock)
-                rows[f"{table.kind}/{number:03x}"] = _ENCODE((self.number, whole)) if whole else None
+                found.setdefault(table.kind, []).append(number)
             self._cursor += 1
             if self._cursor == places:
                 self._cursor = 0
                 for at in range(self.oldest, self._began):
                     rows[_name(at)] = None
                 self.oldest, self._began = self._began, self.number + 1
+        return found
 
 
 def _name(number: int) -> str:

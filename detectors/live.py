@@ -22,11 +22,13 @@ class Live:
     maps a cell (its end × 16 + the index of its length) to the detectors stepped in it, as bits; `due` is when the
     first of them closes. `stamp` is the smallest cell and the clock's minute of the last event: what follows from these
     is worked out when they change. `seen` is the clock's minute of the last event,
-    `looked` what it was when the entity was last found to be worth remembering.
+    `looked` what it was when the entity was last found to be worth remembering. `copying` says that a snapshot still
+    wants it as it is.
     """
 
     __slots__ = (
         "bits",
+        "copying",
         "day",
         "days",
         "dirty",
@@ -61,6 +63,7 @@ class Live:
         self.peers = 0
         self.emitted: dict[int, int] = {}
         self.dirty = False
+        self.copying = False
 
     def warm(self) -> bool:
         """Whether it was active long enough to be judged by its own past."""

@@ -45,7 +45,8 @@ class Table:
 
     `live` finds a busy entity by its raw key. Whether an entity is live or packed never changes what is found, only how
     fast; `live_limit` bounds the objects. `touched` are live entities changed since the last snapshot and `changed` the
-    ids whose packed bytes did.
+    ids whose packed bytes did. While a snapshot is made, `copying` are the live entities that it still wants as they
+    were when it began, and `copied` those that it got.
     """
 
     def __init__(
@@ -60,6 +61,9 @@ class Table:
         self.count = 0
         self.touched: dict[int, Live] = {}
         self.changed: set[int] = set()
+        self.copying: dict[int, Live] = {}
+        self.copied: dict[int, bytes] = {}
+        self._copy_clock = 0.0
         self._secret = secret
         self.live_limit = live_limit
         self._victims: list[Live] = []
@@ -184,26 +188,55 @@ class Table:
             ]
         )
 
-    def changes(self, clock: float) -> list[tuple[int, bytes | None]]:
-        """Every entity that changed since this was last asked, packed; None for one that is forgotten."""
-        entries: dict[int, bytes | None] = {}
+    def begin_copy(self, clock: float, buckets: Iterable[int]) -> dict[int, bytes | None]:
+        """Begin to copy what changed since this was last called, and whole buckets, as they are now.
+
+        Returns the ids that changed; for those whose bytes are not at hand yet, and for the other live entities of
+        the buckets, `copied` has them once `copy_some` came round to them.
+        """
+        changed: dict[int, bytes | None] = {}
         for identity in self.changed:
-            entries[identity] = self.buckets[identity >> BUCKET_SHIFT].idle.get(identity)
-        for identity, live in self.touched.items():
+            changed[identity] = self.buckets[identity >> BUCKET_SHIFT].idle.get(identity)
+        self.copied = {}
+        self.copying = dict(self.touched)
+        for identity in self.touched:
+            changed[identity] = None
+        for number in buckets:
+            self.copying.update(self.buckets[number].live)
+        for live in self.copying.values():
             live.dirty = False
+            live.copying = True
+            # Its next event has to come by `touch` before it changes anything.
             live.stamp = -1
-            entries[identity] = self.pack(live, clock)
         self.changed.clear()
         self.touched.clear()
-        return sorted(entries.items())
+        self._copy_clock = clock
+        return changed
 
-    def bucket(self, number: int, clock: float) -> list[tuple[int, bytes]]:
-        """All entities of a bucket, packed."""
+    def copied_bucket(self, number: int) -> dict[int, bytes | None]:
+        """The entities of a bucket as they are when a copy begins; None for those that are packed by and by."""
         bucket = self.buckets[number]
-        entries = dict(bucket.idle.items())
-        for live in bucket.live.values():
-            entries[live.id] = self.pack(live, clock)
-        return sorted(entries.items())
+        entries: dict[int, bytes | None] = dict(bucket.idle.items())
+        entries.update(dict.fromkeys(bucket.live))
+        return entries
+
+    def copy(self, live: Live) -> None:
+        """Copy an entity that is about to change, if a snapshot still wants it as it is."""
+        if live.copying:
+            live.copying = False
+            del self.copying[live.id]
+            self.copied[live.id] = self.pack(live, self._copy_clock)
+
+    def copy_some(self, limit: int) -> int:
+        """Copy at most so many of those that did not change; how many there were."""
+        done = 0
+        copying = self.copying
+        while copying and done < limit:
+            identity, live = copying.popitem()
+            live.copying = False
+            self.copied[identity] = self.pack(live, self._copy_clock)
+            done += 1
+        return done
 
     def size(self, clock: float) -> int:
         """The bytes of all entities when packed."""
@@ -362,6 +395,7 @@ class Table:
         bucket = self.buckets[live.id >> BUCKET_SHIFT]
         if bucket.live.get(live.id) is not live:
             return
+        self.copy(live)
         del bucket.live[live.id]
         del self.live[live.raw]
         bucket.idle.put(live.id, self.pack(live, clock))

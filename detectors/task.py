@@ -1,8 +1,9 @@
 """The detect task: reads one partition of events, folds it, and appends what it found, each output exactly once."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from threading import Thread
 from typing import Final, Protocol
 
 import msgspec
@@ -17,6 +18,23 @@ TICK: Final = 1.0
 """Seconds of the log's clock after which the findings stream hears of it, findings or not."""
 
 
+class Drafted(Protocol):
+    """A snapshot in the making."""
+
+    @property
+    def meta(self) -> bytes:
+        """Small and whole from the beginning."""
+        ...
+
+    def advance(self, *, idle: bool) -> bool:
+        """Do a slice, all that is left where there is nothing else to do; whether it is done."""
+        ...
+
+    def rows(self) -> dict[str, bytes | None]:
+        """The buckets that changed since the snapshot before."""
+        ...
+
+
 class Folding(Protocol):
     """What the task needs of an engine."""
 
@@ -29,6 +47,10 @@ class Folding(Protocol):
 
     def snapshot(self) -> tuple[bytes, dict[str, bytes | None]]:
         """Small whole meta, and the buckets that changed since the snapshot before."""
+        ...
+
+    def draft(self) -> Drafted:
+        """As `snapshot`, made in slices while frames are folded; one at a time."""
         ...
 
     def restore(self, meta: bytes, buckets: dict[str, bytes]) -> None:
@@ -98,6 +120,8 @@ class DetectTask:
         self._outbox: deque[Frame] = deque()
         self._sent: Future[int] | None = None
         self._saved = 0
+        self._draft: tuple[Drafted, Snapshot] | None = None
+        self._keeping: Future[None] | None = None
         self._restore()
 
     @property
@@ -116,6 +140,9 @@ class DetectTask:
                 if self._observer is not None:
                     self._observer.folded(record, findings)
             self.position = record.offset + 1
+            self._go_on(idle=False)
+        if not records:
+            self._go_on(idle=True)
         return len(records)
 
     def flush(self) -> None:
@@ -132,18 +159,63 @@ class DetectTask:
             self._outbox.popleft()
         self.settled = self.position
 
+    @property
+    def saving(self) -> bool:
+        """Whether a snapshot is being made."""
+        return self._draft is not None or self._unsaved is not None
+
+    def begin_save(self) -> None:
+        """Begin a snapshot at the present position, to be made and kept while frames are folded (`advance`).
+
+        Nothing happens where there is no news, or one is being made.
+        """
+        if self.saving or self.position == self._saved:
+            return
+        self.flush()
+        draft = self._engine.draft()
+        self._draft = draft, self._snapshot(draft.meta, {})
+
     def save(self) -> None:
         """Make a snapshot of the state at the present position, once every output up to it is durable."""
+        self._end_draft()
+        self._keep()
         if self.position == self._saved:
             return
         self.flush()
+        self._unsaved = self._snapshot(*self._engine.snapshot())
+        self._keep()
+
+    def _snapshot(self, meta: bytes, rows: Mapping[str, bytes | None]) -> Snapshot:
+        whole = msgspec.msgpack.encode(_Meta(meta, self._out_position, self._told, self._known))
+        return Snapshot(self._state, self._engine.version, self.position, whole, rows)
+
+    def _go_on(self, *, idle: bool) -> None:
+        """A slice of the snapshot that is being made; another thread writes it, since a disk may take its time."""
+        if self._draft is not None and self._draft[0].advance(idle=idle):
+            self._end_draft()
+        if self._keeping is not None and self._keeping.done():
+            self._keep()
+        if self._unsaved is not None and self._keeping is None:
+            self._keeping = Future()
+            Thread(target=_write, args=(self._log, self._unsaved, self._keeping), name="snapshot", daemon=True).start()
+
+    def _end_draft(self) -> None:
+        if self._draft is not None:
+            draft, snapshot = self._draft
+            self._unsaved, self._draft = snapshot._replace(buckets=draft.rows()), None
+
+    def _keep(self) -> None:
+        """See to it that the snapshot that was made is kept; one that could not be is tried again as it is.
+
+        The engine gives what changed once only. Raises StorageError.
+        """
         if self._unsaved is None:
-            meta, buckets = self._engine.snapshot()
-            whole = msgspec.msgpack.encode(_Meta(meta, self._out_position, self._told, self._known))
-            self._unsaved = Snapshot(self._state, self._engine.version, self.position, whole, buckets)
-        crash_point("detect.before_snapshot")
-        # One that could not be kept is tried again as it is: the engine gives what changed once only.
-        self._log.save(self._unsaved)
+            return
+        keeping, self._keeping = self._keeping, None
+        if keeping is None:
+            keeping = Future()
+            _write(self._log, self._unsaved, keeping)
+        keeping.result()
         self._saved, self._unsaved = self._unsaved.position, None
 
     def _restore(self) -> None:
@@ -189,3 +261,14 @@ class DetectTask:
         if self._sent is None and len(self._outbox) == 1:
             self._sent = self._log.append(self._outputs, frame)
         crash_point("detect.after_output")
+
+
+def _write(log: Log, snapshot: Snapshot, kept: Future[None]) -> None:
+    """Keep a snapshot and tell."""
+    crash_point("detect.before_snapshot")
+    try:
+        log.save(snapshot)
+    except BaseException as error:  # noqa: BLE001  # whatever it is, it is raised where it is waited for
+        kept.set_exception(error)
+    else:
+        kept.set_result(None)

@@ -1,5 +1,6 @@
 """The detect task appends each output once, in order, whatever ends it and however often the log fails."""
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -138,21 +139,28 @@ def test_outputs_stand_in_the_order_of_what_they_came_of(log: SqliteLog, undistu
 
 
 @settings(max_examples=10)
-@example([(1, 6, False, False), (1, 1, True, False)])
+@example([(1, 6, False, False, False), (1, 1, True, False, False)])
+@example([(9, 5, False, True, True), (9, 2, False, True, True)])
 @given(
-    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 7), st.booleans(), st.booleans()), min_size=1, max_size=5),
+    st.lists(
+        st.tuples(st.integers(1, 40), st.integers(1, 7), st.booleans(), st.booleans(), st.booleans()),
+        min_size=1,
+        max_size=5,
+    ),
 )
 def test_however_often_it_ends_each_finding_is_appended_once(
-    undisturbed: list[Output], lives: list[tuple[int, int, bool, bool]]
+    undisturbed: list[Output], lives: list[tuple[int, int, bool, bool, bool]]
 ) -> None:
     with TemporaryDirectory() as folder:
         with open_log(Path(folder), reserve_bytes=0) as log:
             fill(log, story())
-        for turns, limit, saves, flushes in lives:
+        for turns, limit, saves, flushes, meanwhile in lives:
             with open_log(Path(folder), reserve_bytes=0) as log:
                 task = DetectTask(log, engine())
                 for _ in range(turns):
                     task.advance(wait=0.0, limit=limit)
+                    if meanwhile:
+                        task.begin_save()
                 if saves:
                     task.save()
                     task.advance(wait=0.0, limit=limit)
@@ -300,6 +308,54 @@ def test_a_snapshot_that_could_not_be_kept_leaves_no_hole_in_the_state(log: Sqli
         with suppress(StorageError):
             task.save()
     task.save()
+    task.save()
+    restored = engine()
+    assert DetectTask(log, restored).position == task.position
+    assert restored.sizes() == whole.sizes()
+
+
+def kept(task: DetectTask) -> None:
+    """Let the snapshot that was begun be finished while nothing comes in."""
+    deadline = time.monotonic() + 20
+    while task.saving:
+        assert time.monotonic() < deadline
+        task.advance(wait=0.01)
+
+
+def test_a_snapshot_made_meanwhile_is_of_where_it_began(log: SqliteLog, undisturbed: list[Output]) -> None:
+    fill(log, story())
+    task = DetectTask(log, engine())
+    task.advance(wait=0.0, limit=10)
+    task.begin_save()
+    task.advance(wait=0.0, limit=50)
+    task.begin_save()
+    drained(task)
+    kept(task)
+    restored = DetectTask(log, engine())
+    assert (restored.position, restored.replaying) == (10, True)
+    drained(restored)
+    assert findings(log) == undisturbed
+
+
+def test_a_snapshot_made_meanwhile_that_could_not_be_kept_is_kept_later(log: SqliteLog) -> None:
+    fill(log, story())
+    limping = Unsaving(log, refusals=2)
+    whole = engine()
+    task = DetectTask(limping, whole)
+    task.advance(wait=0.0, limit=64)
+    task.begin_save()
+    failed = 0
+    deadline = time.monotonic() + 20
+    while task.saving:
+        assert time.monotonic() < deadline
+        try:
+            task.advance(wait=0.01, limit=1)
+        except StorageError:
+            failed += 1
+    assert failed == 2
+    snapshot = log.load(TASK)
+    assert snapshot is not None
+    assert snapshot.position == 64
     task.save()
     restored = engine()
     assert DetectTask(log, restored).position == task.position
