@@ -201,10 +201,11 @@ class Runtime:
     def _detect(self) -> None:
         self.detect.advance(wait=WAIT)
         if self.clock() - self._saved >= self.ready_made.config.snapshot_seconds:
-            begin = self.clock()
-            self.detect.save()
-            # A snapshot that takes long is made less often, so that it never costs more than a twentieth.
-            self._saved = self.clock() + 20 * (self.clock() - begin)
+            self.detect.begin_save()
+            self._saved = self.clock()
+        elif self.detect.saving:
+            # The next one begins that long after this one's end.
+            self._saved = self.clock()
 
     def _alert(self) -> None:
         self.alert.advance(wait=WAIT)
