@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from collector.enrich import Enricher
 from collector.format import Reason, RecordError
 from collector.formats.native import FORMAT, parse_lines
 from collector.keys import Key
@@ -75,11 +76,15 @@ def admit(
     key: Key,
     longest: int,
     joined: bytes | None = None,
+    *,
+    enrich: Enricher | None = None,
 ) -> None:
     """Judge a chunk of lines, of at most `longest` bytes each, for a key; `joined` as in `Lines`."""
     if max(map(len, lines), default=0) <= longest:
         payload = b"\n".join(lines) if joined is None else joined
         events = parse_lines(payload, lines)
+        if events is not None and enrich is not None and (new := enrich(events, lines, payload)) is not None:
+            events, lines, payload = new.events, new.lines, b"\n".join(new.lines)
         if events is not None and all(outside(event, key) is None for event in _questionable(events, key)):
             first = not into.events
             into.take(events, lines, numbers)
@@ -96,6 +101,8 @@ def admit(
                     hint="leave out what is large; bodies do not belong here",
                 )
             (event,) = FORMAT.parse(line)
+            if enrich is not None and (new := enrich([event], [line], line)) is not None:
+                (event,), (line,) = new
             if (error := outside(event, key)) is not None:
                 raise error
         except RecordError as error:

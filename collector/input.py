@@ -6,6 +6,7 @@ from typing import ClassVar, Final, Protocol, Self
 import msgspec
 
 from collector.admit import Admitted
+from collector.enrich import Enricher
 from collector.format import Format
 from collector.intake import Intake, Kept
 from collector.keys import Key
@@ -89,13 +90,14 @@ class Feed:
         observer: Observer,
         tally: Tally,
         clock: Callable[[], float],
+        enrich: Enricher | None = None,
     ) -> None:
         self.name: Final = name
         self.key: Final = options.key(name)
         self.tally: Final = tally
         self.replay: Final = replay
         self.clock: Final = clock
-        self._readers = {form: Reader(forms[form], self.key, LONGEST, options.record_limit) for form in forms}
+        self._readers = {form: Reader(forms[form], self.key, LONGEST, options.record_limit, enrich) for form in forms}
         self._state = state
         self._intake = Intake(log)
         self._observer = observer

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from collector.admit import CHUNK, admit
 from collector.door import LATER, Door, Refused, json_reply, media_type
+from collector.enrich import Enricher, Options
 from collector.formats.native import FORMAT as NATIVE
 from collector.intake import Intake
 from collector.keys import Key, Keys
@@ -26,8 +27,8 @@ from collector.reading import Record
 from collector.tally import Tallies
 from stream.dedup import Duplicates
 from stream.log import Log
-
 from tocsin_audit.event import AuditEvent
+
 NAME: Final = "events"
 """What the status and the metrics call this input."""
 POLL: Final = 0.25
@@ -40,8 +41,8 @@ class Listener:
 
     `routes` are for a Starlette application in one event loop; `close` lets waiting producers go, so that a server can
     stop. `clock` is the wall clock in seconds since the epoch: each request's `received` is read from it once.
-    """
     `hear` is called with the events that became durable and their receipt.
+    """
 
     def __init__(
         self,
@@ -54,17 +55,18 @@ class Listener:
         limits: Limits | None = None,
         duplicates: Duplicates | None = None,
         tallies: Tallies | None = None,
-    ) -> None:
         hear: Callable[[Sequence[AuditEvent], float], None] | None = None,
         enrich: Options | None = None,
+    ) -> None:
         self.door = Door(keys, limits or Limits(), lambda status: observer.rejected(status, 1))
         self.intake = Intake(log, duplicates)
         self.tallies = Tallies() if tallies is None else tallies
-        self.pushed = Pushed(self.door, self.intake, observer, self.tallies, clock)
+        made = Enricher(enrich, lambda: facts_source().directory) if enrich is not None else None
+        self.pushed = Pushed(self.door, self.intake, observer, self.tallies, clock, made)
         self._facts_source = facts_source
+        self._hear = hear
         self._observer = observer
         self._clock = clock
-        self._hear = hear
         self._polls = 0
         self._closing = False
         self.routes = [
@@ -98,10 +100,10 @@ class Listener:
                 await self.pushed.read(delivery, records, form)
             good = len(delivery.admitted.events)
             kept = await self.pushed.keep(delivery)
-        rejected = delivery.admitted.rejected
-        reply = {"accepted": kept.accepted, "duplicates": kept.duplicates, "rejected": rejected}
             if self._hear is not None:
                 self._hear(delivery.admitted.events, delivery.received)
+        rejected = delivery.admitted.rejected
+        reply = {"accepted": kept.accepted, "duplicates": kept.duplicates, "rejected": rejected}
         if good or not rejected:
             return json_reply(200, reply)
         hint = "see `rejected` for each line's fault"
@@ -116,7 +118,15 @@ class Listener:
             chunk = slice(at, at + CHUNK)
             joined = lines.joined if len(lines.lines) <= CHUNK else None
             longest = self.door.limits.line
-            admit(delivery.admitted, lines.lines[chunk], lines.numbers[chunk], delivery.key, longest, joined)
+            admit(
+                delivery.admitted,
+                lines.lines[chunk],
+                lines.numbers[chunk],
+                delivery.key,
+                longest,
+                joined,
+                enrich=self.pushed.enrich,
+            )
 
     async def _get_producer(self, request: Request, key: Key) -> Response:
         wait = request.query_params.get("wait", "0")

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from collector.admit import CHUNK, Admitted, admit
+from collector.enrich import Enricher
 from collector.format import UNTIMED, Format, Made, RecordError
 from collector.format import read as read_record
 from collector.formats.native import FORMAT as NATIVE
@@ -40,6 +41,7 @@ class Reader(NamedTuple):
     key: Key
     longest: int
     whole: int = 0
+    enrich: Enricher | None = None
 
     def read(self, into: Admitted, records: Sequence[Record], place: str, now: float) -> None:
         """Judge records; `place` names their source in the ids of events that have none.
@@ -73,7 +75,8 @@ class Reader(NamedTuple):
 
     def _admit(self, into: Admitted, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
         for at in range(0, len(lines), CHUNK):
-            admit(into, lines[at : at + CHUNK], numbers[at : at + CHUNK], self.key, self.longest)
+            part = slice(at, at + CHUNK)
+            admit(into, lines[part], numbers[part], self.key, self.longest, enrich=self.enrich)
 
     def _made(self, record: bytes) -> Made:
         most = max(self.longest, self.whole)

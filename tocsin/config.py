@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tocsin.config_alerting import Alerting
 from tocsin.config_base import Section
+from tocsin.config_content import Inspection
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.yamlfile import Document, Path_, parse_yaml, read_yaml
 
@@ -114,6 +115,7 @@ class Config(Section):
     detectors: dict[str, Detector] = Field({}, description="settings by detector name; all detectors run by default")
     tenants: dict[str, Tenant] = Field({}, description="settings by tenant, as the directory and events name it")
     inputs: dict[str, Input] = Field({}, description="where events are fetched from, by a name of your choice")
+    inspection: Inspection = Inspection()
     sinks: dict[str, Sink] = Field({}, description="where alerts go, by a name of your choice")
     alerting: Alerting = Alerting()
     logging: Logging = Logging()

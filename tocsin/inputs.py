@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from starlette.routing import Route
 
 from collector.discovery import load_format
+from collector.enrich import Enricher
 from collector.format import Format
 from collector.input import Feed, Scope, State
 from collector.input_discovery import input_names, load_input
@@ -100,6 +101,7 @@ class Inputs:
         clock: Callable[[], float],
         worker: MakeWorker,
         registry: CollectorRegistry,
+        enrich: Callable[[], Enricher] | None = None,
     ) -> None:
         self.tallies = Tallies()
         self._plans = tuple(plans)
@@ -119,6 +121,7 @@ class Inputs:
                     observer=observer,
                     tally=tally,
                     clock=clock,
+                    enrich=enrich() if enrich is not None else None,
                 )
                 running = _Running(plan.kind(plan.options, feed))
                 self._running.append(running)

@@ -14,6 +14,7 @@ from alerting.message import Messages
 from alerting.runbook import Runbooks
 from alerting.store import Store
 from alerting.task import AlertTask
+from collector.enrich import Enricher
 from collector.producer import Told
 from detectors.engine import Engine
 from stream.control import Control, DirectoryVersion, control_frame
@@ -215,6 +216,7 @@ class Roles:
             clock=self.clock,
             worker=self._worker,
             registry=self.metrics.registry,
+            enrich=lambda: Enricher(self.ready_made.enrich, lambda: self.directory.directory),
         )
 
     def _add(self, name: str, turn: Callable[[], object]) -> None:

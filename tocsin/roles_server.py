@@ -92,6 +92,7 @@ def _listener(roles: Roles) -> Listener:
         clock=roles.clock,
         limits=Limits(body=listen.body_mib * MIB, in_flight=listen.in_flight_mib * MIB),
         tallies=roles.inputs.tallies if roles.inputs is not None else None,
+        enrich=roles.ready_made.enrich,
     )
 
 

@@ -15,6 +15,7 @@ from alerting.response.evidence import Known
 from alerting.runbook import Runbooks
 from alerting.store import Store
 from alerting.task import AlertTask
+from collector.enrich import Enricher
 from collector.producer import Told
 from detectors.engine import Engine
 from detectors.task import DetectTask
@@ -115,6 +116,7 @@ class Runtime:
             clock=clock,
             worker=self._worker,
             registry=self.metrics.registry,
+            enrich=lambda: Enricher(ready.enrich, lambda: self.directory.directory),
         )
         self._workers = [
             *self.inputs.workers,

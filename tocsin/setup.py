@@ -10,14 +10,16 @@ from alerting.budget import Budget
 from alerting.policy import HOUR, Policies
 from alerting.route import Routes
 from alerting.sink import Sink
+from collector.enrich import Options as EnrichOptions
 from detectors import discovery as detector_discovery
 from detectors.base import AnyDetector
 from stream.control import Warmth
 from stream.directory import EMPTY, Directory
 from stream.errors import StorageError, TocsinError, UnavailableError
 from tocsin.config import Config, Loaded, load_config
-from tocsin.directory_file import read_directory
 from tocsin.containing import containment_of
+from tocsin.directory_file import read_directory
+from tocsin.enriching import options_of as enrich_options
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.inputs import InputPlan, plans_of
 from tocsin.modes import faults_of as modes_faults
@@ -60,6 +62,7 @@ class Ready:
     detectors: tuple[AnyDetector, ...]
     modes: tuple[Warmth, ...]
     inputs: tuple[InputPlan, ...]
+    enrich: EnrichOptions
     sinks: tuple[SinkPlan, ...]
     policies: Policies
     routes: Routes
@@ -96,14 +99,15 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
             faults += error.faults
     detectors = _detectors(loaded, faults)
     inputs = plans_of(loaded, faults) if sinks else ()
+    enrich = enrich_options(loaded, faults)
     plans = _sinks(loaded, faults) if sinks else ()
     faults += modes_faults(loaded, detector_discovery.detector_names())
     faults += _listening(loaded)
+    containment = containment_of(loaded, faults)
     routes = Routes()
     if sinks and len(plans) == len(said.sinks):
         try:
             routes = routes_of(loaded, {plan.name: plan.pager for plan in plans})
-    containment = containment_of(loaded, faults)
         except FaultsError as error:
             faults += error.faults
     database = f"sqlite:///{folder / 'alerts.sqlite'}"
@@ -123,18 +127,19 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
         detectors=detectors,
         modes=modes_of(said),
         inputs=inputs,
+        enrich=enrich,
         sinks=plans,
         policies=Policies(
             page_from=said.alerting.page_from,
             observe=said.mode == "observe",
             budget=Budget(pages=said.alerting.budget.pages, window=said.alerting.budget.hours * HOUR),
             targets=targets_of(said.alerting),
+            containment=containment,
         ),
         routes=routes,
         database=database,
     )
 
-            containment=containment,
 
 def reserve(ready: Ready) -> int:
     """Bytes of the data directory's disk that stay free of events; the directory is made where it is missing."""

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from collector.admit import CHUNK, Admitted
 from collector.discovery import format_names, load_format
 from collector.door import Door, Refused
+from collector.enrich import Enricher
 from collector.format import Format
 from collector.intake import Intake, Kept
 from collector.keys import Key
@@ -39,10 +40,17 @@ class Pushed:
     """The way from records to durable events that all HTTP inputs share; used by one event loop."""
 
     def __init__(
-        self, door: Door, intake: Intake, observer: Observer, tallies: Tallies, clock: Callable[[], float]
+        self,
+        door: Door,
+        intake: Intake,
+        observer: Observer,
+        tallies: Tallies,
+        clock: Callable[[], float],
+        enrich: Enricher | None = None,
     ) -> None:
         self.door: Final = door
         self.tallies: Final = tallies
+        self.enrich: Final = enrich
         self._intake = intake
         self._observer = observer
         self._clock = clock
@@ -74,7 +82,7 @@ class Pushed:
 
     async def read(self, delivery: Delivery, records: Sequence[Record], form: Format) -> None:
         """Judge records of a format, letting others have their turn meanwhile."""
-        reader = Reader(form, delivery.key, self.door.limits.line)
+        reader = Reader(form, delivery.key, self.door.limits.line, enrich=self.enrich)
         delivery.records += len(records)
         for at in range(0, len(records), CHUNK):
             if at:
@@ -85,7 +93,7 @@ class Pushed:
         self, delivery: Delivery, events: Sequence[AuditEvent], numbers: Sequence[int], records: int
     ) -> None:
         """Judge events that were made of a whole body at once, of so many records."""
-        reader = Reader(self.form("native"), delivery.key, self.door.limits.line)
+        reader = Reader(self.form("native"), delivery.key, self.door.limits.line, enrich=self.enrich)
         delivery.records += records
         for at in range(0, len(events), CHUNK):
             if at:
