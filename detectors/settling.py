@@ -211,4 +211,7 @@ class Settling:
             if raised:
                 self._outlet.emit(detector.spec, live, raised, cell)
             if values is not None:
-                self.facts.learn(PeerSummary(detector.spec.name, live.entity.key, seconds, cell.start, values))
+                self._learn(PeerSummary(detector.spec.name, live.entity.key, seconds, cell.start, values))
+
+    def _learn(self, summary: PeerSummary) -> None:
+        self.facts.learn(summary)
