@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tocsin.config_alerting import Alerting
-from tocsin.config_base import Section
+from tocsin.config_base import Secret, Section
 from tocsin.config_content import Inspection
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.yamlfile import Document, Path_, parse_yaml, read_yaml
@@ -64,7 +64,9 @@ class Sink(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    type: str = Field(description="which sink: elasticsearch, pagerduty, terminal")
+    type: str = Field(
+        description="which sink: alertmanager, chat, elasticsearch, ocsf, pagerduty, syslog, terminal, webhook"
+    )
 
 
 class Input(BaseModel):
@@ -73,6 +75,17 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     type: str = Field(description="which input: files, syslog, kafka, webhook")
+
+
+class Heartbeat(Section):
+    """One request a minute to an outside service while everything is alive; it raises the alarm when they stay away."""
+
+    url: Secret = Field(description="the address that the service gave, by reference since whoever has it can beat")
+    every: float = Field(60.0, ge=1, le=3600, description="seconds between two of them")
+    method: Literal["get", "post"] = Field("get", description="how the service is asked")
+    headers: dict[str, Secret] = Field({}, description="further headers by name, such as Authorization, by reference")
+    ca: Path | None = Field(None, description="authorities for the service's certificate, else the system's")
+    timeout: float = Field(10.0, gt=0, le=60, description="seconds to wait for an answer")
 
 
 class Logging(Section):
@@ -118,6 +131,7 @@ class Config(Section):
     inspection: Inspection = Inspection()
     sinks: dict[str, Sink] = Field({}, description="where alerts go, by a name of your choice")
     alerting: Alerting = Alerting()
+    heartbeat: Heartbeat | None = Field(None, description="an external dead man's switch; none where it is left out")
     logging: Logging = Logging()
     mode: Literal["observe", "live"] = Field(
         "live", description="live pages people; observe decides everything and pages nobody"

@@ -28,6 +28,7 @@ from tocsin import roles_alert, roles_detect, roles_log
 from tocsin.client import TOKEN_FILE
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.first_start import kept_secret
+from tocsin.heartbeat import Heartbeat, Pulse
 from tocsin.inputs import Inputs
 from tocsin.metrics import Metrics
 from tocsin.observers import Observers
@@ -109,6 +110,7 @@ class Roles:
                 self._workers += self.inputs.workers
             self._resources = resources.pop_all()
         self._told = Told(self.directory.directory, ())
+        self._heartbeat = Heartbeat(ready.heartbeat, self._pulse) if ready.heartbeat and self.alerting else None
         watch(self.metrics, self.log, self.detecting, self.alerting)
 
     @property
@@ -166,10 +168,14 @@ class Roles:
                 self._tell(said)
         for worker in self._workers:
             worker.start()
+        if self._heartbeat is not None:
+            self._heartbeat.start()
 
     def stop(self) -> None:
         """Hand over what is ours, and give everything back."""
         self._ending.set()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         for worker in self._workers:
             worker.stop()
         if self.inputs is not None:
@@ -241,6 +247,11 @@ class Roles:
             observer=self.observers,
             wake=lambda: self.alerting.wake() if self.alerting is not None else None,
         )
+
+    def _pulse(self) -> Pulse | None:
+        """What shows that this process decides; None where it stands by."""
+        task = self.alerting.task if self.alerting is not None else None
+        return Pulse(task.clock, tuple(sorted(self.problems))) if task is not None else None
 
     def _place(self) -> tuple[int, float]:
         assert self.store is not None

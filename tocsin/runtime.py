@@ -28,6 +28,7 @@ from tocsin.client import TOKEN_FILE
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.denying import Denying
 from tocsin.first_start import kept_secret
+from tocsin.heartbeat import Heartbeat, Pulse
 from tocsin.inputs import Inputs
 from tocsin.metrics import Metrics
 from tocsin.nightly import Nightly
@@ -118,6 +119,7 @@ class Runtime:
             registry=self.metrics.registry,
             enrich=lambda: Enricher(ready.enrich, lambda: self.directory.directory),
         )
+        self._heartbeat = Heartbeat(ready.heartbeat, self._pulse) if ready.heartbeat is not None else None
         self._workers = [
             *self.inputs.workers,
             self._worker("detect", self._detect),
@@ -169,10 +171,14 @@ class Runtime:
         for worker in self._workers:
             worker.start()
         self._nightly.start()
+        if self._heartbeat is not None:
+            self._heartbeat.start()
 
     def stop(self) -> None:
         """Finish what was accepted, make a snapshot, and give everything back."""
         self._ending.set()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         self._nightly.stop()
         for worker in self._workers:
             worker.stop()
@@ -229,6 +235,9 @@ class Runtime:
     def _announce(self, denied: Denied) -> None:
         self._tell(denied)
         self.denying.heard(denied)
+
+    def _pulse(self) -> Pulse:
+        return Pulse(self.alert.clock, tuple(sorted(self.problems)))
 
     def _wake(self) -> None:
         self.responding.wake()

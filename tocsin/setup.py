@@ -21,6 +21,7 @@ from tocsin.containing import containment_of
 from tocsin.directory_file import read_directory
 from tocsin.enriching import options_of as enrich_options
 from tocsin.faults import Fault, FaultsError, did_you_mean
+from tocsin.heartbeat import HeartbeatPlan, heartbeat_of
 from tocsin.inputs import InputPlan, plans_of
 from tocsin.modes import faults_of as modes_faults
 from tocsin.modes import modes_of
@@ -64,6 +65,7 @@ class Ready:
     inputs: tuple[InputPlan, ...]
     enrich: EnrichOptions
     sinks: tuple[SinkPlan, ...]
+    heartbeat: HeartbeatPlan | None
     policies: Policies
     routes: Routes
     database: str
@@ -101,6 +103,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
     inputs = plans_of(loaded, faults) if sinks else ()
     enrich = enrich_options(loaded, faults)
     plans = _sinks(loaded, faults) if sinks else ()
+    heartbeat = heartbeat_of(loaded, faults) if sinks else None
     faults += modes_faults(loaded, detector_discovery.detector_names())
     faults += _listening(loaded)
     containment = containment_of(loaded, faults)
@@ -129,6 +132,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
         inputs=inputs,
         enrich=enrich,
         sinks=plans,
+        heartbeat=heartbeat,
         policies=Policies(
             page_from=said.alerting.page_from,
             observe=said.mode == "observe",
