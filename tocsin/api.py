@@ -22,6 +22,7 @@ from tocsin.api_mutes import Mutes
 from tocsin.api_refused import DeadLetters
 from tocsin.body import TooLargeError, read_body
 from tocsin.moments import moment
+from tocsin.pagerduty_hook import PagerDutyHook
 from tocsin.runtime import Runtime
 from tocsin.search import Query, search
 from tocsin.whynot.inquiry import Inquiries
@@ -45,13 +46,14 @@ class Api:
         self._inquiries = Inquiries(runtime)
 
     def routes(self) -> list[Route]:
-        """All of them; what is not said to be open asks for the operator's token."""
+        """All of them; what is neither open nor signed by its sender asks for the operator's token."""
         guarded, mutes, linking = self._guarded, Mutes(self._runtime), Linking(self._runtime)
         letters = DeadLetters(self._runtime)
         return [
             Route("/healthz", self._health),
             Route("/readyz", self._readiness),
             Route("/metrics", self._metrics),
+            Route("/v1/pagerduty/{sink}", PagerDutyHook(self._runtime).take, methods=["POST"]),
             Route("/api/v1/status", guarded(self._status)),
             Route("/api/v1/incidents", guarded(self._incidents)),
             Route("/api/v1/incidents/{id}", guarded(self._incident)),

@@ -42,6 +42,9 @@ class PagerDutyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The integration key of the service's Events API v2."""
     url: str = "https://events.pagerduty.com"
     """The API's address; https://events.eu.pagerduty.com for accounts in the EU."""
+    webhook_secret: str | None = None
+    """The secret of a webhook subscription v3 to `/v1/pagerduty/<name of this sink>`, so that taking a page there takes
+    the incident here."""
     ca: Annotated[str | None, msgspec.Meta(extra=PATH)] = None
     """A PEM file with the authorities that the API's certificate is checked against, else the system's."""
     timeout: float = 10.0
