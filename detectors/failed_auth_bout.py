@@ -17,17 +17,18 @@ NOBODY: Final = 0
 
 
 class Tries:
-    """Guesses at or from one key: seen at a token endpoint, seen on requests, of unclear kind, and by different tokens.
+    """Guesses at or from one key: seen at a token endpoint, on requests, of unclear kind, of machines, by token.
 
     The same attempt seen both ways counts once: of the first two the larger counts.
     """
 
-    __slots__ = ("auth", "request", "tokens", "weak")
+    __slots__ = ("auth", "machine", "request", "tokens", "weak")
 
-    def __init__(self, auth: int = 0, request: int = 0, weak: int = 0) -> None:
+    def __init__(self, auth: int = 0, request: int = 0, weak: int = 0, machine: int = 0) -> None:
         self.auth = auth
         self.request = request
         self.weak = weak
+        self.machine = machine
         self.tokens = Distinct()
 
     def add(self, attempt: Attempt) -> bool:
@@ -41,7 +42,10 @@ class Tries:
         if weight == "request":
             self.request += 1
             return self.request > self.auth
-        self.weak += 1
+        if weight == "machine":
+            self.machine += 1
+        else:
+            self.weak += 1
         return True
 
     def update(self, other: "Tries") -> None:
@@ -49,6 +53,7 @@ class Tries:
         self.auth += other.auth
         self.request += other.request
         self.weak += other.weak
+        self.machine += other.machine
         if other.tokens:
             self.tokens.update(other.tokens)
 
@@ -121,7 +126,7 @@ class Bout:
         tries: list[Any] = []
         for key in sorted(self.tries):
             one = self.tries[key]
-            tries.append([key, one.auth, one.request, one.weak, one.tokens.pack()])
+            tries.append([key, one.auth, one.request, one.weak, one.machine, one.tokens.pack()])
         return [self.extent.pack(), tries, self.many.pack(), self.inner.pack()]
 
     @classmethod
@@ -129,8 +134,8 @@ class Bout:
         """The part that `pack` wrote."""
         made = cls()
         made.extent = Extent.unpack(packed[0])
-        for key, auth, request, weak, tokens in packed[1]:
-            tries = made.tries[key] = Tries(auth, request, weak)
+        for key, auth, request, weak, machine, tokens in packed[1]:
+            tries = made.tries[key] = Tries(auth, request, weak, machine)
             tries.tokens = Distinct.unpack(tokens)
         made.many = Distinct.unpack(packed[2])
         made.inner = Distinct.unpack(packed[3])
@@ -188,24 +193,27 @@ class Sum:
 
     `guesses` and `weak` are those of unfamiliar keys, `keys` how many of these there are and `who` which, `nobody` the
     guesses without a key, `familiar` the different tokens tried by familiar keys, `inner` the different inner keys.
+    `machine` says how many of `weak` were at a machine's secret.
     """
 
-    __slots__ = ("familiar", "guesses", "inner", "keys", "nobody", "weak", "who")
+    __slots__ = ("familiar", "guesses", "inner", "keys", "machine", "nobody", "weak", "who")
 
     def __init__(self, cells: list[Bout], regular: Regular) -> None:
-        self.guesses = self.weak = self.nobody = self.familiar = 0
+        self.guesses = self.weak = self.nobody = self.familiar = self.machine = 0
         self.who: set[int] = set()
         many = [cell.many for cell in cells if cell.many]
         for key, tries in _by_key(cells).items():
             if key == NOBODY:
                 self.nobody += tries.guesses
-                self.weak += tries.weak
+                self.weak += tries.weak + tries.machine
+                self.machine += tries.machine
             elif regular.knows(key):
                 self.familiar += len(tries.tokens)
             else:
                 self.who.add(key)
                 self.guesses += tries.guesses
-                self.weak += tries.weak
+                self.weak += tries.weak + tries.machine
+                self.machine += tries.machine
         self.keys = len(self.who)
         if many:
             known = regular.known()

@@ -150,11 +150,15 @@ BARRED = 3
 
 
 class Bar(NamedTuple):
-    """What must be reached at the first level: guesses and different keys (0 where these do not count), in seconds."""
+    """What must be reached at the first level: guesses and different keys (0 where these do not count), in seconds.
+
+    `soft` are the levels below that one, which unclear guesses can reach as well.
+    """
 
     guesses: int
     keys: int
     window: int
+    soft: int = 0
 
 
 def raised(bar: Bar, state: Guessing, time: float, ceiling: float, crowd: float) -> Bar:
@@ -172,7 +176,7 @@ def raised(bar: Bar, state: Guessing, time: float, ceiling: float, crowd: float)
     factor = min(factor, ceiling)
     if factor <= 1.0:
         return bar
-    return Bar(ceil(bar.guesses * factor), ceil(bar.keys * factor), bar.window)
+    return Bar(ceil(bar.guesses * factor), ceil(bar.keys * factor), bar.window, bar.soft)
 
 
 class Reached(NamedTuple):
@@ -275,7 +279,9 @@ def judge(
 def _slack(total: Sum, bar: Bar, level: int) -> int:
     """How many more events cannot bring a sum to a level, whichever of its guesses are the ones that count."""
     guesses = total.guesses + total.weak + total.nobody + total.familiar
-    times = 1 << 2 * level
+    if bar.soft and level >= bar.soft:
+        guesses -= total.machine
+    times = 1 << 2 * max(level - bar.soft, 0)
     missing = max(bar.guesses * times - guesses, bar.keys * times - total.keys - total.inner)
     # Beyond 64 keys a count is an estimate that may grow faster than what it counts.
     return missing - 1 if guesses < 64 else missing // 4

@@ -10,7 +10,7 @@ from detectors.failed_auth_lapse import Refusals, retries
 from detectors.failed_auth_reasons import LAPSED, attempt_of, failed, passed
 from detectors.failed_auth_search import Search, SearchView
 from detectors.failed_auth_sharing import Hands, network, shared
-from detectors.failed_auth_success import Burst, successes
+from detectors.failed_auth_success import DOUBTED, NO, SURE, Burst, successes
 from detectors.parts.habit import HOUR
 from detectors.parts.keyed import number
 from detectors.parts.moments import CROWD
@@ -22,6 +22,9 @@ from tocsin_audit.event import AuditEvent
 DAY: Final = 86_400
 LOGIN: Final = 1 << 32
 """The key of log-ins whose source is not known: unlike a request, one is rarely the owner's who just works on."""
+TOKEN: Final = 1 << 33
+"""Added to the number of a token that was accepted from a source not known: a new one may be another's."""
+RETRIED: Final = "a lapsed or wrong credential"
 FAMILIAR: Final = 4
 """How many times more different tokens a familiar place must try: there they are mostly a rotation gone wrong."""
 
@@ -57,8 +60,8 @@ class AccountView:
     def __init__(self, detector: Detector[Any], parameters: Mapping[str, float]) -> None:
         self._detector = detector
         self._search = SearchView(detector, parameters)
-        self._bar = Bar(int(parameters["brute_guesses"]), 0, int(parameters["brute_window"]))
-        self._slow = Bar(int(parameters["brute_slow_guesses"]), 0, DAY)
+        self._bar = Bar(int(parameters["brute_guesses"]), 0, int(parameters["brute_window"]), 1)
+        self._slow = Bar(int(parameters["brute_slow_guesses"]), 0, DAY, 1)
         self._after = int(parameters["success_window"])
         self._ceiling = parameters["ceiling"]
         self._retries = int(parameters["retries"])
@@ -70,7 +73,7 @@ class AccountView:
             habit = state.habit
             if source in habit.sure and habit.begin <= event.time < habit.end:
                 return self._familiar(state, entity, event)
-            place = number(source) if source is not None else LOGIN if event.kind == "auth" else NOBODY
+            place = number(source) if source is not None else _nowhere(event)
             if source is not None and habit.meet(place, event.time, event.late):
                 habit.trust(source, place, event.time)
                 return self._familiar(state, entity, event)
@@ -94,9 +97,7 @@ class AccountView:
             if state.lapsed is None:
                 state.lapsed = Refusals()
             for cell in state.lapsed.update(partial.lapsed):
-                found += retries(
-                    self._detector, state.lapsed, entity, cell, self._retries, what="a lapsed credential", one=False
-                )
+                found += retries(self._detector, state.lapsed, entity, cell, self._retries, what=RETRIED, one=False)
         if partial.search is not None:
             if state.search is None:
                 state.search = Search()
@@ -147,19 +148,20 @@ class AccountView:
     ) -> Sequence[Finding]:
         attempt = attempt_of(event)
         cell = int(event.time) // MINUTE
-        if not attempt.weight:
-            # Lapsed tokens have a view of their own, since several callers may hold one.
-            if attempt.reason not in LAPSED or attempt.token:
-                return NOTHING
+        found: list[Finding] = []
+        # Tokens have a view of their own, since several callers may hold one.
+        if attempt.weight == "machine" or (attempt.reason in LAPSED and not attempt.token):
             if state.lapsed is None:
                 state.lapsed = Refusals()
             if not state.lapsed.holds(event.time, clock):
                 return NOTHING
             state.lapsed.cell(event.time).add(event)
-            return [*retries(self._detector, state.lapsed, entity, cell, self._retries, what="a lapsed credential")]
-        if not state.count(place, NOBODY, attempt, event, clock):
-            return NOTHING
-        return self._bursts(state, entity, cell, anew=state.wins is not None and place in state.wins.keys)
+            found += retries(self._detector, state.lapsed, entity, cell, self._retries, what=RETRIED)
+        doubted = attempt.weight == "machine" and not _doubted(state, cell)
+        if attempt.weight and state.count(place, NOBODY, attempt, event, clock):
+            anew = state.wins is not None and (doubted or place in state.wins.keys)
+            found += self._bursts(state, entity, cell, anew=anew)
+        return found
 
     def _bursts(self, state: Account, entity: Entity, cell: int, *, anew: bool = False) -> list[Finding]:
         found: list[Finding] = []
@@ -191,7 +193,7 @@ class AccountView:
                 shown=shown,
                 confidence=0.9 if total.weak * 2 <= strangers else 0.6,
             )
-            for level in range(first, one.level + 1)
+            for level in sorted({max(height - bar.soft, 0) for height in range(first, one.level + 1)})
         ]
 
     def _after_success(self, state: Account, entity: Entity, event: AuditEvent) -> list[Finding]:
@@ -217,14 +219,46 @@ class AccountView:
         if one is None or _guesses(one.total) < one.bar.guesses:
             return []
         formed = state.habit.formed(float(end * MINUTE))
+        regular = state.regular(float(end * MINUTE))
+        # Of an account that worked from unknown places before, a new token or log-in may well be the owner's.
+        active = state.wins is not None and any(_sourceless(key) and regular.knows(key) for key in state.wins.keys)
 
-        def intruder(key: int) -> bool:
-            if key in (NOBODY, LOGIN):
-                return one.total.nobody > 0
-            return formed or key in one.total.who or (key == CROWD and bool(one.total.who))
+        def intruder(key: int) -> int:
+            if _sourceless(key):
+                new = one.total.nobody > 0 and (key == LOGIN or not regular.knows(key))
+                return NO if not new else DOUBTED if active else SURE
+            return SURE if formed or key in one.total.who or (key == CROWD and bool(one.total.who)) else NO
 
         burst = Burst("brute force", "source that tried or that this account never used", self._after)
-        return successes(self._detector, state, entity, one, burst, intruder, event, named="source_ip")
+        return successes(
+            self._detector,
+            state,
+            entity,
+            one,
+            burst,
+            intruder,
+            event,
+            named="source_ip",
+            level=one.level - one.bar.soft,
+            doubted=one.total.machine > 0,
+        )
+
+
+def _doubted(state: Account, cell: int) -> bool:
+    """Whether some guesses of a minute were at a machine's secret."""
+    bout = state.minutes.cells.get(cell) if state.minutes is not None else None
+    return bout is not None and any(tries.machine for tries in bout.tries.values())
+
+
+def _nowhere(event: AuditEvent) -> int:
+    """The place of a success whose source is not known."""
+    if event.token is not None:
+        return TOKEN | number(event.token)
+    return LOGIN if event.kind == "auth" else NOBODY
+
+
+def _sourceless(key: int) -> bool:
+    return key == NOBODY or key >= LOGIN
 
 
 def _guesses(total: Sum) -> int:
@@ -232,11 +266,13 @@ def _guesses(total: Sum) -> int:
 
 
 def _height(total: Sum, bar: Bar) -> int:
-    """The level of a brute force.
+    """The level of a brute force, below which are one where it may well be a machine's wrong secret.
 
     What may be a retry, what familiar places try, and what came from nobody knows where reaches the first at most.
     """
     level = level_of(total.guesses, bar.guesses)
-    if level < 0 and (_guesses(total) >= bar.guesses or total.familiar >= FAMILIAR * bar.guesses):
-        return 0
-    return level
+    if level >= 0:
+        return level + 1
+    if _guesses(total) - total.machine >= bar.guesses:
+        return 1
+    return 0 if _guesses(total) >= bar.guesses or total.familiar >= FAMILIAR * bar.guesses else -1

@@ -79,10 +79,10 @@ def _said(text: str) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _machines(text: str) -> tuple[bool, bool]:
-    """Whether words name a machine's secret, and whether they name a person's."""
+def _whose(text: str) -> str:
+    """Whose secret words name: a machine's, a person's, or nobody's."""
     words = text.lower()
-    return _MACHINE.search(words) is not None, _PASSWORD.search(words) is not None
+    return "person" if _PASSWORD.search(words) else "machine" if _MACHINE.search(words) else ""
 
 
 @lru_cache(maxsize=4096)
@@ -112,8 +112,9 @@ class Attempt(NamedTuple):
     """How a failure counts.
 
     `weight` is "auth" or "request" for a guess seen at a token endpoint or on a request, "token" for a guess that is
-    told from a repetition by its token, `weak` for what may be either, and empty for what is no attack. `token` is the
-    number of the token, 0 where there is none.
+    told from a repetition by its token, "weak" for what may be either, "machine" for a machine's secret, which is
+    sooner wrong in its settings than guessed, and empty for what is no attack. `token` is the number of the token, 0
+    where there is none.
     """
 
     reason: str
@@ -136,12 +137,21 @@ def attempt_of(event: AuditEvent) -> Attempt:
     if reason not in GUESSES:
         return Attempt(reason, "", token)
     if reason == SECRET:
+        if _of_machine(event):
+            return Attempt(reason, "token" if token else "machine", token)
         return Attempt(reason, "auth" if event.kind == "auth" else "request", token)
     if token:
         return Attempt(reason, "token", token)
     if reason in (UNKNOWN, MALFORMED):
         return Attempt(reason, "weak", 0)
     return Attempt(reason, "auth" if event.kind == "auth" else "request", 0)
+
+
+def _of_machine(event: AuditEvent) -> bool:
+    """Whether a wrong secret was a machine's: by the words, else since only a client or an agent is named."""
+    text = f"{event.reason or ''} {event.error or ''}"
+    whose = _whose(text[:400]) if len(text) > 1 else ""
+    return whose == "machine" or (not whose and event.user is None and bool(event.client or event.agent))
 
 
 def failed(event: AuditEvent) -> bool:

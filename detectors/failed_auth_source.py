@@ -8,7 +8,7 @@ from detectors.failed_auth_bout import NOBODY, Bouts, Sum
 from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, dropped, judge, reached, slowly
 from detectors.failed_auth_reasons import attempt_of, failed, passed
 from detectors.failed_auth_search import Search, SearchView
-from detectors.failed_auth_success import Burst, successes
+from detectors.failed_auth_success import NO, SURE, Burst, successes
 from detectors.parts.habit import HOUR
 from detectors.parts.keyed import pair
 from detectors.parts.moments import CROWD
@@ -232,11 +232,11 @@ class SourceView:
         if not state.wins:
             return []
         burst = Burst("burst of guesses from the same source", "caller that never worked from there", self._after)
-        return successes(self._detector, state, entity, one, burst, _somebody, event, named="user")
+        return successes(self._detector, state, entity, one, burst, _somebody, event, named="user", level=one.level)
 
 
-def _somebody(key: int) -> bool:
-    return key not in (CROWD, NOBODY)
+def _somebody(key: int) -> int:
+    return NO if key in (CROWD, NOBODY) else SURE
 
 
 def _nameless_height(total: Sum, bar: Bar) -> int:

@@ -11,6 +11,12 @@ from tocsin_audit.event import AuditEvent
 
 SEVERITIES: Final[tuple[Severity, ...]] = ("high", "critical")
 """By the level of the burst."""
+NO: Final = 0
+DOUBTED: Final = 1
+SURE: Final = 2
+"""How far a success is a stranger's."""
+DOUBT: Final = 50
+"""Added to the level of a success of which it is not certain that it was no regular's."""
 
 
 class Burst(NamedTuple):
@@ -27,13 +33,16 @@ def successes(
     entity: Entity,
     one: Reached,
     burst: Burst,
-    intruder: Callable[[int], bool],
+    intruder: Callable[[int], int],
     event: AuditEvent | None = None,
     *,
     named: str,
+    level: int,
+    doubted: bool = False,
 ) -> list[Finding]:
     """The successes during and after a burst by those whom `intruder` tells from the entity's regulars.
 
+    `level` is that of the burst, -1 where its guesses are not certain to be any; `doubted` says that some are not.
     `event` is the success that arrived now, if it was one: the evidence names it. `named` is the field that tells those
     who got in.
     A success in the minute in which the burst's window ends counts: within a minute the order is not known.
@@ -41,18 +50,27 @@ def successes(
     wins = state.wins.keys if state.wins is not None else {}
     last = one.end + burst.after // MINUTE
     regular = state.regular(float(one.end * MINUTE))
-    buckets: set[int] = set()
+    buckets: dict[int, set[int]] = {DOUBTED: set(), SURE: set()}
     winners: list[tuple[str, str]] = []
     when = 0
     for key, seen in wins.items():
         span = seen.span(one.end, last)
-        if span is None or not intruder(key) or regular.knows(key) or state.habit.knows(key, span[0] * MINUTE):
+        if span is None or state.habit.knows(key, span[0] * MINUTE):
             continue
-        buckets.update((span[0] * MINUTE // burst.after, span[1] * MINUTE // burst.after))
+        degree = intruder(key)
+        if degree == NO or (degree == SURE and regular.knows(key)):
+            continue
+        within = (span[0] * MINUTE // burst.after, span[1] * MINUTE // burst.after)
+        if degree == DOUBTED or doubted:
+            buckets[DOUBTED].update(within)
+        if degree == SURE:
+            buckets[SURE].update(within)
         when = max(when, span[1])
         if state.winners is not None and key in state.winners:
             winners.append(state.winners[key])
-    if not buckets:
+    told = [(bucket, each) for bucket in sorted(buckets[SURE]) for each in range(min(level, 1) + 1)]
+    told += [(bucket, DOUBT) for bucket in sorted(buckets[DOUBTED])]
+    if not told:
         return []
     total, shown = one.total, one.shown
     if event is not None:
@@ -71,19 +89,18 @@ def successes(
             "success_after",
             entity.names,
             tenant=entity.tenant,
-            severity=SEVERITIES[level],
+            severity="medium" if each == DOUBT else SEVERITIES[each],
             at=float(bucket * burst.after),
             window=burst.after,
-            level=level,
+            level=each,
             title=f"Success after a {burst.name}",
             observed=f"{guesses} guesses, then a success by a {burst.stranger}, "
             f"the last {max(when - one.end, 0)} minutes after them",
             expected=f"no success of a stranger within {minutes(burst.after)} of {one.bar.guesses} guesses",
             why="Somebody who tried many secrets, or who came from nowhere while they were tried, got in." + got_in,
             shown=shown,
-            confidence=0.9,
+            confidence=0.5 if each == DOUBT else 0.9,
             facts=facts,
         )
-        for bucket in sorted(buckets)
-        for level in range(min(one.level, 1) + 1)
+        for bucket, each in told
     ]
