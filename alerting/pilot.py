@@ -17,6 +17,7 @@ from alerting.route import Route, Routes
 from alerting.schema import FINDINGS
 from alerting.store import MEMORY, Store
 from alerting.tell import Decided
+from alerting.walls import own_finding
 from stream.finding import DECODER, Finding
 from tocsin_audit.event import rfc3339
 
@@ -33,13 +34,14 @@ class Past(NamedTuple):
     finding: Finding
 
 
-def past(store: Store, since: float) -> list[Past]:
-    """The findings since a moment, in the order in which they were decided."""
+def past(store: Store, since: float, *, tenants: frozenset[str] | None = None) -> list[Past]:
+    """The findings since a moment, in the order in which they were decided; with `tenants` theirs, as they see them."""
     newest = select(FINDINGS.c.at, FINDINGS.c.body).where(FINDINGS.c.at >= since)
     newest = newest.order_by(FINDINGS.c.at.desc(), FINDINGS.c.finding).limit(MOST)
     with store.reading() as connection:
         rows = connection.execute(newest).all()
-    return [Past(row.at, DECODER.decode(row.body)) for row in reversed(rows)]
+    seen = [(row.at, own_finding(DECODER.decode(row.body), tenants)) for row in reversed(rows)]
+    return [Past(at, finding) for at, finding in seen if finding is not None]
 
 
 def replay(findings: Iterable[Past], policies: Policies, routes: Routes, *, live: bool = False) -> list[Decided]:

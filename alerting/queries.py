@@ -10,12 +10,14 @@ from alerting.alert import Incident, Status
 from alerting.record import ENDED, Record, rank
 from alerting.runbook import Runbooks
 from alerting.schema import BUNDLES, DECISIONS, FINDINGS, HELD, INCIDENTS, LINKS, MATCHERS, OUTBOX, PAGES, TIMELINE
+from alerting.sides import owners_sides
 from alerting.store import Store
 from alerting.targets import Targets
 from alerting.unit import RECORD_DECODER
+from alerting.walls import own_finding, own_incident, within
 from stream.errors import RejectedError
 from stream.finding import DECODER as FINDING_DECODER
-from stream.finding import Severity, public
+from stream.finding import Finding, Severity, public
 from tocsin_audit.event import rfc3339
 
 ROWS: Final = 1000
@@ -33,6 +35,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
     state: str = "open"
     tenants: frozenset[str] | None = None
+    tenant: str | None = None
     family: str | None = None
     severity: Severity | None = None
     entity: str | None = None
@@ -40,9 +43,34 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 100
 
 
+def fits(incident: Incident, wanted: Filter) -> bool:
+    """Whether an incident that is not looked up by its columns is wanted."""
+    states = {"open": incident.status not in ENDED, "ended": incident.status in ENDED, "all": True}
+    return (
+        states.get(wanted.state, incident.status == wanted.state)
+        and wanted.tenant in (None, incident.tenant)
+        and wanted.family in (None, incident.family)
+        and (wanted.severity is None or rank(incident.severity) >= rank(wanted.severity))
+        and (wanted.entity is None or wanted.entity in incident.entity.values())
+        and (wanted.since is None or incident.updated >= wanted.since)
+    )
+
+
+def beginning_of(id_: str) -> str:
+    """The beginning of an incident's id as it is stored; raises RejectedError where it is none."""
+    beginning = id_.lower()
+    if len(beginning) < _SHORTEST or not all(digit in "0123456789abcdef" for digit in beginning):
+        raise RejectedError(
+            f"{id_[:64]!r} is no incident's id", hint="4 or more of its hexadecimal digits; see `tocsin incident list`"
+        )
+    return beginning
+
+
 def list_incidents(store: Store, wanted: Filter) -> list[Incident]:
     """The incidents that fit, the most recently changed first."""
     conditions = [*_state(wanted.state), *_seen_by(wanted.tenants)]
+    if wanted.tenant is not None:
+        conditions.append(INCIDENTS.c.tenant == wanted.tenant)
     if wanted.family is not None:
         conditions.append(INCIDENTS.c.family == wanted.family)
     if wanted.severity is not None:
@@ -53,8 +81,13 @@ def list_incidents(store: Store, wanted: Filter) -> list[Incident]:
         conditions.append(INCIDENTS.c.updated >= wanted.since)
     newest = select(INCIDENTS.c.body).where(*conditions).order_by(INCIDENTS.c.updated.desc(), INCIDENTS.c.id)
     with store.reading() as connection:
-        rows = connection.execute(newest.limit(wanted.limit))
-        return [RECORD_DECODER.decode(body).incident() for (body,) in rows]
+        rows = connection.execute(newest.limit(wanted.limit)).scalars().all()
+        own = [own_incident(RECORD_DECODER.decode(body).incident(), wanted.tenants) for body in rows]
+        sides = [] if wanted.tenants is None else [one for one, _ in owners_sides(connection, wanted.tenants)]
+    if wanted.tenants is None:
+        return own
+    own += [one for one in sides if fits(one, wanted)]
+    return sorted(own, key=lambda one: (-one.updated, one.id))[: wanted.limit]
 
 
 def find(store: Store, id_: str, tenants: frozenset[str] | None = None) -> Record:
@@ -62,11 +95,7 @@ def find(store: Store, id_: str, tenants: frozenset[str] | None = None) -> Recor
 
     Raises RejectedError where there is none, or several.
     """
-    beginning = id_.lower()
-    if len(beginning) < _SHORTEST or not all(digit in "0123456789abcdef" for digit in beginning):
-        raise RejectedError(
-            f"{id_[:64]!r} is no incident's id", hint="4 or more of its hexadecimal digits; see `tocsin incident list`"
-        )
+    beginning = beginning_of(id_)
     matching = select(INCIDENTS.c.body).where(
         INCIDENTS.c.id >= beginning, INCIDENTS.c.id <= beginning + "g", *_seen_by(tenants)
     )
@@ -91,36 +120,20 @@ def show(
 
     Raises RejectedError where the id names no one incident.
     """
+    if (side := _owners_side(store, id_, tenants)) is not None:
+        return {**_bare(*side), "runbook": _runbook(runbooks, side[0])}
     record = find(store, id_, tenants)
-    incident = record.incident()
-    book = runbooks.of(incident)
+    incident = own_incident(record.incident(), tenants)
     with store.reading() as connection:
         return {
             "incident": summary(incident),
             "clocks": clocks(record, targets, now),
-            "findings": _findings(connection, record.id),
-            "timeline": _timeline(connection, record.id),
-            "decisions": _decisions(connection, record.id),
-            "deliveries": _deliveries(connection, record.id),
+            "findings": _findings(connection, record.id, tenants),
+            "timeline": _timeline(connection, record.id, people=incident.events == 0),
+            "decisions": _decisions(connection, record.id, tenants),
+            "deliveries": _deliveries(connection, record.id, tenants),
             "links": _links(connection, record.id, tenants),
-            "runbook": {
-                "title": book.title,
-                "phases": {
-                    name: [
-                        {
-                            "id": step.id,
-                            "purpose": step.purpose,
-                            "who": step.who,
-                            "minutes": step.minutes,
-                            "text": runbooks.step_text(step, incident),
-                            "query": runbooks.query_text(step, incident),
-                        }
-                        for step in steps
-                    ]
-                    for name, steps in book.phases()
-                },
-                "lines": runbooks.lines(incident),
-            },
+            "runbook": _runbook(runbooks, incident),
         }
 
 
@@ -146,9 +159,19 @@ def why(store: Store, id_: str, tenants: frozenset[str] | None = None) -> dict[s
 
     Raises RejectedError where the id names no one incident.
     """
+    if (side := _owners_side(store, id_, tenants)) is not None:
+        told_apart: dict[str, Any] = {
+            "told": None,
+            "told_by": None,
+            "decisions": [],
+            "pages": [],
+            "held": [],
+            "links": [],
+        }
+        return {"incident": summary(side[0]), **told_apart}
     record = find(store, id_, tenants)
     with store.reading() as connection:
-        decisions = _decisions(connection, record.id)
+        decisions = _decisions(connection, record.id, tenants)
         ids = {decision["page_id"] for decision in decisions if decision["page_id"]}
         told = connection.execute(select(PAGES.c.alert).where(PAGES.c.alert.in_(ids))).scalars().all()
         held = connection.execute(
@@ -157,7 +180,7 @@ def why(store: Store, id_: str, tenants: frozenset[str] | None = None) -> dict[s
             .where(HELD.c.incident == record.id, HELD.c.told.is_(False))
         )
         return {
-            "incident": summary(record.incident()),
+            "incident": summary(own_incident(record.incident(), tenants)),
             "told": record.told,
             "told_by": record.told_by,
             "decisions": decisions,
@@ -168,11 +191,18 @@ def why(store: Store, id_: str, tenants: frozenset[str] | None = None) -> dict[s
 
 
 def mutes(
-    store: Store, clock: float, *, kind: str | None = None, id_: str | None = None, all_: bool = False
+    store: Store,
+    clock: float,
+    *,
+    kind: str | None = None,
+    id_: str | None = None,
+    all_: bool = False,
+    tenants: frozenset[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Silences and exceptions with how many findings each held back, those that end first in front.
 
-    Without `all_` those that have ended are left out; `id_` is the beginning of an id.
+    Without `all_` those that have ended are left out; `id_` is the beginning of an id. With `tenants` those alone that
+    can hold back nothing but theirs.
     """
     conditions = [] if all_ else [MATCHERS.c.until > clock]
     if kind is not None:
@@ -185,7 +215,8 @@ def mutes(
     columns = select(*MATCHERS.c, held.scalar_subquery().label("held")).where(*conditions)
     with store.reading() as connection:
         rows = connection.execute(columns.order_by(MATCHERS.c.until, MATCHERS.c.id).limit(ROWS)).mappings()
-        return [_mute(row, clock) for row in rows]
+        found = [_mute(row, clock) for row in rows]
+    return found if tenants is None else [one for one in found if within(one["where"], tenants)]
 
 
 def _mute(row: RowMapping, clock: float) -> dict[str, Any]:
@@ -219,32 +250,89 @@ def _seen_by(tenants: frozenset[str] | None) -> list[Any]:
     return [] if tenants is None else [INCIDENTS.c.tenant.in_(tenants)]
 
 
-def _findings(connection: Connection, incident: str) -> list[dict[str, Any]]:
+def _owners_side(store: Store, id_: str, tenants: frozenset[str] | None) -> tuple[Incident, Sequence[Finding]] | None:
+    """What the owner of the data sees of the one incident of others that an id names; None where there is none."""
+    if tenants is None:
+        return None
+    with store.reading() as connection:
+        sides = list(owners_sides(connection, tenants, beginning=beginning_of(id_)))
+    return sides[0] if len(sides) == 1 else None
+
+
+def _bare(incident: Incident, findings: Sequence[Finding]) -> dict[str, Any]:
+    """An incident of others as its answer's parts: what they do about it is theirs."""
+    parts: dict[str, Any] = {name: [] for name in ("timeline", "decisions", "deliveries", "links")}
+    noticed = max(0.0, incident.opened - min(finding.start for finding in findings))
+    return {
+        "incident": summary(incident),
+        "clocks": {"detect": round(noticed, 1)},
+        "findings": [{**public(finding), "evidence_only": False} for finding in findings],
+        **parts,
+    }
+
+
+def _runbook(runbooks: Runbooks, incident: Incident) -> dict[str, Any]:
+    book = runbooks.of(incident)
+    return {
+        "title": book.title,
+        "phases": {
+            name: [
+                {
+                    "id": step.id,
+                    "purpose": step.purpose,
+                    "who": step.who,
+                    "minutes": step.minutes,
+                    "text": runbooks.step_text(step, incident),
+                    "query": runbooks.query_text(step, incident),
+                }
+                for step in steps
+            ]
+            for name, steps in book.phases()
+        },
+        "lines": runbooks.lines(incident),
+    }
+
+
+def _findings(connection: Connection, incident: str, tenants: frozenset[str] | None) -> list[dict[str, Any]]:
     rows = connection.execute(
         select(FINDINGS.c.own, FINDINGS.c.body)
         .where(FINDINGS.c.incident == incident)
         .order_by(FINDINGS.c.at.desc(), FINDINGS.c.finding)
         .limit(ROWS)
     ).all()
-    return [{**public(FINDING_DECODER.decode(row.body)), "evidence_only": not row.own} for row in reversed(rows)]
+    seen = [(own_finding(FINDING_DECODER.decode(row.body), tenants), row.own) for row in reversed(rows)]
+    return [{**public(finding), "evidence_only": not own} for finding, own in seen if finding is not None]
 
 
-def _timeline(connection: Connection, incident: str) -> list[dict[str, Any]]:
+def _timeline(connection: Connection, incident: str, *, people: bool = False) -> list[dict[str, Any]]:
+    """What happened to an incident; with `people` what they did alone, and that it was opened."""
     columns = (TIMELINE.c.at, TIMELINE.c.revision, TIMELINE.c.change, TIMELINE.c.reason, TIMELINE.c.by, TIMELINE.c.note)
     rows = connection.execute(
         select(*columns).where(TIMELINE.c.incident == incident).order_by(TIMELINE.c.id.desc()).limit(ROWS)
     )
-    return [_with_moment(row) for row in reversed(rows.mappings().all())]
+    told = [_with_moment(row) for row in reversed(rows.mappings().all())]
+    return [row for row in told if not people or row["change"] not in ("joined", "escalated", "late")]
 
 
-def _decisions(connection: Connection, incident: str) -> list[dict[str, Any]]:
+def _decisions(connection: Connection, incident: str, tenants: frozenset[str] | None) -> list[dict[str, Any]]:
     columns = [
         DECISIONS.c[name] for name in ("at", "finding", "reason", "change", "severity", "page", "detail", "page_id")
     ]
     rows = connection.execute(
         select(*columns).where(DECISIONS.c.incident == incident).order_by(DECISIONS.c.id.desc()).limit(ROWS)
     )
-    return [_with_moment(row) for row in reversed(rows.mappings().all())]
+    decisions = [_with_moment(row) for row in reversed(rows.mappings().all())]
+    if tenants is None:
+        return decisions
+    # A cause, a budget and a bundle are shared by tenants; that there is one is the reason's to say.
+    bodies = connection.execute(select(FINDINGS.c.body).where(FINDINGS.c.incident == incident)).scalars()
+    own = {finding.id for finding in map(FINDING_DECODER.decode, bodies) if finding.tenant in tenants}
+    bare = [{**row, "detail": "", "page_id": _own_page(row["page_id"], incident)} for row in decisions]
+    return [row for row in bare if row["finding"] in own]
+
+
+def _own_page(page: str | None, incident: str) -> str | None:
+    return page if page is not None and page.startswith(incident) else None
 
 
 _DELIVERY: Final = tuple(
@@ -253,12 +341,13 @@ _DELIVERY: Final = tuple(
 )
 
 
-def _deliveries(connection: Connection, incident: str) -> list[dict[str, Any]]:
-    """What was or will be sent of an incident, bundles and digests that tell of it included."""
+def _deliveries(connection: Connection, incident: str, tenants: frozenset[str] | None) -> list[dict[str, Any]]:
+    """What was or will be sent of an incident; bundles and digests that tell of it too, where nobody is walled off."""
     told_in = select(DECISIONS.c.page_id).where(DECISIONS.c.incident == incident, DECISIONS.c.page_id.is_not(None))
+    shared = or_(OUTBOX.c.incident == incident, OUTBOX.c.alert.in_(told_in))
     rows = connection.execute(
         select(*_DELIVERY)
-        .where(or_(OUTBOX.c.incident == incident, OUTBOX.c.alert.in_(told_in)))
+        .where(OUTBOX.c.incident == incident if tenants is not None else shared)
         .order_by(OUTBOX.c.id.desc())
         .limit(ROWS)
     )

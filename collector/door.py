@@ -22,6 +22,8 @@ LATER: Final = 15
 Cause = Literal["", "none", "unknown", "revoked", "busy", "large", "content"]
 Handler = Callable[[Request, Key], Awaitable[Response]]
 Answer = Callable[[Request, "Refused"], Response]
+Stranger = Callable[[str, str], None]
+"""Hears the address of a request whose key was not good, and why."""
 
 
 class Refused(Exception):  # noqa: N818  # not an error of the program: an answer on its way out
@@ -47,13 +49,16 @@ class Refused(Exception):  # noqa: N818  # not an error of the program: an answe
 class Door:
     """Checks keys, reads bodies within bounds and undoes their encoding; used by one event loop.
 
-    `told` hears the status of each refusal.
+    `told` hears the status of each refusal, `stranger` of each key that was not good.
     """
 
-    def __init__(self, keys: Keys, limits: Limits, told: Callable[[str], None]) -> None:
+    def __init__(
+        self, keys: Keys, limits: Limits, told: Callable[[str], None], stranger: Stranger | None = None
+    ) -> None:
         self.limits: Final = limits
         self._keys = keys
         self._told = told
+        self._stranger = stranger
         self._in_flight = InFlight(limits.in_flight)
 
     @property
@@ -71,6 +76,9 @@ class Door:
                 return await handle(request, self._key(request, scheme))
             except Refused as refused:
                 self._told(str(refused.status))
+                if refused.cause in ("unknown", "revoked") and self._stranger is not None:
+                    peer = request.client.host if request.client is not None else ""
+                    self._stranger(peer, f"{refused.cause} collector key")
                 return (answer or plain)(request, refused)
 
         return guard

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from collector.admit import CHUNK, admit
-from collector.door import LATER, Door, Refused, json_reply, media_type
+from collector.door import LATER, Door, Refused, Stranger, json_reply, media_type
 from collector.enrich import Enricher, Options
 from collector.formats.native import FORMAT as NATIVE
 from collector.intake import Intake
@@ -57,8 +57,9 @@ class Listener:
         tallies: Tallies | None = None,
         hear: Callable[[Sequence[AuditEvent], float], None] | None = None,
         enrich: Options | None = None,
+        stranger: Stranger | None = None,
     ) -> None:
-        self.door = Door(keys, limits or Limits(), lambda status: observer.rejected(status, 1))
+        self.door = Door(keys, limits or Limits(), lambda status: observer.rejected(status, 1), stranger)
         self.intake = Intake(log, duplicates)
         self.tallies = Tallies() if tallies is None else tallies
         made = Enricher(enrich, lambda: facts_source().directory) if enrich is not None else None

@@ -1,7 +1,6 @@
 """`/api/v1`: what operators ask and do, and the open and guarded pages beside it."""
 
-import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -12,15 +11,19 @@ from starlette.routing import Route
 
 from alerting import queries
 from alerting.life import ACTS
+from alerting.walls import own_event, own_incident
 from stream.clean import clean_text
 from stream.control import IncidentChange
 from stream.errors import RejectedError, TocsinError
+from stream.facts import Facts
 from stream.finding import SEVERITIES
 from tocsin.acts import carry_out
 from tocsin.api_links import Linking
 from tocsin.api_mutes import Mutes
 from tocsin.api_refused import DeadLetters
+from tocsin.authority import admitted, enough, refusal, rule_of
 from tocsin.body import TooLargeError, read_body
+from tocsin.log_in import Gate, NotLetInError, asker_of
 from tocsin.moments import moment
 from tocsin.pagerduty_hook import PagerDutyHook
 from tocsin.runtime import Runtime
@@ -44,16 +47,22 @@ class Api:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._inquiries = Inquiries(runtime)
+        self._gate = Gate(runtime.ready_made.data, runtime.token, runtime.own_events, runtime.clock)
 
     def routes(self) -> list[Route]:
-        """All of them; what is neither open nor signed by its sender asks for the operator's token."""
-        guarded, mutes, linking = self._guarded, Mutes(self._runtime), Linking(self._runtime)
+        """All of them; those of `/api/v1` ask for what `tocsin.authority` says."""
+        under = "/api/v1/"
+        return [admitted(route, self._gate) if route.path.startswith(under) else route for route in self._routes()]
+
+    def _routes(self) -> list[Route]:
+        guarded, mutes, linking = self._answered, Mutes(self._runtime), Linking(self._runtime)
         letters = DeadLetters(self._runtime)
         return [
             Route("/healthz", self._health),
             Route("/readyz", self._readiness),
             Route("/metrics", self._metrics),
             Route("/v1/pagerduty/{sink}", PagerDutyHook(self._runtime).take, methods=["POST"]),
+            Route("/api/v1/me", guarded(self._me)),
             Route("/api/v1/status", guarded(self._status)),
             Route("/api/v1/incidents", guarded(self._incidents)),
             Route("/api/v1/incidents/{id}", guarded(self._incident)),
@@ -73,11 +82,8 @@ class Api:
             Route("/api/v1/risks", guarded(mutes.risks)),
         ]
 
-    def _guarded(self, handler: Handler) -> Handler:
-        async def guard(request: Request) -> Response:
-            if not self._is_operator(request):
-                hint = "send Authorization: Bearer with the token of the data directory's token file"
-                return _error(401, "no valid operator token", hint)
+    def _answered(self, handler: Handler) -> Handler:
+        async def answer(request: Request) -> Response:
             try:
                 return await handler(request)
             except TooLargeError as error:
@@ -89,11 +95,7 @@ class Api:
             except TocsinError as error:
                 return _error(503, error.what, error.hint)
 
-        return guard
-
-    def _is_operator(self, request: Request) -> bool:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), self._runtime.token.encode())
+        return answer
 
     async def _health(self, _: Request) -> Response:
         failed = self._runtime.failed.is_set()
@@ -107,19 +109,34 @@ class Api:
 
     async def _metrics(self, request: Request) -> Response:
         peer = request.client.host if request.client is not None else ""
-        if peer not in LOOPBACK and not self._is_operator(request):
-            return _error(401, "metrics ask for a token beyond loopback", "send Authorization: Bearer")
+        if peer not in LOOPBACK:
+            try:
+                why = enough(await self._gate.asker(request), rule_of("GET", "/metrics"))
+            except NotLetInError as error:
+                return refusal(error)
+            if why:
+                return _error(403, why, "ask an administrator")
         page = await run_in_threadpool(self._runtime.metrics.page)
         return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def _status(self, _: Request) -> Response:
-        return JSONResponse(self._runtime.status())
+    async def _me(self, request: Request) -> Response:
+        asker = asker_of(request)
+        tenants = sorted(asker.tenants) if asker.tenants is not None else None
+        return JSONResponse({"name": asker.name, "role": asker.role, "tenants": tenants})
+
+    async def _status(self, request: Request) -> Response:
+        status = self._runtime.status()
+        if asker_of(request).tenants is not None:
+            # Counts and places in the log are those of all tenants together.
+            status = {name: status[name] for name in ("version", "ready") if name in status}
+        return JSONResponse(status)
 
     async def _incidents(self, request: Request) -> Response:
         asked = request.query_params
         wanted = queries.Filter(
             state=asked.get("state", "open"),
-            tenants=frozenset({asked["tenant"]}) if "tenant" in asked else None,
+            tenants=asker_of(request).tenants,
+            tenant=asked.get("tenant"),
             family=asked.get("family"),
             severity=_severity(asked.get("severity")),
             entity=asked.get("entity"),
@@ -137,13 +154,15 @@ class Api:
                 runtime.store,
                 request.path_params["id"],
                 runtime.runbooks,
+                asker_of(request).tenants,
                 targets=runtime.ready_made.policies.targets,
                 now=runtime.alert.clock,
             )
         )
 
     async def _why(self, request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(queries.why, self._runtime.store, request.path_params["id"]))
+        id_, seen = request.path_params["id"], asker_of(request).tenants
+        return JSONResponse(await run_in_threadpool(queries.why, self._runtime.store, id_, seen))
 
     async def _act(self, request: Request) -> Response:
         act = request.path_params["act"]
@@ -151,7 +170,8 @@ class Api:
             return _error(404, f"there is no act '{act[:32]}'", f"there are {', '.join(ACTS)}")
         said = await read_body(request, _Said, '{"by": "you", "note": "…", "verdict": "true"}')
         runtime = self._runtime
-        record = await run_in_threadpool(queries.find, runtime.store, request.path_params["id"])
+        seen = asker_of(request).tenants
+        record = await run_in_threadpool(queries.find, runtime.store, request.path_params["id"], seen)
         now = runtime.clock()
         change = IncidentChange(
             incident=record.id,
@@ -163,7 +183,7 @@ class Api:
         )
         await carry_out(runtime, change)
         after = await run_in_threadpool(queries.find, runtime.store, record.id)
-        return JSONResponse(queries.summary(after.incident()))
+        return JSONResponse(queries.summary(own_incident(after.incident(), seen)))
 
     async def _events(self, request: Request) -> Response:
         asked = request.query_params
@@ -172,14 +192,28 @@ class Api:
             since=moment(asked["since"], now) if "since" in asked else 0.0,
             until=moment(asked["until"], now) if "until" in asked else 1e12,
             limit=_number(asked.get("limit"), 100, 1000),
-            **{key: asked[key] for key in ("tenant", "principal", "server", "outcome", "id") if key in asked},
+            **_named(asked),
         )
-        answer = await run_in_threadpool(search, self._runtime.log, query)
-        return Response(msgspec.json.encode(answer), media_type="application/json")
+        seen = asker_of(request).tenants
+        if seen is None:
+            answer = await run_in_threadpool(search, self._runtime.log, query)
+            return Response(msgspec.json.encode(answer), media_type="application/json")
+        query = msgspec.structs.replace(query, tenants=seen)
+        facts = Facts(self._runtime.ready_made.directory)
+        answer = await run_in_threadpool(search, self._runtime.log, query, tenant_of=facts.tenant)
+        events = [own_event(event, seen) for event in answer.events]
+        # How many frames there are and when they came is everybody's traffic; the oldest event shown is theirs.
+        told = {"events": events, "more": answer.more, "back_to": events[0]["received"] if events else None}
+        return Response(msgspec.json.encode(told), media_type="application/json")
 
 
 def _error(status: int, error: str, hint: str = "") -> JSONResponse:
     return JSONResponse({"error": error, "hint": hint}, status_code=status)
+
+
+def _named(asked: Mapping[str, str]) -> dict[str, Any]:
+    """What is asked for by name in a search."""
+    return {key: asked[key] for key in ("tenant", "principal", "server", "outcome", "id") if key in asked}
 
 
 def _number(text: str | None, default: int, most: int) -> int:

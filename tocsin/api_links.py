@@ -11,6 +11,7 @@ from stream.clean import clean_text
 from stream.control import Linked
 from tocsin.acts import carry_out
 from tocsin.body import read_body
+from tocsin.log_in import asker_of
 from tocsin.runtime import Runtime
 
 
@@ -37,10 +38,11 @@ class Linking:
     async def _carry_out(self, request: Request, *, cut: bool) -> Response:
         said = await read_body(request, _Said, '{"other": "the other incident", "why": "…", "by": "you"}')
         runtime = self._runtime
-        one = await run_in_threadpool(queries.find, runtime.store, request.path_params["id"])
-        other = await run_in_threadpool(queries.find, runtime.store, said.other)
+        seen = asker_of(request).tenants
+        one = await run_in_threadpool(queries.find, runtime.store, request.path_params["id"], seen)
+        other = await run_in_threadpool(queries.find, runtime.store, said.other, seen)
         by = clean_text(said.by, 100) or "operator"
         why, now = harmless(said.why, 500), runtime.clock()
         await carry_out(runtime, Linked(one=one.id, other=other.id, by=by, at=now, why=why, cut=cut))
-        told = await run_in_threadpool(queries.why, runtime.store, one.id)
+        told = await run_in_threadpool(queries.why, runtime.store, one.id, seen)
         return JSONResponse({"incident": told["incident"], "links": told["links"]})

@@ -12,11 +12,13 @@ from alerting import pilot, queries, risk_list
 from alerting.harmless import harmless
 from alerting.mute import DAY, check
 from alerting.policy import Policies
+from alerting.walls import within
 from stream.clean import clean_text
 from stream.control import Muted, Unmuted
 from stream.errors import RejectedError
 from tocsin.acts import carry_out
 from tocsin.body import read_body
+from tocsin.log_in import asker_of
 from tocsin.moments import duration, moment
 from tocsin.runtime import Runtime
 
@@ -52,9 +54,11 @@ class Mutes:
         """The silences and exceptions that hold; all that ever were with `state=all`."""
         asked = request.query_params
         all_ = asked.get("state", "holding") == "all"
-        now = self._runtime.alert.clock
+        now, seen = self._runtime.alert.clock, asker_of(request).tenants
         return JSONResponse(
-            await run_in_threadpool(queries.mutes, self._runtime.store, now, kind=asked.get("kind"), all_=all_)
+            await run_in_threadpool(
+                queries.mutes, self._runtime.store, now, kind=asked.get("kind"), all_=all_, tenants=seen
+            )
         )
 
     async def add(self, request: Request) -> Response:
@@ -71,8 +75,9 @@ class Mutes:
         """End one before its time."""
         said = await read_body(request, _Ended, '{"by": "you"}')
         runtime, now = self._runtime, self._runtime.clock()
+        seen = asker_of(request).tenants
         found = await run_in_threadpool(
-            queries.mutes, runtime.store, runtime.alert.clock, id_=request.path_params["id"], all_=True
+            queries.mutes, runtime.store, runtime.alert.clock, id_=request.path_params["id"], all_=True, tenants=seen
         )
         if len(found) != 1:
             raise RejectedError(
@@ -87,27 +92,27 @@ class Mutes:
     async def preview(self, request: Request) -> Response:
         """What one would have hidden in the last 30 days."""
         checked = check(await self._muted(request))
-        runtime, ready = self._runtime, self._runtime.ready_made
+        runtime, ready, asker = self._runtime, self._runtime.ready_made, asker_of(request)
 
         def look() -> dict[str, Any]:
-            findings = pilot.past(runtime.store, runtime.clock() - LOOK_BACK)
+            findings = pilot.past(runtime.store, runtime.clock() - LOOK_BACK, tenants=asker.tenants)
             return pilot.preview(findings, checked.matcher, ready.policies, ready.routes)
 
         return JSONResponse({**await run_in_threadpool(look), "spared": checked.spared})
 
-    async def risks(self, _: Request) -> Response:
+    async def risks(self, request: Request) -> Response:
         """Those with the most risk, and what it is made of."""
-        runtime = self._runtime
-        return JSONResponse(await run_in_threadpool(risk_list.top, runtime.store, runtime.alert.clock))
+        runtime, seen = self._runtime, asker_of(request).tenants
+        return JSONResponse(await run_in_threadpool(risk_list.top, runtime.store, runtime.alert.clock, tenants=seen))
 
     async def pilot(self, request: Request) -> Response:
         """What going live would have cost in pages."""
         runtime, ready = self._runtime, self._runtime.ready_made
-        since = moment(request.query_params.get("since", "30d"), runtime.clock())
+        since, seen = moment(request.query_params.get("since", "30d"), runtime.clock()), asker_of(request).tenants
 
         def look() -> dict[str, Any]:
             policies = Policies(page_from=ready.policies.page_from, budget=ready.policies.budget)
-            return pilot.report(pilot.past(runtime.store, since), policies, ready.routes)
+            return pilot.report(pilot.past(runtime.store, since, tenants=seen), policies, ready.routes)
 
         return JSONResponse(await run_in_threadpool(look))
 
@@ -117,6 +122,11 @@ class Mutes:
         now = self._runtime.clock()
         start = moment(said.start, now) if said.start is not None else now
         length = duration(said.until)
+        seen = asker_of(request).tenants
+        if seen is not None and not within(said.where, seen):
+            raise RejectedError(
+                f"a {said.kind} of yours has to be for your tenants alone", hint=f"--where tenant={sorted(seen)[0]}"
+            )
         return Muted(
             id=uuid.uuid4().hex,
             kind=said.kind,

@@ -6,6 +6,7 @@ import msgspec
 from starlette.requests import Request
 
 from stream.errors import RejectedError
+from tocsin.log_in import asker_of
 
 T = TypeVar("T")
 
@@ -18,13 +19,21 @@ class TooLargeError(RejectedError):
 
 
 async def read_body(request: Request, form: type[T], hint: str) -> T:
-    """A body as what was asked for; an empty one says nothing. Raises RejectedError with the hint where it is not."""
+    """A body as what was asked for; an empty one says nothing. Raises RejectedError with the hint where it is not.
+
+    Whatever it says of who acts (`by`), it is the name under which the asker came in; the token file's owner alone
+    may give another, since they are whoever works on that machine.
+    """
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > MOST:
             raise TooLargeError(f"the body is larger than {MOST} bytes", hint="shorten the text in it")
     try:
-        return msgspec.json.decode(body or b"{}", type=form)
+        said = msgspec.json.decode(body or b"{}", type=form)
     except (ValueError, RecursionError) as error:
         raise RejectedError("the body makes no sense", hint=hint) from error
+    asker = asker_of(request)
+    if isinstance(said, msgspec.Struct) and "by" in said.__struct_fields__ and not asker.owner:
+        said = msgspec.structs.replace(said, by=asker.name)
+    return said

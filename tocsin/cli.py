@@ -19,6 +19,8 @@ COMMANDS: Final = (
     "alert",
     "check",
     "keys",
+    "users",
+    "tokens",
     "proxy",
     "wrap",
     "incident",

@@ -32,6 +32,7 @@ from tocsin.heartbeat import Heartbeat, Pulse
 from tocsin.inputs import Inputs
 from tocsin.metrics import Metrics
 from tocsin.observers import Observers
+from tocsin.own_events import OwnEvents
 from tocsin.roles_alert import Alerting
 from tocsin.roles_detect import Detecting, fence_of
 from tocsin.roles_metrics import watch
@@ -100,6 +101,7 @@ class Roles:
                 self.alerting = Alerting(group, self._decider, self._senders, self._place)
                 self._add("alert", self.alerting.turn)
             self.spread = Spread(self.log)
+            self.own_events = OwnEvents(lambda frame: self.spread.append(EVENTS, frame), clock)
             self.directory = DirectoryWatch(
                 ready.directory_path, ready.directory, self._changed, digest=ready.directory_digest
             )

@@ -1,6 +1,5 @@
 """The HTTP side of roles: probes and metrics for all of them, receipt where they listen, operators where they alert."""
 
-import hmac
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -14,6 +13,8 @@ from collector.keys import Keys
 from collector.limits import MIB, Limits
 from collector.listener import Listener
 from tocsin.api import Api
+from tocsin.authority import admitted, enough, refusal, rule_of
+from tocsin.log_in import Gate, NotLetInError, asker_of
 from tocsin.roles import ALERT, LISTEN, Roles
 from tocsin.server import serve_application
 from tocsin.setup import LOOPBACK
@@ -45,14 +46,16 @@ class Probes:
 
     def __init__(self, roles: Roles) -> None:
         self._roles = roles
+        self._gate = Gate(roles.ready_made.data, roles.token, roles.own_events, roles.clock)
 
     def routes(self) -> list[Route]:
         """Where they are."""
+        status = admitted(Route("/api/v1/status", self._status), self._gate)
         return [
             Route("/healthz", self._health),
             Route("/readyz", self._readiness),
             Route("/metrics", self._metrics),
-            Route("/api/v1/status", self._status),
+            status,
         ]
 
     async def _health(self, _: Request) -> Response:
@@ -66,20 +69,20 @@ class Probes:
         return JSONResponse({"status": status, "problems": sorted(problems)}, status_code=200 if ready else 503)
 
     async def _metrics(self, request: Request) -> Response:
-        if not self._allowed(request, loopback=True):
-            return _refused("metrics ask for a token beyond loopback")
+        if request.client is None or request.client.host not in LOOPBACK:
+            try:
+                why = enough(await self._gate.asker(request), rule_of("GET", "/metrics"))
+            except NotLetInError as error:
+                return refusal(error)
+            if why:
+                return JSONResponse({"error": why, "hint": "ask an administrator"}, status_code=403)
         return Response(await run_in_threadpool(self._roles.metrics.page), media_type=_TEXT)
 
     async def _status(self, request: Request) -> Response:
-        if not self._allowed(request, loopback=False):
-            return _refused("no valid operator token")
-        return JSONResponse(await run_in_threadpool(self._roles.status))
-
-    def _allowed(self, request: Request, *, loopback: bool) -> bool:
-        if loopback and request.client is not None and request.client.host in LOOPBACK:
-            return True
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), self._roles.token.encode())
+        status = await run_in_threadpool(self._roles.status)
+        if asker_of(request).tenants is not None:
+            status = {name: status[name] for name in ("version", "ready") if name in status}
+        return JSONResponse(status)
 
 
 def _listener(roles: Roles) -> Listener:
@@ -93,9 +96,5 @@ def _listener(roles: Roles) -> Listener:
         limits=Limits(body=listen.body_mib * MIB, in_flight=listen.in_flight_mib * MIB),
         tallies=roles.inputs.tallies if roles.inputs is not None else None,
         enrich=roles.ready_made.enrich,
+        stranger=lambda address, why: roles.own_events.failed("collector", address, why),
     )
-
-
-def _refused(error: str) -> Response:
-    hint = "send Authorization: Bearer with the token of the data directory's token file"
-    return JSONResponse({"error": error, "hint": hint}, status_code=401)

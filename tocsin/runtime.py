@@ -33,6 +33,7 @@ from tocsin.inputs import Inputs
 from tocsin.metrics import Metrics
 from tocsin.nightly import Nightly
 from tocsin.observers import Observers
+from tocsin.own_events import OwnEvents
 from tocsin.setup import Ready, reserve
 from tocsin.responding import Responding
 from tocsin.warm_up import warm_up
@@ -68,6 +69,7 @@ class Runtime:
         with ExitStack() as resources:
             self.log = resources.enter_context(open_log(ready.data, clock=clock, reserve_bytes=reserve(ready)))
             self.token = kept_secret(ready.data / TOKEN_FILE)
+            self.own_events = OwnEvents(lambda frame: self.log.append(EVENTS, frame), clock)
             self.store = Store(ready.database)
             resources.callback(self.store.close)
             self.observers = Observers(self.metrics)

@@ -1,5 +1,6 @@
 """Search: events of the log by time, tenant, principal, server and outcome."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +20,7 @@ FRAMES: Final = 10_000
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked for: `since` and `until` bound the event's time in seconds, the rest must be equal where given.
 
-    `principal` is a user, client or agent.
+    `principal` is a user, client or agent. With `tenants` only their callers' events are found.
     """
 
     since: float = 0.0
@@ -30,6 +31,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str | None = None
     id: str | None = None
     limit: int = 100
+    tenants: frozenset[str] | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -45,8 +47,17 @@ class Answer(msgspec.Struct, frozen=True):
     back_to: str | None = None
 
 
-def search(log: SqliteLog, query: Query, *, frames: int = FRAMES) -> Answer:
-    """Look through the log from its end, at most so many frames; raises DamagedError where one cannot be read."""
+def search(
+    log: SqliteLog,
+    query: Query,
+    *,
+    frames: int = FRAMES,
+    tenant_of: Callable[[AuditEvent], str | None] = lambda event: event.tenant,
+) -> Answer:
+    """Look through the log from its end, at most so many frames; raises DamagedError where one cannot be read.
+
+    `tenant_of` says whose an event is for the query's `tenants`; where the event itself names another it is nobody's.
+    """
     found: list[dict[str, Any]] = []
     limit = min(query.limit, LIMIT)
     looked, oldest = 0, ""
@@ -56,6 +67,8 @@ def search(log: SqliteLog, query: Query, *, frames: int = FRAMES) -> Answer:
         looked, oldest = looked + 1, rfc3339(record.frame.header.received)
         events = decode(record.frame)
         fitting = [index for index, event in enumerate(events) if matches(event, query)]
+        if query.tenants is not None:
+            fitting = [at for at in fitting if _within(events[at], query.tenants, tenant_of)]
         if not fitting:
             continue
         lines = unpack(record.frame).split(b"\n")
@@ -76,6 +89,10 @@ def matches(event: AuditEvent, query: Query) -> bool:
         and (query.outcome is None or event.outcome == query.outcome)
         and (query.id is None or query.id in (event.id, f"{event.producer}/{event.run}/{event.seq}"))
     )
+
+
+def _within(event: AuditEvent, tenants: frozenset[str], tenant_of: Callable[[AuditEvent], str | None]) -> bool:
+    return tenant_of(event) in tenants and (event.tenant is None or event.tenant in tenants)
 
 
 def shown(event: AuditEvent, line: bytes) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def application(runtime: Runtime) -> tuple[Starlette, Listener]:
         tallies=runtime.inputs.tallies,
         enrich=runtime.ready_made.enrich,
         hear=runtime.denying.obedience.hear,
+        stranger=lambda address, why: runtime.own_events.failed("collector", address, why),
     )
     routes = [*listener.routes, *runtime.inputs.routes(listener.pushed), *Api(runtime).routes()]
     return Starlette(routes=routes), listener
