@@ -116,6 +116,16 @@ class Ledger:
             found = connection.execute("SELECT id, body FROM notes WHERE id >= ? ORDER BY id LIMIT ?", (since, limit))
             return [(int(number), bytes(body)) for number, body in found]
 
+    def noted(self, kind: str, name: str) -> list[str]:
+        """What the notes of a kind say under a name."""
+        with self._used() as connection:
+            found = connection.execute(
+                "SELECT json_extract(CAST(body AS TEXT), ?) FROM notes WHERE json_extract(CAST(body AS TEXT), '$.kind')"
+                " = ?",
+                (f"$.{name}", kind),
+            )
+            return [str(value) for (value,) in found if value is not None]
+
     def checkpoint(self) -> tuple[int, str] | None:
         """The newest checkpoint: its size and the signed note."""
         with self._used() as connection:
@@ -133,10 +143,14 @@ class Ledger:
             connection.execute("DELETE FROM checkpoints WHERE NOT kept")
             connection.execute("INSERT OR IGNORE INTO checkpoints VALUES (?, ?, 0)", (size, note))
 
-    def keep_checkpoint(self, size: int) -> None:
-        """Keep a checkpoint for good, since it is about to be shown outside."""
+    def keep_newest(self) -> tuple[int, str] | None:
+        """The newest checkpoint, kept for good from now on, since it is about to be shown outside."""
         with self._used() as connection, transaction(connection):
-            connection.execute("UPDATE checkpoints SET kept = 1 WHERE size = ?", (size,))
+            row = connection.execute("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
+            if row is None:
+                return None
+            connection.execute("UPDATE checkpoints SET kept = 1 WHERE size = ?", (row[0],))
+            return int(row[0]), str(row[1])
 
     def anchored(self, name: str) -> int:
         """The size of the last checkpoint that an anchor took; 0 before the first."""

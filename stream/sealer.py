@@ -135,7 +135,8 @@ class Sealer:
         """Write something down, and seal it at once: after this it can no longer be denied."""
         record = {"kind": kind, "time": rfc3339(self._clock()), **body}
         self.ledger.note(msgspec.json.encode(record))
-        self.finish()
+        self._gather()
+        self.seal()
 
     def seal(self) -> None:
         """Seal what was read, if anything, and sign the ledger as it then is."""

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tocsin.config_alerting import Alerting
 from tocsin.config_base import Secret, Section
 from tocsin.config_content import Inspection
+from tocsin.config_ledger import Ledger
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.yamlfile import Document, Path_, parse_yaml, read_yaml
 
@@ -131,6 +132,7 @@ class Config(Section):
     inspection: Inspection = Inspection()
     sinks: dict[str, Sink] = Field({}, description="where alerts go, by a name of your choice")
     alerting: Alerting = Alerting()
+    ledger: Ledger = Ledger()
     heartbeat: Heartbeat | None = Field(None, description="an external dead man's switch; none where it is left out")
     logging: Logging = Logging()
     mode: Literal["observe", "live"] = Field(

@@ -23,6 +23,7 @@ from stream.control import Control, Denied, DirectoryVersion, control_frame
 from stream.facts import Facts
 from stream.frame import Frame, Header
 from stream.log import EVENTS, FINDINGS
+from stream.salt import fresh_salt
 from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
 from tocsin.directory_watch import DirectoryWatch
@@ -34,6 +35,7 @@ from tocsin.metrics import Metrics
 from tocsin.nightly import Nightly
 from tocsin.observers import Observers
 from tocsin.own_events import OwnEvents
+from tocsin.sealing import Sealing
 from tocsin.setup import Ready, reserve
 from tocsin.responding import Responding
 from tocsin.warm_up import warm_up
@@ -67,7 +69,9 @@ class Runtime:
         self.on_failure: Callable[[], None] = self.failed.set
         self._ending = threading.Event()
         with ExitStack() as resources:
-            self.log = resources.enter_context(open_log(ready.data, clock=clock, reserve_bytes=reserve(ready)))
+            self.log = resources.enter_context(
+                open_log(ready.data, clock=clock, reserve_bytes=reserve(ready), salt=fresh_salt)
+            )
             self.token = kept_secret(ready.data / TOKEN_FILE)
             self.own_events = OwnEvents(lambda frame: self.log.append(EVENTS, frame), clock)
             self.store = Store(ready.database)
@@ -90,6 +94,8 @@ class Runtime:
                 observer=self.observers,
                 wake=self._wake,
             )
+            self.sealing = Sealing(ready, self.log, (EVENTS, FINDINGS), self.store, clock, self._ending)
+            resources.callback(self.sealing.close)
             self._resources = resources.pop_all()
         self.directory = DirectoryWatch(
             ready.directory_path, ready.directory, self._changed, digest=ready.directory_digest
@@ -127,6 +133,8 @@ class Runtime:
             self._worker("detect", self._detect),
             self._worker("alert", self._alert),
             self._worker("clock", self._tick),
+            self._worker("seal", self.sealing.seal),
+            self._worker("anchor", self.sealing.anchor),
             self._worker("directory", self.directory.look),
             self._worker("respond", self.responding.turn),
         ]
@@ -161,6 +169,7 @@ class Runtime:
             "warm_up": warm_up(self.engine),
             "inputs": self.inputs.summary(),
             "sinks": [plan.name for plan in self.ready_made.sinks],
+            "ledger": self.sealing.status(),
         }
 
     def start(self) -> None:
@@ -194,6 +203,8 @@ class Runtime:
         for delivery in self.deliveries:
             if not delivery.stop():
                 logger.warning("a sink has not answered; its alerts are tried again at the next start")
+        if all(ended) and not self.failed.is_set():
+            self.sealing.end()
         self._resources.close()
 
     def told(self) -> Told:
