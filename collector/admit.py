@@ -6,10 +6,11 @@ from typing import Final
 
 import msgspec
 
-from collector.enrich import Enricher
+from collector.enrich import NATIVE, Enricher
 from collector.format import Reason, RecordError
 from collector.formats.native import FORMAT, parse_lines
 from collector.keys import Key
+from collector.vantage import Point
 from tocsin_audit.event import AuditEvent
 
 CHUNK: Final = 500
@@ -78,12 +79,17 @@ def admit(
     joined: bytes | None = None,
     *,
     enrich: Enricher | None = None,
+    form: str = NATIVE,
 ) -> None:
-    """Judge a chunk of lines, of at most `longest` bytes each, for a key; `joined` as in `Lines`."""
+    """Judge a chunk of lines, of at most `longest` bytes each, for a key; `joined` as in `Lines`.
+
+    `form` names the format that the source itself wrote.
+    """
+    point = Point(form, key.id)
     if max(map(len, lines), default=0) <= longest:
         payload = b"\n".join(lines) if joined is None else joined
         events = parse_lines(payload, lines)
-        if events is not None and enrich is not None and (new := enrich(events, lines, payload)) is not None:
+        if events is not None and enrich is not None and (new := enrich(events, lines, payload, point)) is not None:
             events, lines, payload = new.events, new.lines, b"\n".join(new.lines)
         if events is not None and all(outside(event, key) is None for event in _questionable(events, key)):
             first = not into.events
@@ -101,7 +107,7 @@ def admit(
                     hint="leave out what is large; bodies do not belong here",
                 )
             (event,) = FORMAT.parse(line)
-            if enrich is not None and (new := enrich([event], [line], line)) is not None:
+            if enrich is not None and (new := enrich([event], [line], line, point)) is not None:
                 (event,), (line,) = new
             if (error := outside(event, key)) is not None:
                 raise error

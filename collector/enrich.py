@@ -1,29 +1,48 @@
 """Enriching: what Tocsin itself adds to events at receipt, and what it takes out before they are stored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from collector.caller import Caller
 from collector.formats.native import FORMAT
 from collector.inspection import carried
 from collector.inspection.carried import Carried, payload
 from collector.inspection.inspector import Inspection, Inspector
 from collector.owned import Owned
+from collector.privacy import Privacy
 from collector.rewrite import raw, rewritten
+from collector.vantage import TRACE_SECONDS, WINDOW_SECONDS, Point, Rule, Vantage
 from stream.directory import EMPTY, Directory
 from tocsin_audit import arguments, measure
 from tocsin_audit.event import AuditEvent
+from tocsin_audit.fingerprint import LOCAL, Fingerprints
 
 Changes = dict[str, Any]
 
 SEEN: Final = "seen"
 """The member of `ext` that says where in the content each signal was, without the content."""
+_ERRORS: Final = (b'"error"', b'"reason"')
+_NO_RULES: Final[Mapping[str, Rule]] = MappingProxyType({})
+NATIVE: Final = "native"
 
 
-class Options(NamedTuple):
-    """What an operator says of enriching; `keep` names the members of `ext` that are stored as they came."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an operator says of enriching; `keep` names the members of `ext` that are stored as they came.
+
+    `prints` makes the fingerprints of what producers sent whole; `trace` and `window` are in seconds.
+    """
 
     inspector: Inspector | None = None
     keep: frozenset[str] = frozenset()
+    prints: Fingerprints = field(default_factory=lambda: Fingerprints(b"tocsin", LOCAL))
+    caller: Caller | None = None
+    privacy: Privacy = field(default_factory=Privacy)
+    rules: Mapping[str, Rule] = field(default_factory=lambda: _NO_RULES)
+    trace: float = TRACE_SECONDS
+    window: float = WINDOW_SECONDS
 
 
 class Enriched(NamedTuple):
@@ -34,46 +53,59 @@ class Enriched(NamedTuple):
 
 
 class Enricher:
-    """Reads what events carry and leaves its meaning; used by one thread or one event loop."""
+    """Reads what events carry and leaves its meaning; used by one thread or one event loop.
 
-    def __init__(self, options: Options, directory: Callable[[], Directory] = lambda: EMPTY) -> None:
+    `vantage` is shared where one process has several doors, since a call may come in by two of them.
+    """
+
+    def __init__(
+        self, options: Options, directory: Callable[[], Directory] = lambda: EMPTY, vantage: Vantage | None = None
+    ) -> None:
         self._options = options
         self._owned = Owned(directory)
+        self._caller = options.caller or Caller(options.prints)
+        self._vantage = vantage or Vantage(options.rules, trace=options.trace, window=options.window)
 
-    def __call__(self, events: Sequence[AuditEvent], lines: Sequence[bytes], payload_: bytes) -> Enriched | None:
+    def __call__(
+        self, events: Sequence[AuditEvent], lines: Sequence[bytes], payload_: bytes, point: Point
+    ) -> Enriched | None:
         """The events and lines as they are to be stored; None where all stay as they came."""
-        if not self._looks(payload_):
-            return None
+        holds = carried.possible(payload_)
+        looks = self._options.inspector is not None and b"resources/read" in payload_
+        masks = self._options.privacy.hides or any(mark in payload_ for mark in _ERRORS)
         new: Enriched | None = None
         for at, event in enumerate(events):
-            changes = self._changes(event)
-            if not changes:
+            changes: Changes = {}
+            if (holds and event.ext) or (event.token is not None and self._caller.needs(event)):
+                self._content(event, changes)
+            if looks and event.method == "resources/read" and event.target is not None:
+                assert self._options.inspector is not None
+                _signal(event, changes, self._options.inspector.target(event.target))
+            told = self._vantage.echo(event, point)
+            if told is not None:
+                changes["echo"] = told
+            if not changes and not masks:
+                continue
+            # What hides fields sees them as they are by then.
+            line = rewritten(lines[at], changes) if changes else lines[at]
+            if masks:
+                (shown,) = FORMAT.parse(line) if changes else (event,)
+                hidden = self._options.privacy.changes(shown)
+                line = rewritten(line, hidden) if hidden else line
+            if line is lines[at]:
                 continue
             if new is None:
                 new = Enriched(list(events), list(lines))
-            line = rewritten(lines[at], changes)
             # Read anew, so that what is folded now is what a replay will read.
             (new.events[at],) = FORMAT.parse(line)
             new.lines[at] = line
         return new
 
-    def _looks(self, payload_: bytes) -> bool:
-        return carried.possible(payload_) or b"resources/" in payload_
-
-    def _changes(self, event: AuditEvent) -> Changes:
-        changes: Changes = {}
+    def _content(self, event: AuditEvent, changes: Changes) -> None:
         held = carried.carried(event.ext) if event.ext else None
-        signals: tuple[str, ...] = ()
-        if held is not None:
-            signals = self._content(event, held, changes)
-        if event.method == "resources/read" and event.target is not None and self._options.inspector is not None:
-            signals += self._options.inspector.target(event.target)
-        if new := tuple(signal for signal in dict.fromkeys(signals) if signal not in event.signals):
-            changes["signals"] = (*event.signals, *new)
-        return changes
-
-    def _content(self, event: AuditEvent, held: Carried, changes: Changes) -> tuple[str, ...]:
-        """What the content says, as changes; the signals that are in it."""
+        changes |= self._caller.changes(event, held, self._owned.tenant_claims)
+        if held is None:
+            return
         seen = Inspection((), cut=False)
         if self._options.inspector is not None:
             seen = self._options.inspector.inspect(held.content)
@@ -81,25 +113,32 @@ class Enricher:
         if owners != event.resource_tenants:
             changes["resource_tenants"] = owners
         self._shape(event, held, changes)
-        rest: dict[str, Any] = {
-            **held.rest,
-            **{key: held.found[key] for key in held.found if key in self._options.keep},
-        }
+        _signal(event, changes, seen.signals)
+        kept = {key: value for key, value in held.found.items() if key in self._options.keep}
+        rest: dict[str, Any] = {**held.rest, **kept}
         if seen.seen or seen.cut:
             where: dict[str, Any] = {each.name: each.path for each in seen.seen if each.path}
             rest[SEEN] = raw({**where, "cut": True} if seen.cut else where)
         changes["ext"] = raw(rest) if rest else None
-        return seen.signals
 
-    @staticmethod
-    def _shape(event: AuditEvent, held: Carried, changes: Changes) -> None:
+    def _shape(self, event: AuditEvent, held: Carried, changes: Changes) -> None:
         """What the middleware would have said of such content, where the event does not."""
         given, result, tools = held.content
         if not event.args_keys and (keys := arguments.keys(given)):
             changes["args_keys"] = keys
+        if event.args_hash is None and (digest := arguments.digest(given, self._options.prints)) is not None:
+            changes["args_hash"] = digest
+        if not event.recipients and (recipients := arguments.recipients(given, self._options.prints)):
+            changes["recipients"] = recipients
         if event.rows is None and isinstance(result, dict):
             rows = measure.rows(event.method or "", result, payload(result))
             if rows is not None:
                 changes["rows"] = rows
         if not event.manifest and isinstance(tools, list) and event.method == "tools/list":
             changes["manifest"] = raw(measure.manifest(tools))
+
+
+def _signal(event: AuditEvent, changes: Changes, signals: Sequence[str]) -> None:
+    known = changes.get("signals", event.signals)
+    if new := tuple(signal for signal in dict.fromkeys(signals) if signal not in known):
+        changes["signals"] = (*known, *new)

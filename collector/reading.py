@@ -34,7 +34,8 @@ class Record(NamedTuple):
 class Reader(NamedTuple):
     """How the records of a source are read: in which format, for whom, and how many bytes a native line may have.
 
-    `whole` is how many a record may have where that is more, since it holds many events.
+    `whole` is how many a record may have where that is more, since it holds many events. `source` names the format
+    where `form` reads what was made of it.
     """
 
     form: Format
@@ -42,6 +43,7 @@ class Reader(NamedTuple):
     longest: int
     whole: int = 0
     enrich: Enricher | None = None
+    source: str = ""
 
     def read(self, into: Admitted, records: Sequence[Record], place: str, now: float) -> None:
         """Judge records; `place` names their source in the ids of events that have none.
@@ -76,7 +78,15 @@ class Reader(NamedTuple):
     def _admit(self, into: Admitted, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
         for at in range(0, len(lines), CHUNK):
             part = slice(at, at + CHUNK)
-            admit(into, lines[part], numbers[part], self.key, self.longest, enrich=self.enrich)
+            admit(
+                into,
+                lines[part],
+                numbers[part],
+                self.key,
+                self.longest,
+                enrich=self.enrich,
+                form=self.source or self.form.name,
+            )
 
     def _made(self, record: bytes) -> Made:
         most = max(self.longest, self.whole)

@@ -161,7 +161,7 @@ class Engine:
             if learned and tenant not in arrived:
                 arrived.add(tenant)
                 self._warmup.arrived(tenant, self.clock)
-            if event.sample_rate is not None and event.sample_rate < 1.0:
+            if event.echo is not None or (event.sample_rate is not None and event.sample_rate < 1.0):
                 marks |= SAMPLED
             plan = plans.get(marks)
             if plan is None:

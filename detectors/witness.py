@@ -112,7 +112,7 @@ class Witness(Engine):
         named, marks = self._judged(event)
         duplicate = bool(self._duplicates.find(source, [event], self.clock))
         denied = own_denial(event, marks)
-        sampled = event.sample_rate is not None and event.sample_rate < 1.0
+        sampled = event.echo is not None or (event.sample_rate is not None and event.sample_rate < 1.0)
         stepped: set[Stepped] = set()
         self._plans = {kind: self._watched(kind, stepped) for kind in (marks, marks | SAMPLED)}
         self._outlet.begin(self.clock, imported=frame.header.imported)
@@ -207,7 +207,7 @@ def _passed_over(detector: AnyDetector, kind: Kind, marks: int, *, sampled: bool
     """Why a detector was not stepped with an event that was counted."""
     spec = detector.spec
     if sampled and not spec.sampled:
-        return "it comes from a sampled source, which feeds no counters"
+        return "it comes from a sampled source, or another vantage point counts it, so that it feeds no counters"
     wanted = spec.wants.get(kind)
     if wanted is not None and not wanted & marks:
         names = [name for mark, name in MARKS if wanted & mark]

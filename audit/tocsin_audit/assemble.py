@@ -9,6 +9,7 @@ from tocsin_audit.describe import Describer, mixed_up
 from tocsin_audit.event import AuditEvent
 from tocsin_audit.exchange import Exchange
 from tocsin_audit.fingerprint import Fingerprints
+from tocsin_audit.onlooker import Onlooker
 from tocsin_audit.pairing import Stray
 from tocsin_audit.reading import Reading, key_of
 from tocsin_audit.settings import Settings
@@ -23,8 +24,14 @@ _QUIET: Final = frozenset({"ping"})
 class Assembler:
     """Makes events for one server, also where an answer takes another way than its request."""
 
-    def __init__(self, server: str, fingerprints: Fingerprints, trusted: tuple[Network, ...]) -> None:
-        self._describer = Describer(server, fingerprints, trusted)
+    def __init__(
+        self,
+        server: str,
+        fingerprints: Fingerprints,
+        trusted: tuple[Network, ...],
+        onlooker: Onlooker | None = None,
+    ) -> None:
+        self._describer = Describer(server, fingerprints, trusted, onlooker)
         self._streams = Streams()
 
     def events(self, exchange: Exchange, settings: Settings) -> list[AuditEvent]:
@@ -110,6 +117,7 @@ class Assembler:
         self._describer.measure(event, message, settings)
         event.response_bytes, event.bytes_quality = size, "exact"
         if isinstance(result := message.get("result"), dict):
+            self._describer.look(event, result)
             self._describer.learn_session(event, result)
         return event
 

@@ -11,6 +11,7 @@ from tocsin_audit import action, arguments, identity, measure, outcome
 from tocsin_audit.event import AuditEvent
 from tocsin_audit.exchange import Exchange, InnerCall
 from tocsin_audit.fingerprint import Fingerprints
+from tocsin_audit.onlooker import Onlooker
 from tocsin_audit.ownership import header_text
 from tocsin_audit.reading import META, STATELESS, Reading, key_of
 from tocsin_audit.settings import Settings
@@ -25,8 +26,15 @@ _REMEMBERED: Final = 10_000
 class Describer:
     """Describes the requests of one server; remembers per session, tool and task what only an earlier answer said."""
 
-    def __init__(self, server: str, fingerprints: Fingerprints, trusted: tuple[Network, ...]) -> None:
+    def __init__(
+        self,
+        server: str,
+        fingerprints: Fingerprints,
+        trusted: tuple[Network, ...],
+        onlooker: Onlooker | None = None,
+    ) -> None:
         self.server = server
+        self._onlooker = onlooker
         self.fingerprints = fingerprints
         self._trusted = trusted
         self._clients: OrderedDict[str, tuple[str | None, str | None]] = OrderedDict()
@@ -67,6 +75,9 @@ class Describer:
             mixed_up(event, mixup)
         if exchange.denied is not None:
             event.outcome, event.reason = "authz_denied", f"tocsin.denied:{exchange.denied}"
+        if self._onlooker is not None:
+            returned = message.get("result") if message is not None else None
+            self._onlooker.look(event, params.get("arguments"), returned if isinstance(returned, dict) else None)
         self._remember(event, http, message)
         return event
 
@@ -105,6 +116,11 @@ class Describer:
         if isinstance(returned, dict):
             self.learn_server(event, returned)
         return event
+
+    def look(self, event: AuditEvent, result: Mapping[str, Any]) -> None:
+        """Let the onlooker see a result that took another way than its request."""
+        if self._onlooker is not None:
+            self._onlooker.look(event, None, result)
 
     def learn_session(self, event: AuditEvent, result: Mapping[str, Any]) -> None:
         """Note what the answer to an `initialize` says that took another way."""
@@ -145,7 +161,7 @@ class Describer:
         elif user is not None and http.exchange.status != 401 and identity.authenticated(user) is not identity.NOBODY:
             who = identity.authenticated(user)
         elif token is not None and scheme == "bearer":
-            who = identity.claimed(token, settings.tenant_claims, now)
+            who = self._bearer(token, settings, now)
         else:
             who = identity.NOBODY
         self._put(event, who)
@@ -158,6 +174,13 @@ class Describer:
             if known is not None:
                 event.client_version = known[0]
                 event.protocol = event.protocol or known[1]
+
+    def _bearer(self, token: str, settings: Settings, now: float) -> identity.Identity:
+        """Who a bearer token names: proved where somebody here can check it, else as it claims."""
+        proved = self._onlooker.claims(token, self.server, now) if self._onlooker is not None else None
+        if proved is not None:
+            return identity.checked(proved, settings.tenant_claims, now)
+        return identity.claimed(token, settings.tenant_claims, now)
 
     def _token(self, event: AuditEvent, token: str | None) -> None:
         if token:

@@ -157,6 +157,8 @@ class AuditEvent(msgspec.Struct, gc=False, omit_defaults=True):
     """Running number within the run; a gap is proof of loss."""
     sample_rate: float | None = None
     """The share of events that is sent; below 1 nothing is counted."""
+    echo: str | None = None
+    """The vantage point that counts this call; where one is named, this event is kept and counts nowhere."""
     received: float = 0.0
     """When Tocsin received it, in seconds since 1970."""
     late: bool = False

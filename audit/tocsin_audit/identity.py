@@ -55,6 +55,16 @@ def verified(access: Any, tenant_claims: Iterable[str], now: float) -> Identity:
     return _identity("verified", merged, tenant_claims, now)
 
 
+def checked(claims: Mapping[str, Any], tenant_claims: Iterable[str], now: float) -> Identity:
+    """Who a token names whose signature and times were checked here."""
+    return _identity("verified", claims, tenant_claims, now)
+
+
+def stated(claims: Mapping[str, Any], tenant_claims: Iterable[str], now: float) -> Identity:
+    """Who the claims name that a source has written down, without the token."""
+    return _identity("claimed", claims, tenant_claims, now)
+
+
 def authenticated(user: Any) -> Identity:
     """Who a Starlette user object names when its authentication is not the MCP SDK's."""
     name = getattr(user, "display_name", None) if getattr(user, "is_authenticated", False) else None

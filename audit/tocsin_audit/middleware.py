@@ -13,6 +13,7 @@ from tocsin_audit.asgi import App, Outer, Receive, Send
 from tocsin_audit.change import changed
 from tocsin_audit.event import AuditEvent
 from tocsin_audit.exchange import CURRENT, Scope
+from tocsin_audit.onlooker import Onlooker
 from tocsin_audit.options import NO_LIMITS, options
 from tocsin_audit.recorder import Recorder
 from tocsin_audit.troubles import LOG
@@ -29,7 +30,9 @@ class AuditMiddleware:
 
     Options not given are taken from the environment: `TOCSIN_URL`, `TOCSIN_KEY`, `TOCSIN_FINGERPRINT_KEY` and those
     in this package's README. `limits` changes `queue`, `queue_bytes`,
-    `spool_bytes`, `heartbeat_s` and `stop_s`. Raises TypeError when `app` is neither a server nor an application.
+    `spool_bytes`, `heartbeat_s` and `stop_s`; `onlooker` is what a proxy adds.
+
+    Raises TypeError when `app` is neither a server nor an application.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class AuditMiddleware:
         trusted_proxies: Iterable[str] | None = None,
         ownership: Iterable[Any] = (),
         limits: Mapping[str, Any] = NO_LIMITS,
+        onlooker: Onlooker | None = None,
     ) -> None:
         factories = [name for name in _FACTORIES if callable(getattr(app, name, None))]
         if not factories and not callable(app):
@@ -70,6 +74,7 @@ class AuditMiddleware:
             trusted_proxies=trusted_proxies,
             ownership=ownership,
             limits=limits,
+            onlooker=onlooker,
         )
         for fault in self._options.faults:
             LOG.error("tocsin-audit: %s", fault)

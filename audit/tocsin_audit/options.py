@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tocsin_audit.onlooker import Onlooker
 from tocsin_audit.source import Network, networks
 
 NO_LIMITS: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -34,6 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ownership: tuple[Any, ...] = ()
     heartbeat_s: float = 15.0
     stop_s: float = 3.0
+    onlooker: Onlooker | None = None
     faults: tuple[str, ...] = ()
 
     @property
@@ -63,6 +65,7 @@ def options(
     trusted_proxies: Iterable[str] | None = None,
     ownership: Iterable[Any] = (),
     limits: Mapping[str, Any] = NO_LIMITS,
+    onlooker: Onlooker | None = None,
 ) -> Options:
     """The options of one server: arguments first, then the environment, then what the server is called.
 
@@ -95,6 +98,7 @@ def options(
         tenant_claim=tenant_claim or environ.get("TOCSIN_TENANT_CLAIM") or None,
         trusted_proxies=trusted,
         ownership=tuple(ownership),
+        onlooker=onlooker,
         faults=tuple(faults),
         **limits,
     )

@@ -90,7 +90,7 @@ class Recorder:
         self._troubles = Troubles()
         self._prints = fingerprints(options.fingerprint_key, secrets.token_bytes(32))
         self.settings = self._compile(Document())
-        self._assembler = Assembler(options.server, self._prints, self.trusted)
+        self._assembler = Assembler(options.server, self._prints, self.trusted, options.onlooker)
         self._buffer: Buffer[Tellable | AuditEvent] = Buffer(options.queue, options.queue_bytes)
         self._numbers = itertools.count(1)
         self._refused = 0

@@ -93,7 +93,9 @@ class Pushed:
         self, delivery: Delivery, events: Sequence[AuditEvent], numbers: Sequence[int], records: int
     ) -> None:
         """Judge events that were made of a whole body at once, of so many records."""
-        reader = Reader(self.form("native"), delivery.key, self.door.limits.line, enrich=self.enrich)
+        reader = Reader(
+            self.form("native"), delivery.key, self.door.limits.line, enrich=self.enrich, source=delivery.name
+        )
         delivery.records += records
         for at in range(0, len(events), CHUNK):
             if at:

@@ -1,0 +1,81 @@
+"""Identity: what a token proves once its signature, its issuer and its times were checked (RFC 7519, RFC 8725)."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import jwt
+
+from collector.identity_keys import KeySet
+
+KEPT: Final = 10_000
+"""Tokens whose verdict is remembered; the same one comes with every request."""
+LONGEST: Final = 16_384
+LEEWAY: Final = 30.0
+"""Seconds that clocks may differ."""
+
+
+class Verifier:
+    """Checks tokens against the key sets of the issuers that an operator trusts; safe to be used by one thread."""
+
+    def __init__(self, key_sets: Sequence[KeySet]) -> None:
+        self._by_issuer: dict[str, list[KeySet]] = {}
+        for keys in key_sets:
+            self._by_issuer.setdefault(keys.issuer.name, []).append(keys)
+        self._known: OrderedDict[tuple[bytes, str], Mapping[str, Any]] = OrderedDict()
+
+    def claims(self, token: str, server: str, now: float) -> Mapping[str, Any] | None:
+        """The claims of a token that holds for a server at `now` (seconds since the epoch); None where it does not."""
+        if not self._by_issuer or len(token) > LONGEST or token.count(".") != 2:
+            return None
+        name = (blake2b(token.encode("utf-8", "replace"), digest_size=16).digest(), server)
+        claims = self._known.get(name)
+        if claims is None:
+            claims = self._checked(token, server)
+            if claims is None:
+                return None
+            self._known[name] = claims
+            if len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        return claims if _holds(claims, now) else None
+
+    def _checked(self, token: str, server: str) -> Mapping[str, Any] | None:
+        try:
+            header = jwt.get_unverified_header(token)
+            said = jwt.decode(token, options={"verify_signature": False})
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            return None
+        kid, algorithm = header.get("kid"), header.get("alg")
+        for keys in self._by_issuer.get(str(said.get("iss")), ()):
+            issuer = keys.issuer
+            if algorithm not in issuer.algorithms or (issuer.servers and server not in issuer.servers):
+                continue
+            for key in keys.find(kid if isinstance(kid, str) else None):
+                try:
+                    # The times are judged apart, each time the token is seen.
+                    checked = jwt.decode(
+                        token,
+                        key.key,
+                        algorithms=[str(algorithm)],
+                        issuer=issuer.name,
+                        audience=list(issuer.audience) or None,
+                        options={
+                            "verify_exp": False,
+                            "verify_nbf": False,
+                            "verify_iat": False,
+                            "verify_aud": bool(issuer.audience),
+                        },
+                    )
+                except (jwt.PyJWTError, ValueError, TypeError):
+                    continue
+                return dict(checked)
+        return None
+
+
+def _holds(claims: Mapping[str, Any], now: float) -> bool:
+    """Whether it has begun and has not ended; one without an end is no proof for ever."""
+    ends, begins = claims.get("exp"), claims.get("nbf", 0)
+    if not isinstance(ends, int | float) or not isinstance(begins, int | float):
+        return False
+    return begins - LEEWAY <= now < ends + LEEWAY
