@@ -43,7 +43,7 @@ class OwnEvents:
         """Somebody at an address was not let in, for a reason; `user` is the name that was given."""
         now = self._clock()
         with self._lock:
-            if not (self._each.spend(address, now) and self._all.spend("", now)):
+            if not (self._each.spend(f"{door} {address}", now) and self._all.spend("", now)):
                 self.left_out += 1
                 return
             self._number += 1
