@@ -22,8 +22,8 @@ BUSY_MINUTES: Final = 10
 HOUR: Final = 3_600
 STUB_MINUTES: Final = 60
 """Minutes without an event after which an entity is forgotten of which there is nothing to remember."""
-REST_MINUTES: Final = (27 * 60, 8 * 1_440 + 180)
-"""Minutes without an event after which no hour, and no day, of an entity is held open any more."""
+REST_MINUTES: Final = (27 * 60, 51 * 60, 8 * 1_440 + 180)
+"""Minutes without an event after which no hour, no hour of the day that followed, and no day is held open any more."""
 
 _AGE: Final = attrgetter("seen")
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
@@ -303,7 +303,7 @@ class Table:
         """Go through one bucket: forget who was last seen too long ago, and let the states of the quiet rest.
 
         An entity with nothing to remember is forgotten after an hour. A state rests once its open hours, and again once
-        its open days, are no longer held.
+        what it opened ahead and its open days, are no longer held.
         """
         bucket = self.buckets.get(number)
         if bucket is None:
