@@ -77,7 +77,7 @@ class FailedAuth(Detector[Any]):
         version="1.0",
         by=("principal", "source", "tenant", "server", "client", "token"),
         cells=(FIVE_MINUTES, HOUR),
-        settles={"principal": (HOUR,), "source": (HOUR,), "tenant": (HOUR,), "client": (), "token": (HOUR,)},
+        settles={"principal": (HOUR,), "tenant": (HOUR,), "client": (), "token": (HOUR,)},
         classes=CLASSES,
         wants={
             "principal": AUTH_FAILED | SUCCEEDED | DENIED | NOT_FOUND,
@@ -134,7 +134,7 @@ class FailedAuth(Detector[Any]):
         if kind == "server":
             return self._server.settle(state, entity, cell.seconds, cell.start, facts.clock)
         if cell.seconds != HOUR:
-            return NOTHING
+            return self._source.close(state, entity, cell) if kind == "source" else NOTHING
         end = float(cell.end)
         if kind == "principal":
             return self._account.settle(state, entity, end, facts.clock)
@@ -145,6 +145,10 @@ class FailedAuth(Detector[Any]):
         if kind == "token":
             self._token.settle(state, end, facts.clock)
         return NOTHING
+
+    def summary(self, state: Any, entity: Entity, cell: Cell) -> tuple[int, ...] | None:
+        """What a tenant's past says to sources that have none."""
+        return state.past.summary(cell.end) if entity.kind == "tenant" and cell.seconds == HOUR else None
 
     def rest(self, state: Any, clock: float) -> None:
         """Drop what is no longer held."""

@@ -8,6 +8,7 @@ from detectors.failed_auth_bout import NOBODY, Sum
 from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, dropped, reached, slowly
 from detectors.failed_auth_reasons import attempt_of, failed, passed
 from detectors.failed_auth_source import account
+from detectors.failed_auth_standing import Past
 from detectors.parts.distinct import union
 from detectors.parts.extent import Evidence
 from detectors.parts.habit import HOUR
@@ -27,12 +28,14 @@ _EITHER: Final[tuple[Class, ...]] = ("spray", "stuffing")
 class Crowd(Guessing):
     """What is kept of one tenant: guessing by source, with the accounts that were tried, and guessing from nowhere."""
 
-    __slots__ = ("sourceless",)
+    __slots__ = ("past", "sourceless")
 
+    past: Past
     sourceless: TargetRing | None
 
     def __init__(self) -> None:
         super().__init__()
+        self.past = Past()
         self.sourceless = None
 
     def rest(self, clock: float) -> None:
@@ -55,6 +58,7 @@ class CrowdView:
         self._slow = Bar(self._bar.guesses * slow, self._bar.keys * slow, DAY)
         self._slow_accounts = self._accounts * slow
         self._ceiling = parameters["ceiling"]
+        self._unusual = int(parameters["spray_guesses"]) * self._ceiling
 
     def step(self, state: Crowd, entity: Entity, event: AuditEvent, facts: Facts) -> Sequence[Finding]:
         """Fold one event."""
@@ -89,8 +93,11 @@ class CrowdView:
             found += self._stuffing(state, entity, cell, anew=True)
         return found
 
-    def settle(self, state: Guessing, entity: Entity, end: float, clock: float) -> list[Finding]:
+    def settle(self, state: Crowd, entity: Entity, end: float, clock: float) -> list[Finding]:
         """Judge the day that ends with an hour; learn from it, forget what is no longer held."""
+        cell = state.hours.cells.get(int(end) // HOUR - 1) if state.hours is not None else None
+        peak = max((tries.guesses for tries in cell.tries.values()), default=0) if cell is not None else 0
+        state.past.settle(end, peak, peak >= self._unusual)
         slow = slowly(state, end, self._slow, self._slow_height, self._ceiling, 0.0)
         found = [self._tell(state, entity, slow, 0, HOUR)] if slow is not None else []
         state.learn(end, clock, self._bar.guesses)

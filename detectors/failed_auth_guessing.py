@@ -85,6 +85,10 @@ class Guessing:
         """Who is in good standing at a moment."""
         return Regular(self.habit, self.wins, time)
 
+    def peers(self, end: int) -> int:  # noqa: ARG002  # most have none
+        """The hourly count usual among an entity's peers, for the hour that ends with a minute; 0 for none."""
+        return 0
+
     def rest(self, clock: float) -> None:
         """Drop what is no longer held."""
         self.minutes = dropped(self.minutes, clock)
@@ -164,11 +168,14 @@ class Bar(NamedTuple):
 def raised(bar: Bar, state: Guessing, time: float, ceiling: float, crowd: float) -> Bar:
     """The bar for an entity that is used to more than the floor, up to `ceiling` times it.
 
-    What is usual is the learned hourly quantile, spread over the window; one more key may fail for every `crowd` that
-    are in good standing: a company behind one address mistypes more often than a person does.
+    What is usual is the learned hourly quantile, that of its peers while there is none, spread over the window. One
+    more key may fail for every `crowd` that are in good standing: a company behind one address mistypes more often than
+    a person does.
     """
     factor = 1.0
     usual = state.usual.at(time) if state.usual is not None else 0
+    if not usual and bar.window <= 2 * HOUR:
+        usual = state.peers(int(time) // MINUTE)
     if usual:
         factor = usual * min(bar.window, HOUR) / HOUR / bar.guesses
     if crowd and bar.keys:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from detectors.base import NOTHING, Detector, Entity
-from detectors.failed_auth_bout import NOBODY, Bouts, Sum
-from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, dropped, judge, reached, slowly
+from detectors.base import NOTHING, Cell, Detector, Entity
+from detectors.failed_auth_bout import NOBODY, SETTLED, Bouts, Regular, Sum
+from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, dropped, judge, raised, reached, slowly
 from detectors.failed_auth_reasons import attempt_of, failed, passed
 from detectors.failed_auth_search import Search, SearchView
+from detectors.failed_auth_standing import standing
 from detectors.failed_auth_success import NO, SURE, Burst, successes
 from detectors.parts.habit import HOUR
 from detectors.parts.keyed import pair
@@ -18,6 +19,10 @@ from stream.finding import Class, Finding
 from tocsin_audit.event import AuditEvent
 
 DAY: Final = 86_400
+WIDE: Final = 16
+LOW: Final = (1 << WIDE) - 1
+"""Of the guesses of a minute the lowest standing is kept in the low 16 bits, the highest above them."""
+QUARTER: Final = 15
 NAMELESS: Final = 100
 """Added to the level of a source's brute force on nameless tokens."""
 
@@ -25,19 +30,54 @@ NAMELESS: Final = 100
 class Source(Guessing):
     """What is kept of one source: guessing by account and without a name, and what the nameless did not find."""
 
-    __slots__ = ("nameless", "search")
+    __slots__ = ("nameless", "search", "standing")
 
     nameless: Bouts | None
     search: Search | None
+    standing: dict[int, int] | None
 
     def __init__(self) -> None:
         super().__init__()
         self.nameless = None
         self.search = None
+        self.standing = None
+
+    def stand(self, minute: int, standing: int) -> bool:
+        """Note how a guess in a minute stands; whether its minute now stands otherwise."""
+        held = self.standing
+        if held is None:
+            held = self.standing = {}
+        known = held.get(minute)
+        if known is None:
+            held[minute] = standing << WIDE | standing
+            return True
+        low, high = min(known & LOW, standing), max(known >> WIDE, standing)
+        held[minute] = high << WIDE | low
+        return held[minute] != known
+
+    def warm(self, end: int) -> bool:
+        """Whether the hour that ends with a minute holds a guess at a tenant that has a past."""
+        held = self.standing
+        return held is not None and any(end - 60 < one <= end and kept >> WIDE for one, kept in held.items())
+
+    def peers(self, end: int) -> int:
+        """The hourly count usual from one source of all the tenants guessed at in the hour that ends with a minute."""
+        held = [kept & LOW for one, kept in (self.standing or {}).items() if end - 60 < one <= end]
+        return max(min(held, default=0) - 1, 0)
+
+    def fold(self, other: Guessing) -> list[int]:
+        """Fold what another counted; the numbers of the minutes that changed."""
+        for minute, kept in (getattr(other, "standing", None) or {}).items():
+            self.stand(minute, kept & LOW)
+            self.stand(minute, kept >> WIDE)
+        return super().fold(other)
 
     def rest(self, clock: float) -> None:
         """Drop what is no longer held."""
         super().rest(clock)
+        if self.standing is not None:
+            oldest = int(clock) // MINUTE - Bouts.held
+            self.standing = {one: kept for one, kept in self.standing.items() if one > oldest} or None
         self.nameless = dropped(self.nameless, clock)
         if self.search is not None and not self.search.rest(clock):
             self.search = None
@@ -90,9 +130,14 @@ class SourceView:
                     return NOTHING
                 changed = ring.cell(event.time).add(NOBODY, NOBODY, attempt, event)
                 return self._guesses(state, entity, cell) if changed else NOTHING
-            if not state.count(who, NOBODY, attempt, event, facts.clock):
+            changed = state.count(who, NOBODY, attempt, event, facts.clock)
+            if state.minutes is None or cell not in state.minutes.cells:
                 return NOTHING
-            return self._bursts(state, entity, cell, anew=state.wins is not None and who in state.wins.keys)
+            stands = state.stand(cell, standing(event.tenant, event.time, facts))
+            if not changed and not stands:
+                return NOTHING
+            anew = stands or (state.wins is not None and who in state.wins.keys)
+            return self._bursts(state, entity, cell, anew=anew)
         if who != NOBODY:
             return NOTHING
         if state.search is None:
@@ -127,11 +172,51 @@ class SourceView:
         state.rest(clock)
         return found
 
+    def close(self, state: Source, entity: Entity, cell: Cell) -> Sequence[Finding]:
+        """Judge what was guessed at tenants without a past, as five minutes close: it is known then who got in.
+
+        People who begin at a new address mistype as often as a spray guesses, but nearly all of them get in.
+        """
+        ring = state.minutes
+        if ring is None:
+            return NOTHING
+        first, last = cell.start // MINUTE, cell.end // MINUTE - 1
+        held = sorted(one for one in ring.cells if first - self._after // MINUTE <= one <= last)
+        # Those that close now, and of each quarter of an hour before the last.
+        ends = {one // QUARTER: one for one in held} | {-one: one for one in held if one >= first}
+        found: list[Finding] = []
+        for end in sorted(set(ends.values())):
+            if state.warm(end):
+                continue
+            one = self._stuck(ring, state, end, cell.end)
+            if one is not None:
+                found += self._spray(entity, one, MINUTE, 1)
+                found += self._success(state, entity, one)
+        return found
+
+    def _stuck(self, ring: Bouts, state: Source, end: int, until: int) -> Reached | None:
+        """The hour that ends with a minute, if those who had not got in by a moment reach the bar and are most."""
+        cells = ring.window(end, self._bar.window // MINUTE)
+        if sum(one.extent.count for one in cells) < self._bar.guesses:
+            return None
+        total = Sum(cells, state.regular(until + SETTLED * MINUTE))
+        if _spray_height(total, self._bar) < 0:
+            return None
+        time = float(end * MINUTE)
+        bar = raised(self._bar, state, time, self._ceiling, self._crowd)
+        height = _spray_height(total, bar)
+        tried = Sum(cells, Regular(state.habit, None, time)).keys
+        return Reached(end, height, 0, total, bar, cells) if height >= 0 and total.keys * 2 >= tried else None
+
     def _bursts(self, state: Source, entity: Entity, cell: int, *, anew: bool = False) -> list[Finding]:
         found: list[Finding] = []
         for one in reached(state.minutes, state, cell, self._bar, _spray_height, self._ceiling, self._crowd, anew=anew):
-            found += self._spray(entity, one, MINUTE, 0 if anew else one.untold)
-            found += self._success(state, entity, one)
+            first = 0 if anew else one.untold
+            if state.warm(one.end):
+                found += self._spray(entity, one, MINUTE, first)
+                found += self._success(state, entity, one)
+            elif first == 0:
+                found += self._spray(entity, one, MINUTE, 0, 0)
         return found
 
     def _guesses(self, state: Source, entity: Entity, cell: int, *, anew: bool = False) -> list[Finding]:
@@ -141,7 +226,7 @@ class SourceView:
             found += self._success(state, entity, one)
         return found
 
-    def _spray(self, entity: Entity, one: Reached, seconds: int, first: int) -> list[Finding]:
+    def _spray(self, entity: Entity, one: Reached, seconds: int, first: int, last: int | None = None) -> list[Finding]:
         total, bar = one.total, one.bar
         return [
             self._tell(
@@ -157,7 +242,7 @@ class SourceView:
                 "where none of them works",
                 why="One source tried the secrets of many accounts that do not usually work from there.",
             )
-            for level in range(first, one.level + 1)
+            for level in range(first, (one.level if last is None else last) + 1)
         ]
 
     def _brute(self, entity: Entity, one: Reached, first: int) -> list[Finding]:
@@ -224,7 +309,7 @@ class SourceView:
                 ends = [end for end in ends if minute - self._after // MINUTE <= end <= minute]
             for end in ends:
                 one = judge(ring, state, end, floor, height, ceiling, crowd)
-                if one is not None:
+                if one is not None and (ring is state.nameless or state.warm(end)):
                     found += self._success(state, entity, one, event)
         return found
 
