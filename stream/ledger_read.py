@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from stream.errors import DamagedError, StorageError
 from stream.ledger import VERSION
 from stream.sqlite_file import explain, readable, version
@@ -24,8 +26,15 @@ class Stored(NamedTuple):
     salt: bytes | None
 
 
+class _KeyNote(msgspec.Struct, tag="key", tag_field="kind"):
+    endorsements: list[str]
+
+
 class LedgerFile:
-    """A ledger's file, open for reading. Raises StorageError where there is none, DamagedError where it is none."""
+    """A ledger's file as it is at one moment, open for reading.
+
+    Raises StorageError where there is none, DamagedError where it is none.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -34,6 +43,8 @@ class LedgerFile:
             raise StorageError("there is no ledger here", where=str(path.parent), hint=hint)
         self._connection = open_read_only(path)
         with self._reading():
+            # One moment of a ledger that grows meanwhile.
+            self._connection.execute("BEGIN")
             found = version(self._connection)
             row = self._connection.execute("SELECT origin FROM meta").fetchone() if found == VERSION else None
         if row is None or type(row[0]) is not str:
@@ -65,6 +76,16 @@ class LedgerFile:
                 if [type(value) for value in row[:5]] != [int, bytes, int, bytes, bytes]:
                     raise DamagedError(f"the entry {stream}/{partition} {row[0]} is none", where=str(self.path))
                 yield Stored(*row)
+
+    def endorsements(self) -> list[str]:
+        """The notes in which keys vouch for each other, signed but not checked yet."""
+        found: list[str] = []
+        for _, body in self.notes():
+            try:
+                found += msgspec.json.decode(body, type=_KeyNote).endorsements
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                continue
+        return found
 
     def close(self) -> None:
         """Close the file."""

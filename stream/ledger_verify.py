@@ -16,7 +16,7 @@ from stream.merkle import Frontier, leaf_hash, root
 from stream.note import Checkpoint, Verifier, opened
 from stream.seal import DECODER, Part
 from stream.sealer import NOTES
-from stream.signing import endorsed
+from stream.signing import vouched
 
 Progress = Callable[[Path, int], None]
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
@@ -98,7 +98,7 @@ class _Proof:
     def run(self, anchored: Sequence[str]) -> Proved:
         fault = None
         try:
-            self._endorsements()
+            self._keys = vouched(self._ledger.endorsements(), self._keys)
             self._seals()
             self._checkpoints()
             self._anchors(anchored)
@@ -119,17 +119,6 @@ class _Proof:
             self._leaves,
             fault,
         )
-
-    def _endorsements(self) -> None:
-        """Take in the keys that known keys vouch for."""
-        for _, body in self._ledger.notes():
-            for note in _said(body, "key").get("endorsements", ()):
-                try:
-                    key = endorsed(note, self._keys)
-                except RejectedError:
-                    continue
-                if key not in self._keys:
-                    self._keys.append(key)
 
     def _seals(self) -> None:
         previous = START

@@ -87,6 +87,26 @@ def endorsed(note: str, known: Sequence[Verifier]) -> Verifier:
     return found
 
 
+def vouched(notes: Sequence[str], trusted: Sequence[Verifier]) -> list[Verifier]:
+    """The trusted keys, and those that they vouch for, and so on."""
+    known = list(trusted)
+    left = list(notes)
+    while left:
+        still = []
+        for note in left:
+            try:
+                key = endorsed(note, known)
+            except RejectedError:
+                still.append(note)
+                continue
+            if key not in known:
+                known.append(key)
+        if len(still) == len(left):
+            break
+        left = still
+    return known
+
+
 def public_keys(path: Path) -> list[Verifier]:
     """The public keys in a file, one a line. Raises StorageError naming the line that is none."""
     found = []

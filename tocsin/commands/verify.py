@@ -1,7 +1,8 @@
-"""`tocsin verify`: prove that the log is what was written."""
+"""`tocsin verify`: prove that the log is what was written, and make proofs for others."""
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -9,45 +10,249 @@ from rich.text import Text
 
 from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 
+if TYPE_CHECKING:
+    from stream.ledger_store import Store
+    from stream.note import Verifier
+
 app = typer.Typer()
 
 
-@app.command(epilog="Example: tocsin verify --data tocsin-data")
-def verify(config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Check the chain of every frame, also while Tocsin runs, and name the first bad place. Exit code 1 where there is
-    one. A tail that was cut off whole cannot be seen by the chain alone.
+@app.command(
+    epilog="Example: tocsin verify tocsin-data --public-key ledger.pub --checkpoint anchored.ndjson   "
+    "or: tocsin verify --incident ID --export evidence.ndjson"
+)
+def verify(
+    path: Annotated[Path | None, typer.Argument(help="A data directory, a copy of one, or an exported proof.")] = None,
+    public_key: Annotated[
+        Path | None, typer.Option("--public-key", "-k", help="The ledger's public key, from somewhere safe.")
+    ] = None,
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option("--checkpoint", help="A checkpoint that was kept elsewhere; may be said again.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Write a proof of what is chosen below, for somebody else.")
+    ] = None,
+    incident: Annotated[str | None, typer.Option(help="All that an incident stands on.")] = None,
+    event: Annotated[list[str] | None, typer.Option(help="An event, by its id; may be said again.")] = None,
+    since: Annotated[str | None, typer.Option(help="Whole frames received from this moment on.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this moment (default: now).")] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every frame, event, decision and seal, offline and also while Tocsin runs, and name the first bad place.
+
+    It needs the public key alone. Without --public-key the one beside the log is believed, which shows accidents but
+    nobody who could write there; without --checkpoint a tail that was cut off with its seals cannot be seen. Exit code
+    1 where something is not what was written.
     """
-    from stream.verify import verify_chain
+    from stream.signing import public_keys
     from tocsin.config import load_config
+    from tocsin.proving import checkpoints
 
     loaded = load_config(config)
-    folder = data or loaded.path(loaded.config.data)
+    place = path or data or loaded.path(loaded.config.data)
+    keys = public_keys(public_key) if public_key is not None else None
+    anchored = [note for file in checkpoint or () for note in checkpoints(file)]
+    chosen = any((incident, event, since))
+    if place.is_file():
+        _read(place, keys, anchored, as_json=as_json)
+    elif chosen or export is not None:
+        if not chosen or export is None:
+            raise typer.BadParameter("a proof needs --export FILE, and --incident, --event or --since to say of what")
+        _export(place, keys, anchored, export, (incident, event or [], since, until), as_json=as_json)
+    else:
+        _store(place, keys, anchored, given=keys is not None, as_json=as_json)
+
+
+def _store(place: Path, keys: "list[Verifier] | None", anchored: list[str], *, given: bool, as_json: bool) -> None:
+    from stream.ledger import FILE
+    from stream.verify import verify_chain
+
     errors = Console(stderr=True)
     with errors.status("verifying") as status:
-        chains = verify_chain(folder, progress=lambda path, count: status.update(f"{path.name}: {count:,} frames"))
-    good = all(chain.fault is None for chain in chains)
+
+        def progress(file: Path, count: int) -> None:
+            status.update(f"{file.name}: {count:,}")
+
+        if (place / FILE).exists() or anchored or given:
+            store = _verified(place, keys, anchored, progress)
+            chains, faults = list(store.chains), store.faults
+        else:
+            store = None
+            chains = verify_chain(place, progress=progress)
+            faults = [chain.fault for chain in chains if chain.fault is not None]
     if as_json:
-        typer.echo(json.dumps({"ok": good, "chains": [_plain(chain) for chain in chains]}))
+        told: dict[str, Any] = {"ok": not faults, "chains": [_plain(chain) for chain in chains]}
+        told["ledger"] = _ledger(store, given=given) if store is not None else None
+        told["faults"] = [_plain(fault) for fault in faults]
+        typer.echo(json.dumps(told))
     else:
-        console = Console()
-        for chain in chains:
-            told = f"{chain.stream}: {chain.frames:,} frames in {chain.files} files are what was written"
-            if chain.removed:
-                told += f" ({chain.removed:,} of them without payload, with the reason)"
-            console.print(Text(told, "green" if chain.fault is None else "yellow"))
-            if chain.fault is not None:
-                fault = chain.fault
-                console.print(Text(f"{fault.file} at offset {fault.offset}: {fault.what}", "bold red"))
-    if not good:
+        _tell(store, chains, anchored, given=given)
+        for fault in faults:
+            line = "" if fault.line is None else f", line {fault.line}"
+            Console().print(Text(f"{fault.file} at offset {fault.offset}{line}: {fault.what}", "bold red"))
+    if faults:
         raise typer.Exit(1)
 
 
-def _plain(chain: object) -> dict[str, object]:
-    from stream.verify import Chain
+def _verified(place: Path, keys: "list[Verifier] | None", anchored: list[str], progress: Any) -> "Store":
+    from stream.ledger_store import verify_store
+    from stream.signing import PUBLIC_FILE, public_keys
+    from tocsin.proving import alerts, tables
 
-    assert isinstance(chain, Chain)
-    record = chain._asdict()
-    record["head"] = chain.head.hex()
-    if chain.fault is not None:
-        record["fault"] = {**chain.fault._asdict(), "file": str(Path(chain.fault.file))}
+    trusted = keys if keys is not None else public_keys(place / PUBLIC_FILE)
+    with alerts(place) as connection:
+        return verify_store(place, trusted, anchored, rows=tables(place, connection), progress=progress)
+
+
+def _tell(store: "Store | None", chains: list[Any], anchored: list[str], *, given: bool) -> None:
+    console = Console()
+    for chain in chains:
+        told = f"{chain.stream}: {chain.frames:,} frames in {chain.files} files are what was written"
+        if chain.removed:
+            told += f" ({chain.removed:,} of them without payload, with the reason)"
+        console.print(Text(told, "green" if chain.fault is None else "yellow"))
+    if store is None or store.proved is None:
+        console.print(
+            Text("there is no ledger here yet: whoever can write here could have rewritten all of it", "yellow")
+        )
+        return
+    proved = store.proved
+    good = proved.fault is None
+    told = f"ledger {proved.origin}: {proved.seals:,} seals under {proved.checkpoints:,} signed checkpoints"
+    console.print(Text(told, "green" if good else "yellow"))
+    for account in store.accounts:
+        told = f"  {account.stream}: {account.sealed:,} sealed"
+        told += f", {account.unsealed:,} not sealed yet" if account.unsealed else ""
+        told += f", {account.gone:,} removed as a sealed note says" if account.gone else ""
+        console.print(Text(told, "green" if account.fault is None else "yellow"))
+    if store.unseen:
+        console.print(Text(f"not looked at, since it is not here: {', '.join(store.unseen)}", "yellow"))
+    if not given:
+        console.print(
+            Text("the public key beside the log was believed; --public-key gives one from elsewhere", "yellow")
+        )
+    if anchored:
+        console.print(Text(f"{len(anchored)} checkpoints from outside were held against it", "dim"))
+    else:
+        console.print(
+            Text("no checkpoint from outside was given, so an end cut off with its seals cannot be seen", "yellow")
+        )
+
+
+def _export(
+    place: Path,
+    keys: "list[Verifier] | None",
+    anchored: list[str],
+    export: Path,
+    what: tuple[str | None, list[str], str | None, str | None],
+    *,
+    as_json: bool,
+) -> None:
+    import time
+
+    from stream.errors import RejectedError
+    from stream.ledger import FILE
+    from stream.ledger_read import LedgerFile
+    from stream.proof import write_proof
+    from tocsin import proving
+    from tocsin.moments import moment
+
+    incident, ids, since, until = what
+    with Console(stderr=True).status("verifying") as status:
+        store = _verified(place, keys, anchored, lambda file, count: status.update(f"{file.name}: {count:,}"))
+        if store.faults or store.proved is None:
+            raise RejectedError("the store is not what was written", where=str(place), hint="tocsin verify says where")
+        now = time.time()
+        if incident is not None:
+            chosen = proving.incident(place, incident)
+        elif ids:
+            chosen = proving.events(place, ids)
+        else:
+            chosen = proving.span(place, moment(since or "", now), moment(until, now) if until else now)
+        if chosen.missing:
+            raise RejectedError(f"not in the log: {', '.join(chosen.missing[:5])}", where=str(place))
+        if not chosen.wanted:
+            raise RejectedError("there is nothing of this in the log", where=str(place))
+        ledger = LedgerFile(place / FILE)
+        try:
+            (_, note) = list(ledger.checkpoints())[-1]
+            earlier = proving.parsed(anchored, store.proved.keys)
+            lines = list(write_proof(ledger, store.proved, note, chosen.wanted, earlier))
+        finally:
+            ledger.close()
+        export.write_bytes(b"\n".join(lines) + b"\n")
+    frames = len(chosen.wanted)
+    if as_json:
+        typer.echo(json.dumps({"ok": True, "file": str(export), "frames": frames, "bytes": export.stat().st_size}))
+    else:
+        Console().print(
+            Text(f"{export} proves lines of {frames:,} frames and rows; check it with: tocsin verify {export}")
+        )
+
+
+def _read(place: Path, keys: "list[Verifier] | None", anchored: list[str], *, as_json: bool) -> None:
+    from stream.errors import RejectedError
+    from stream.proof import read_proof
+    from tocsin.proving import parsed
+
+    if keys is None:
+        raise typer.BadParameter("a proof is checked with the ledger's public key", param_hint="--public-key")
+    try:
+        with place.open("rb") as file:
+            read = read_proof((line.rstrip(b"\n") for line in file), keys)
+        for old in parsed(anchored, keys):
+            same = (old.size, old.root) == read.checkpoint[1:]
+            if old.origin != read.checkpoint.origin or not (same or (old.size, old.root) in read.earlier):
+                raise RejectedError(
+                    f"does not show that the checkpoint of {old.size} seals is in its ledger",
+                    hint="ask for the proof anew, made with --checkpoint and this checkpoint",
+                )
+    except RejectedError as error:
+        if as_json:
+            typer.echo(json.dumps({"ok": False, "where": f"{place}, {error.where}", "what": error.what}))
+        else:
+            Console().print(Text(f"{place}, {error.where}: {error.what}", "bold red"))
+        raise typer.Exit(1) from None
+    shown = [{**one._asdict(), "text": one.text.decode("utf-8", "replace")} for one in read.shown]
+    size = read.checkpoint.size
+    if as_json:
+        told = {"ok": True, "origin": read.checkpoint.origin, "size": size, "shown": shown}
+        typer.echo(json.dumps(told))
+        return
+    from alerting.harmless import harmless
+
+    console = Console()
+    for one in shown:
+        where = f"{one['stream']} {one['offset']} line {one['line']}, sealed {one['sealed']}: "
+        console.print(Text(where + harmless(str(one["text"]), 300)))
+    told_ = f"{len(shown):,} lines are in the ledger {read.checkpoint.origin} of {size:,} seals, as it was signed"
+    console.print(Text(told_, "green"))
+
+
+def _ledger(store: "Store", *, given: bool) -> dict[str, Any]:
+    proved = store.proved
+    assert proved is not None
+    return {
+        "origin": proved.origin,
+        "seals": proved.seals,
+        "checkpoints": proved.checkpoints,
+        "unsigned": proved.unsigned,
+        "keys": [str(key) for key in proved.keys],
+        "key_given": given,
+        "streams": [_plain(account) for account in store.accounts],
+        "not_looked_at": list(store.unseen),
+    }
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    record: dict[str, Any] = value._asdict()
+    for name, found in record.items():
+        if isinstance(found, bytes):
+            record[name] = found.hex()
+        elif isinstance(found, Path):
+            record[name] = str(found)
+        elif hasattr(found, "_asdict"):
+            record[name] = _plain(found)
     return record

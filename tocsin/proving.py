@@ -1,0 +1,176 @@
+"""What `tocsin verify` looks at besides the log, and what goes into a proof: an incident's evidence, or some events."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, create_engine, select
+from sqlalchemy.exc import DBAPIError
+
+from alerting.schema import DECISIONS, FINDINGS, OUTBOX, TIMELINE
+from detectors.base import event_id
+from stream.decode import decode
+from stream.errors import DamagedError, RejectedError, StorageError
+from stream.finding import DECODER, Finding
+from stream.frame import HEADER_DECODER, Frame, unpack
+from stream.ledger_read import open_read_only
+from stream.log import EVENTS
+from stream.log import FINDINGS as FINDINGS_STREAM
+from stream.note import Checkpoint, Verifier, opened
+from stream.proof import Wanted
+from stream.sqlite import DAY_PATTERN, EVENTS_FOLDER, FINDINGS_FILE
+from stream.sqlite_file import explained
+from tocsin.ledger_rows import KEPT, rows
+
+ALERTS_FILE: Final = "alerts.sqlite"
+_TABLES: Final = {"timeline": TIMELINE, "decisions": DECISIONS, "alerts": OUTBOX}
+
+
+@contextmanager
+def alerts(data_dir: Path) -> Iterator[Connection | None]:
+    """The alerts' database of a data directory, read only; None where it is kept elsewhere."""
+    path = data_dir / ALERTS_FILE
+    if not path.exists():
+        yield None
+        return
+    engine = create_engine("sqlite://", creator=lambda: open_read_only(path))
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise StorageError(f"the alerts cannot be read ({error.orig})", where=str(path)) from error
+    finally:
+        engine.dispose()
+
+
+def tables(
+    data_dir: Path, connection: Connection | None
+) -> dict[str, tuple[Path, Callable[..., list[tuple[int, bytes]]]]]:
+    """The sealed tables of a data directory, for `verify_store`."""
+    if connection is None:
+        return {}
+
+    def reading(name: str) -> Callable[..., list[tuple[int, bytes]]]:
+        return lambda since, limit: rows(connection, name, since, limit)
+
+    return {name: (data_dir / ALERTS_FILE, reading(name)) for name in KEPT}
+
+
+def checkpoints(path: Path) -> list[str]:
+    """The signed checkpoints in a file: one note as it is, or lines of JSON that hold one, as anchors keep them.
+
+    Raises RejectedError naming the line that holds none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RejectedError(f"the checkpoint cannot be read ({error})", where=str(path)) from error
+    if "\n\n\u2014 " in text and not text.lstrip().startswith("{"):
+        return [text]
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                # A line of syslog has words before the document.
+                note = _note(msgspec.json.decode(line[line.index("{") :]))
+            except (msgspec.MsgspecError, ValueError) as error:
+                raise RejectedError("is neither a signed note nor JSON", where=f"{path}:{number}") from error
+            if note is None:
+                raise RejectedError("holds no checkpoint", where=f"{path}:{number}")
+            found.append(note)
+    if not found:
+        raise RejectedError("there is no checkpoint in it", where=str(path))
+    return found
+
+
+def parsed(notes: Iterable[str], keys: Sequence[Verifier]) -> list[Checkpoint]:
+    """Checkpoints that are signed by one of the keys. Raises RejectedError where one is not."""
+    return [Checkpoint.parse(opened(note, keys).text) for note in notes]
+
+
+class Chosen(NamedTuple):
+    """What a proof is asked for, and what of it could not be found."""
+
+    wanted: list[Wanted]
+    missing: list[str]
+
+
+def events(data_dir: Path, ids: Iterable[str]) -> Chosen:
+    """The lines of events by their ids."""
+    left = set(ids)
+    wanted = []
+    for path in sorted((data_dir / EVENTS_FOLDER).glob(DAY_PATTERN)):
+        for offset, header, payload in _frames(path):
+            decoded = HEADER_DECODER.decode(header)
+            if not left or decoded.content != "events":
+                continue
+            try:
+                found = decode(Frame(decoded, payload))
+            except DamagedError:
+                continue
+            lines = tuple(at for at, event in enumerate(found) if event_id(event) in left)
+            if lines:
+                left -= {event_id(found[at]) for at in lines}
+                wanted.append(Wanted(*EVENTS, offset, header, payload, lines))
+    return Chosen(wanted, sorted(left))
+
+
+def incident(data_dir: Path, id_: str) -> Chosen:
+    """Everything that an incident stands on: its events and findings, its decisions, timeline and alerts.
+
+    Raises RejectedError where there is no such incident.
+    """
+    with alerts(data_dir) as connection:
+        if connection is None:
+            raise RejectedError("the alerts are not in this data directory", where=str(data_dir))
+        found = connection.execute(select(FINDINGS.c.body).where(FINDINGS.c.incident == id_)).all()
+        if not found:
+            raise RejectedError(f"there is no incident {id_!r} with findings", where=str(data_dir / ALERTS_FILE))
+        members: list[Finding] = [DECODER.decode(body) for (body,) in found]
+        wanted = []
+        for name, table in _TABLES.items():
+            for (number,) in connection.execute(select(table.c.id).where(table.c.incident == id_)):
+                ((_, row),) = rows(connection, name, number, 1)
+                wanted.append(Wanted(name, 0, number, b"", row, row=True))
+    evidence = events(data_dir, {event for member in members for event in member.event_ids})
+    names = {member.id for member in members}
+    return Chosen([*wanted, *evidence.wanted, *_findings(data_dir / FINDINGS_FILE, names)], evidence.missing)
+
+
+def span(data_dir: Path, since: float, until: float) -> Chosen:
+    """All events received in a stretch of time."""
+    wanted = []
+    for path in sorted((data_dir / EVENTS_FOLDER).glob(DAY_PATTERN)):
+        for offset, header, payload in _frames(path):
+            if since <= HEADER_DECODER.decode(header).received < until:
+                wanted.append(Wanted(*EVENTS, offset, header, payload))
+    return Chosen(wanted, [])
+
+
+def _findings(path: Path, ids: set[str]) -> Iterator[Wanted]:
+    for offset, header, payload in _frames(path):
+        decoded = HEADER_DECODER.decode(header)
+        if decoded.content == "findings":
+            found = [DECODER.decode(line).id for line in unpack(Frame(decoded, payload)).split(b"\n")]
+            lines = tuple(at for at, id_ in enumerate(found) if id_ in ids)
+            if lines:
+                yield Wanted(*FINDINGS_STREAM, offset, header, payload, lines)
+
+
+def _frames(path: Path) -> Iterator[tuple[int, bytes, bytes]]:
+    with explained(path), closing(open_read_only(path)) as connection:
+        yield from connection.execute(
+            'SELECT "offset", header, payload FROM frames WHERE payload IS NOT NULL ORDER BY "offset"'
+        )
+
+
+def _note(said: object) -> str | None:
+    if isinstance(said, dict):
+        for key, value in said.items():
+            if key == "checkpoint" and isinstance(value, str):
+                return value
+            if (found := _note(value)) is not None:
+                return found
+    return None
