@@ -1,6 +1,7 @@
 """Cells that close: who has to be settled for them, in an order that no hash seed and no restart changes."""
 
 import heapq
+from array import array
 from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -27,7 +28,7 @@ class Due:
 
     def __init__(self) -> None:
         self.backlog = 0
-        self._open: dict[tuple[int, int, int], dict[int, list[int]]] = {}
+        self._open: dict[tuple[int, int, int], dict[int, "array[int]"]] = {}
         self._order: list[tuple[int, int, int]] = []
         self._closed: deque[tuple[int, int, int]] = deque()
         self._units: Iterator[Unit] | None = None
@@ -42,7 +43,7 @@ class Due:
         number = identity >> BUCKET_SHIFT
         bucket = cell.get(number)
         if bucket is None:
-            cell[number] = [identity]
+            cell[number] = array("Q", (identity,))
         else:
             bucket.append(identity)
 

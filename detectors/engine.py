@@ -149,7 +149,7 @@ class Engine:
         arrived: set[str | None] = set()
         known_principals = bool(facts.directory.principals)
         number, stamp = -1.0, -1
-        answered: set[Any] = set()
+        answered: set[int] = set()
         for event in events:
             if known_principals and (known := facts.tenant(event)) != event.tenant:
                 event = copy(event)
@@ -174,7 +174,7 @@ class Engine:
             user = event.user
             who = (tenant, user) if user is not None else keys.principal(event)
             if repeats is not None and event.outcome == "ok" and event.auth == "valid" and not event.late:
-                answer = (who, event.source_ip, event.token, event.server)
+                answer = hash((who, event.source_ip, event.token, event.server))
                 if answer in answered:
                     entries, needs = repeats, callers
                 else:
