@@ -284,10 +284,11 @@ def _runbook(runbooks: Runbooks, incident: Incident) -> dict[str, Any]:
                     "minutes": step.minutes,
                     "text": runbooks.step_text(step, incident),
                     "query": runbooks.query_text(step, incident),
+                    "action": runbooks.action_text(step, incident),
                 }
                 for step in steps
             ]
-            for name, steps in book.phases()
+            for name, steps in runbooks.phases_of(incident)
         },
         "lines": runbooks.lines(incident),
     }

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
@@ -13,7 +13,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from alerting.alert import Incident
 from alerting.harmless import harmless
-from stream.errors import ConfigError
+from alerting.matching import all_hold, parse_all
+from stream.errors import ConfigError, RejectedError
 from stream.finding import CLASSES
 from tocsin_audit.event import rfc3339
 from tocsin_audit.text import clean
@@ -30,7 +31,11 @@ _VALUE: Final = 200
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One thing to do: what for, who does it, how many minutes it takes, and the words; `query` is a command to run."""
+    """One thing to do: what for, who does it, how many minutes it takes, and the words.
+
+    `query` is a command that shows something, `action` one that changes something. A step is for incidents of which all
+    of `when` holds.
+    """
 
     id: str
     purpose: str
@@ -38,6 +43,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     minutes: int
     text: str
     query: str | None = None
+    action: str | None = None
+    when: tuple[str, ...] = ()
 
 
 class Runbook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -94,24 +101,42 @@ class Runbooks:
         return self._render(step.text, facts_of(incident))
 
     def query_text(self, step: Step, incident: Incident) -> str | None:
-        """The command of a step with the incident's exact values, quoted for a shell; None where one is missing."""
-        if step.query is None:
+        """The query of a step with the incident's exact values, quoted for a shell; None where one is missing."""
+        return self._command(step.query, incident)
+
+    def action_text(self, step: Step, incident: Incident) -> str | None:
+        """The action of a step, as `query_text` has its query."""
+        return self._command(step.action, incident)
+
+    def phases_of(self, incident: Incident) -> Iterator[tuple[str, tuple[Step, ...]]]:
+        """The phases of an incident's runbook with the steps whose conditions hold."""
+        have = _have(incident)
+        for name, steps in self.of(incident).phases():
+            yield name, tuple(step for step in steps if all_hold(parse_all(step.when), have))
+
+    def confirm_text(self, incident: Incident) -> str:
+        """How to tell the real thing from what looks like it."""
+        return self._render(self.of(incident).confirm, facts_of(incident))
+
+    def _command(self, text: str | None, incident: Incident) -> str | None:
+        if text is None:
             return None
         values = _quoted(incident)
-        named = meta.find_undeclared_variables(self._environment.parse(step.query))
-        return self._render(step.query, values) if named <= values.keys() else None
+        named = meta.find_undeclared_variables(self._environment.parse(text))
+        return self._render(text, values) if named <= values.keys() else None
 
     def lines(self, incident: Incident) -> list[str]:
         """The whole runbook as lines of text."""
         book = self.of(incident)
-        lines = [f"Runbook: {book.title}", f"How to tell: {self._render(book.confirm, facts_of(incident))}"]
-        for name, steps in book.phases():
+        lines = [f"Runbook: {book.title}", f"How to tell: {self.confirm_text(incident)}"]
+        for name, steps in self.phases_of(incident):
             lines += ["", HEADINGS[name]]
             for number, step in enumerate(steps, 1):
                 lines.append(f"  {number}. {step.purpose} ({step.who}, {step.minutes} min)")
                 lines.append(f"     {self.step_text(step, incident)}")
-                if (query := self.query_text(step, incident)) is not None:
-                    lines.append(f"     $ {query}")
+                for command in (self.query_text(step, incident), self.action_text(step, incident)):
+                    if command is not None:
+                        lines.append(f"     $ {command}")
         return lines
 
     def _render(self, text: str, facts: Mapping[str, Any]) -> str:
@@ -141,10 +166,20 @@ class Runbooks:
                 if step.minutes < 1:
                     raise ConfigError(f"step {step.id!r} takes no time", where=where, hint="minutes is 1 or more")
                 seen.add(step.id)
-                for text in (step.text, step.query or ""):
+                for text in (step.text, step.query or "", step.action or ""):
                     self._check_template(text, f"{where} step {step.id!r}")
+                self._check_step(step, f"{where} step {step.id!r}")
         self._check_template(book.confirm, f"{where} confirm")
         return book
+
+    def _check_step(self, step: Step, where: str) -> None:
+        try:
+            parse_all(step.when)
+        except RejectedError as error:
+            raise ConfigError(error.what, where=where, hint=error.hint) from error
+        for command in (step.query, step.action):
+            if command is not None and not command.startswith("tocsin "):
+                raise ConfigError("a step runs commands of Tocsin alone", where=where, hint="tocsin search …")
 
     def _check_template(self, text: str, where: str) -> None:
         try:
@@ -194,6 +229,14 @@ def facts_of(incident: Incident) -> dict[str, Any]:
         "findings": incident.findings,
         "events": incident.events,
     }
+
+
+def _have(incident: Incident) -> dict[str, Sequence[str]]:
+    """What conditions of steps may ask for."""
+    have: dict[str, Sequence[str]] = dict(incident.facts)
+    have |= {key: (value,) for key, value in incident.entity.items()}
+    have |= {"class": incident.classes, "severity": (incident.severity,), "family": (incident.family,)}
+    return have | ({"tenant": (incident.tenant,)} if incident.tenant is not None else {})
 
 
 def _quoted(incident: Incident) -> dict[str, Any]:

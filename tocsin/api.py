@@ -21,6 +21,7 @@ from tocsin.acts import carry_out
 from tocsin.api_links import Linking
 from tocsin.api_mutes import Mutes
 from tocsin.api_refused import DeadLetters
+from tocsin.api_response import response_routes
 from tocsin.authority import admitted, enough, refusal, rule_of
 from tocsin.body import TooLargeError, read_body
 from tocsin.log_in import Gate, NotLetInError, asker_of
@@ -39,6 +40,7 @@ class _Said(msgspec.Struct):
     by: str = ""
     note: str | None = None
     verdict: str | None = None
+    root_cause: str | None = None
 
 
 class Api:
@@ -67,6 +69,7 @@ class Api:
             Route("/api/v1/incidents", guarded(self._incidents)),
             Route("/api/v1/incidents/{id}", guarded(self._incident)),
             Route("/api/v1/incidents/{id}/why", guarded(self._why)),
+            *response_routes(self._runtime, guarded),
             Route("/api/v1/incidents/{id}/link", guarded(linking.link), methods=["POST"]),
             Route("/api/v1/incidents/{id}/unlink", guarded(linking.unlink), methods=["POST"]),
             Route("/api/v1/incidents/{id}/{act}", guarded(self._act), methods=["POST"]),
@@ -179,6 +182,7 @@ class Api:
             by=clean_text(said.by, 100) or "operator",
             at=now,
             verdict=said.verdict,
+            cause=clean_text(said.root_cause, 2000) if said.root_cause is not None else None,
             note=clean_text(said.note, 2000) if said.note is not None else None,
         )
         await carry_out(runtime, change)

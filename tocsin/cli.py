@@ -24,6 +24,7 @@ COMMANDS: Final = (
     "proxy",
     "wrap",
     "incident",
+    "contain",
     "silence",
     "exception",
     "routes",

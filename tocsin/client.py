@@ -1,6 +1,8 @@
 """The operator's side of `/api/v1`: what the commands speak to a running Tocsin with."""
 
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,11 +36,33 @@ class Client:
         """Have something done."""
         return self._answer("POST", path, json=body)
 
+    def fetch(self, path: str, **query: Any) -> httpx.Response:
+        """Ask for something that is no JSON."""
+        wanted = {key: value for key, value in query.items() if value is not None}
+        return self._sent("GET", path, params=wanted)
+
+    def lines(self, path: str) -> Iterator[Any]:
+        """Ask for something that comes line by line."""
+        try:
+            with self._http.stream("GET", path, timeout=httpx.Timeout(TIMEOUT, read=None)) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise self._refusal(answer, path)
+                for line in answer.iter_lines():
+                    yield json.loads(line)
+        except httpx.HTTPError as error:
+            raise UnavailableError(
+                f"Tocsin stopped answering ({error})", where=self.url, hint="ask again; is it still running?"
+            ) from error
+
     def close(self) -> None:
         """Give back the connection."""
         self._http.close()
 
     def _answer(self, method: str, path: str, **request: Any) -> Any:
+        return self._sent(method, path, **request).json()
+
+    def _sent(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.HTTPError as error:
@@ -46,12 +70,15 @@ class Client:
                 f"no Tocsin answers ({error})", where=self.url, hint="is `tocsin run` running, with this configuration?"
             ) from error
         if answer.is_success:
-            return answer.json()
+            return answer
+        raise self._refusal(answer, path)
+
+    def _refusal(self, answer: httpx.Response, path: str) -> RejectedError:
         try:
             told = answer.json()
         except ValueError:
             told = {}
-        raise RejectedError(
+        return RejectedError(
             str(told.get("error", f"HTTP {answer.status_code}")),
             where=f"{self.url}{path}",
             hint=str(told.get("hint", "")),

@@ -12,8 +12,10 @@ from rich.text import Text
 from alerting.harmless import harmless
 from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 from tocsin.incident_view import STYLES, render
+from tocsin.incident_work import add_to
 
-app = typer.Typer(help="List, show, acknowledge and close incidents.", no_args_is_help=True)
+app = typer.Typer(help="List, show, work on and close incidents.", no_args_is_help=True)
+add_to(app)
 
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The incident's id, or the first digits of it.")]
@@ -126,17 +128,20 @@ def resolve(
     _act("resolve", id_, config, data, as_json, note=note)
 
 
-@app.command(epilog="Example: tocsin incident close 3f9ab2c1 --verdict true")
+@app.command(
+    epilog="Example: tocsin incident close 3f9ab2c1 --verdict true --root-cause 'a key in a public repository'"
+)
 def close(
     id_: Id,
     verdict: Annotated[str, typer.Option(help="true, benign, false or duplicate.")],
+    cause: Annotated[str | None, typer.Option("--root-cause", help="What made it possible, where it was true.")] = None,
     note: Note = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """End an incident with a verdict, which counts for its detector's precision."""
-    _act("close", id_, config, data, as_json, note=note, verdict=verdict)
+    """End an incident with a verdict, which counts for its detector's precision; a true one takes its root cause."""
+    _act("close", id_, config, data, as_json, note=note, verdict=verdict, root_cause=cause)
 
 
 @app.command(epilog="Example: tocsin incident reopen 3f9ab2c1")

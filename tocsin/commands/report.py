@@ -1,6 +1,7 @@
 """`tocsin report`: what happened, in numbers that a decision can be made on."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alerting.harmless import harmless
+from stream.errors import RejectedError
 from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 
 app = typer.Typer(help="Reports over what was found and decided.", no_args_is_help=True)
@@ -81,3 +83,58 @@ def risk(as_json: JsonOption = False, config: ConfigOption = None, data: DataOpt
             ", ".join(dict.fromkeys(sign["class"] for sign in one["signs"])),
         )
     console.print(table)
+
+
+@app.command(epilog="Example: tocsin report incident 3f9ab2c1 --format html --out incident.html")
+def incident(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The incident's id, or the first digits of it.")],
+    form: Annotated[str, typer.Option("--format", help="md or html.")] = "",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file to write, instead of the screen.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """An incident for those who were not there: timeline, scope, what was done, clocks, root cause, what is left."""
+    from tocsin.client import connect
+
+    chosen = "json" if as_json else form or ("html" if out is not None and out.suffix in (".html", ".htm") else "md")
+    if chosen not in ("json", "md", "html"):
+        raise RejectedError(f"'{chosen[:20]}' is no format", hint="md or html")
+    text = connect(config, data).fetch(f"/incidents/{id_}/report", format=chosen).text
+    if out is None:
+        typer.echo(text)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RejectedError(f"the file cannot be written ({error.strerror})", where=str(out)) from error
+    typer.echo(f"wrote {out}", err=True)
+
+
+@app.command(epilog="Example: tocsin report precision --since 90d")
+def precision(
+    since: Annotated[str, typer.Option(help="From when: 90d, 2026-09-01.")] = "90d",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """How often each detector was right, by the verdicts that people gave, and what to tune."""
+    from tocsin.client import connect
+
+    found = connect(config, data).get("/precision", since=since)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    console = Console()
+    if not found["judged"]:
+        console.print(f"no verdicts since {since}: close incidents with --verdict")
+        return
+    for kind in ("detectors", "classes"):
+        table = Table(box=None, pad_edge=False)
+        for heading in (kind, "right", "harmless", "wrong", "duplicate", "woke somebody", "precision", "suggestion"):
+            table.add_column(heading, overflow="fold")
+        for one in found[kind]:
+            share = f"{one['precision']:.0%}" if one["precision"] is not None else "-"
+            counts = [str(one[name]) for name in ("true", "benign", "false", "duplicate", "paged")]
+            table.add_row(one["name"], *counts, share, Text(harmless(one["suggestion"], 200)))
+        console.print(table)

@@ -1,0 +1,94 @@
+"""How often each detector was right, by the verdicts that people gave, and what that says about tuning."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from alerting.record import ENDED, Record
+from alerting.schema import DECISIONS, FINDINGS, INCIDENTS
+from alerting.store import Store
+from alerting.unit import RECORD_DECODER
+from tocsin_audit.event import rfc3339
+
+ENOUGH: Final = 5
+"""Verdicts from which on a share says something."""
+GOOD: Final = 0.7
+POOR: Final = 0.3
+WRONG: Final = frozenset({"benign", "false"})
+
+
+def precision(store: Store, since: float, now: float) -> dict[str, Any]:
+    """Verdicts per detector and class of incidents that ended since a moment; times in seconds.
+
+    `true` counts for a detector, `benign` and `false` against it, `duplicate` neither way.
+    """
+    closed = select(INCIDENTS.c.body).where(INCIDENTS.c.status.in_(ENDED), INCIDENTS.c.updated >= since)
+    waking = (
+        select(FINDINGS.c.incident)
+        .join_from(FINDINGS, DECISIONS, DECISIONS.c.finding == FINDINGS.c.finding)
+        .where(DECISIONS.c.page_id.is_not(None), FINDINGS.c.at >= since)
+    )
+    with store.reading() as connection:
+        records = [RECORD_DECODER.decode(body) for (body,) in connection.execute(closed.limit(20_000))]
+        woke = set(connection.execute(waking.distinct()).scalars())
+    return {
+        "since": rfc3339(since),
+        "until": rfc3339(now),
+        "closed": len(records),
+        "judged": sum(record.verdict is not None for record in records),
+        "detectors": _tables(records, woke, lambda record: record.detectors),
+        "classes": _tables(records, woke, lambda record: record.classes),
+    }
+
+
+def _tables(records: Iterable[Record], woke: set[str], names: Any) -> list[dict[str, Any]]:
+    verdicts: dict[str, Counter[str]] = {}
+    pages: Counter[str] = Counter()
+    about: dict[str, Counter[str]] = {}
+    for record in records:
+        if record.verdict is None:
+            continue
+        for name in names(record):
+            verdicts.setdefault(name, Counter())[record.verdict] += 1
+            pages[name] += record.id in woke
+            if record.verdict in WRONG:
+                about.setdefault(name, Counter())[f"{record.about.key} {record.about.value}"] += 1
+    return [_row(name, counts, pages[name], about.get(name, Counter())) for name, counts in sorted(verdicts.items())]
+
+
+def _row(name: str, counts: Counter[str], paged: int, about: Counter[str]) -> dict[str, Any]:
+    wrong = sum(counts[verdict] for verdict in WRONG)
+    judged = counts["true"] + wrong
+    share = counts["true"] / judged if judged else None
+    return {
+        "name": name,
+        "true": counts["true"],
+        "benign": counts["benign"],
+        "false": counts["false"],
+        "duplicate": counts["duplicate"],
+        "paged": paged,
+        "precision": round(share, 3) if share is not None else None,
+        "noisiest": [{"about": who, "wrong": count} for who, count in about.most_common(3)],
+        "suggestion": suggestion(counts, about),
+    }
+
+
+def suggestion(counts: Counter[str], about: Counter[str]) -> str:
+    """What the verdicts suggest, in a sentence; empty where they say too little, or that all is well."""
+    wrong = counts["benign"] + counts["false"]
+    judged = counts["true"] + wrong
+    if judged < ENOUGH:
+        return ""
+    share = counts["true"] / judged
+    if share >= GOOD:
+        return ""
+    who, most = about.most_common(1)[0] if about else ("", 0)
+    if most * 2 > wrong:
+        return f"{most} of {wrong} were wrong about {who}: an exception for it, with an owner, would mend most"
+    if counts["benign"] > counts["false"]:
+        return "most were right but harmless: tell the directory of these grants, roles or windows"
+    if share < POOR:
+        return "most were wrong: raise its thresholds, or let it observe until a backtest on this history is better"
+    return "try higher thresholds against this history with `tocsin backtest`"

@@ -1,0 +1,145 @@
+"""Containment from finding to refused request: a running Tocsin, a real FastMCP server with the middleware, callers."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from fastmcp import FastMCP
+from fastmcp.server.auth.providers.jwt import StaticTokenVerifier
+
+from tests.audit.serving import serving
+from tests.tocsin.lines import guesses
+from tests.tocsin.program import Program, until
+from tocsin.moments import moment
+from tocsin_audit import AuditMiddleware
+
+ATTACKER, HONEST = "203.0.113.9", "198.51.100.7"
+TOKENS = {
+    "good-token": {"client_id": "etl", "sub": "alice", "scopes": []},
+    "other-token": {"client_id": "bi", "sub": "bob", "scopes": []},
+}
+AUTOMATIC = {
+    "alerting": {
+        "containment": {
+            "never": ["client=bi"],
+            "never_networks": ["10.0.0.0/8"],
+            "automatic": [
+                {"class": ["brute", "spray", "stuffing", "unauthenticated"], "deny": ["source_ip"], "for": "30m"}
+            ],
+        }
+    }
+}
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "rows", "arguments": {"count": 2}}}
+
+
+class Caller:
+    """Somebody who calls the MCP server from an address with a token."""
+
+    def __init__(self, url: str, source: str, token: str) -> None:
+        self.url = f"{url}/mcp"
+        self.source = source
+        self.headers = {
+            "accept": "application/json, text/event-stream",
+            "x-forwarded-for": source,
+            "authorization": f"Bearer {token}",
+            "mcp-protocol-version": "2025-06-18",
+        }
+
+    def call(self, token: str | None = None) -> int:
+        """One call; the status of its answer."""
+        headers = self.headers | ({"authorization": f"Bearer {token}"} if token is not None else {})
+        return httpx.post(self.url, json=CALL, headers=headers, timeout=20).status_code
+
+
+@contextmanager
+def watched(program: Program, folder: Path, producer: str = "crm-1") -> Iterator[str]:
+    """A real MCP server whose middleware ships to a running Tocsin; its address."""
+    mcp: FastMCP = FastMCP("crm", auth=StaticTokenVerifier(tokens=TOKENS))
+
+    @mcp.tool
+    def rows(count: int) -> list[dict[str, str]]:
+        return [{"tenant_id": "acme"}] * count
+
+    audit = AuditMiddleware(
+        mcp,
+        server="crm",
+        producer=producer,
+        url=program.listening(),
+        key=(program.data / "first-collector-key").read_text().strip(),
+        spool=folder / f"spool-{producer}",
+        fingerprint_key="fleet:a key for tests",
+        trusted_proxies=["127.0.0.1"],
+    )
+    with serving(mcp.http_app(stateless_http=True, json_response=True)) as url:
+        yield url
+    audit.stop()
+
+
+@pytest.fixture
+def program_with_approvals(tmp_path: Path) -> Iterator[Program]:
+    with Program(tmp_path / "tocsin", AUTOMATIC) as running:
+        yield running.ready()
+
+
+def beats(program: Program, number: int) -> None:
+    """Wait until so many producers have sent a sign of life."""
+
+    def alive() -> bool:
+        found = program.get("/events", limit=1000)["events"]
+        return len({event["producer"] for event in found if event["kind"] == "heartbeat"}) >= number
+
+    until(alive, "the producers are alive")
+
+
+def test_from_finding_to_refused_request_it_takes_a_second(
+    program_with_approvals: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = program_with_approvals
+    with watched(program, tmp_path) as url:
+        attacker, honest = Caller(url, ATTACKER, "good-token"), Caller(url, HONEST, "good-token")
+        assert (attacker.call(), honest.call()) == (200, 200)
+        beats(program, 1)
+        # The login page tells of guesses; the attacker comes to the MCP server with a token that is good.
+        program.post(guesses(time.time() - 41, source_ip=ATTACKER))
+        last = time.time()
+        until(lambda: attacker.call() == 403, "the attacker is refused")
+        refused = time.time()
+        assert honest.call() == 200, "nobody else is"
+        (denial,) = program.get("/denials")
+        assert denial["subject"] == {"source_ip": ATTACKER}
+        incident = program.get(f"/incidents/{denial['incident']}")["incident"]
+        assert denial["by"] == "tocsin"
+        confirmed = until(
+            lambda: next((one for one in program.get("/denials") if one["confirmed"]), None), "it is confirmed"
+        )
+        assert (confirmed["confirmed"], confirmed["producers"]) == (1, 1)
+        assert confirmed["confirmed_after_s"] < 5
+
+        def timeline() -> list[str]:
+            told = program.get(f"/incidents/{incident['id']}")["timeline"]
+            return [f"{entry['change']}: {entry['note']}" for entry in told]
+
+        until(lambda: any("confirmed by 1 of 1 producers" in line for line in timeline()), "the timeline says so")
+        assert any("refused until" in line and ATTACKER in line for line in timeline())
+        with capsys.disabled():
+            print(
+                f"\nfinding to refused request: {refused - moment(incident['opened'], 0.0):.2f} s; "
+                f"guesses to refused request: {refused - last:.2f} s; "
+                f"refused to confirmed: {confirmed['confirmed_after_s']:.2f} s"
+            )
+        # It survives the death of Tocsin: the middleware knows it, and a new Tocsin says it again.
+        program.kill()
+        assert attacker.call() == 403
+    program.configure({**AUTOMATIC, "listen": {"port": int(program.listening().rsplit(":", 1)[1])}})
+    with Program(program.folder) as again:
+        again.ready()
+        assert [one["id"] for one in again.get("/denials")] == [denial["id"]]
+        with watched(again, tmp_path, "crm-2") as url:
+            attacker = Caller(url, ATTACKER, "good-token")
+            until(lambda: attacker.call() == 403, "a new server hears of it from a new Tocsin")
+            lifted = again.request("POST", f"/denials/{denial['id'][:12]}/lift", json={"by": "ann", "why": "a test"})
+            assert (lifted.json()["state"], lifted.json()["lifted_by"]) == ("lifted", "ann")
+            until(lambda: attacker.call() == 200, "it was taken back")

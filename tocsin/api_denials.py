@@ -1,0 +1,149 @@
+"""Whom to refuse, by `/api/v1`: made, tried, listed and lifted."""
+
+import uuid
+from typing import Any, Final
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from alerting import queries
+from alerting.harmless import harmless
+from alerting.life import ACTS
+from alerting.record import Record
+from alerting.response.automatic import verified
+from alerting.response.containment import check
+from alerting.response.denial_list import denials, the_denial
+from alerting.response.evidence import findings_of, touches
+from alerting.response.lookup import look, named
+from alerting.response.scope import last_accepted
+from stream.clean import clean_text
+from stream.control import Deny, IncidentChange, Lift
+from stream.errors import RejectedError, TocsinError
+from tocsin.acts import carry_out
+from tocsin.body import read_body
+from tocsin.moments import duration, moment
+from tocsin.runtime import Runtime
+from tocsin_audit.event import AuditEvent, rfc3339
+
+BACK: Final = 24 * 3600.0
+"""Seconds of the past in which a dry run looks for calls that would have been refused."""
+_HINT: Final = '{"subject": {"source_ip": "203.0.113.9"}, "for": "4h", "by": "you"}'
+
+
+class _Wanted(msgspec.Struct):
+    subject: dict[str, str] = {}
+    length: str = msgspec.field(default="4h", name="for")
+    by: str = "operator"
+    why: str = ""
+    force: bool = False
+    dry_run: bool = False
+
+
+class _Ended(msgspec.Struct):
+    by: str = "operator"
+    why: str = ""
+
+
+class DenialsApi:
+    """What operators ask and do about refusing callers."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def deny(self, request: Request) -> Response:
+        """Refuse a subject for an incident; with `dry_run` only say whether that may be, and whom it would have hit."""
+        runtime = self._runtime
+        said = await read_body(request, _Wanted, _HINT)
+        record = await run_in_threadpool(queries.find, runtime.store, request.path_params["id"])
+        act = await run_in_threadpool(self._act, said, record)
+        if act.forced and not act.why:
+            raise RejectedError("forcing takes a reason", hint='-m "why it must be all the same"')
+        held = await run_in_threadpool(denials, runtime.store, act.at)
+        check(act, runtime.ready_made.policies.containment, tenant=record.tenant, standing=len(held))
+        if said.dry_run:
+            return JSONResponse(await run_in_threadpool(self._tried, act))
+        await carry_out(runtime, act)
+        if record.status in ACTS["contain"].from_:
+            note = f"denial {act.id[:12]}"
+            contained = IncidentChange(incident=record.id, act="contain", by=act.by, at=runtime.clock(), note=note)
+            await carry_out(runtime, contained)
+        return JSONResponse(await run_in_threadpool(the_denial, runtime.store, act.at, act.id), status_code=201)
+
+    async def list_(self, request: Request) -> Response:
+        """The denials that hold, or all with `state=all`; with `stopped` when each subject was last accepted."""
+        asked = request.query_params
+        runtime, now = self._runtime, self._runtime.clock()
+
+        def look_up() -> list[dict[str, Any]]:
+            incident = queries.find(runtime.store, asked["incident"]).id if "incident" in asked else None
+            found = denials(runtime.store, now, incident=incident, all_=asked.get("state") == "all")
+            return [{**one, **self._stopped(one, now)} for one in found] if "stopped" in asked else found
+
+        return JSONResponse(await run_in_threadpool(look_up))
+
+    async def show(self, request: Request) -> Response:
+        """One denial, who obeys it, and when a call of its subject was last accepted."""
+        runtime, now = self._runtime, self._runtime.clock()
+
+        def look_up() -> dict[str, Any]:
+            found = the_denial(runtime.store, now, request.path_params["id"])
+            return {**found, **self._stopped(found, now)}
+
+        return JSONResponse(await run_in_threadpool(look_up))
+
+    async def lift(self, request: Request) -> Response:
+        """End one before its time."""
+        said = await read_body(request, _Ended, '{"by": "you"}')
+        runtime, now = self._runtime, self._runtime.clock()
+        found = await run_in_threadpool(the_denial, runtime.store, now, request.path_params["id"])
+        by = clean_text(said.by, 100) or "operator"
+        await carry_out(runtime, Lift(id=found["id"], by=by, at=now, why=harmless(said.why, 500)))
+        return JSONResponse(await run_in_threadpool(the_denial, runtime.store, now, found["id"]))
+
+    def _act(self, said: _Wanted, record: Record) -> Deny:
+        now = self._runtime.clock()
+        length = duration(said.length)
+        return Deny(
+            id=uuid.uuid4().hex,
+            subject=tuple(sorted(said.subject.items())),
+            until=now + length if length is not None else moment(said.length, now),
+            incident=record.id,
+            by=clean_text(said.by, 100) or "operator",
+            at=now,
+            why=harmless(said.why, 500),
+            identity=self._identity(said.subject, record),
+            forced=said.force,
+        )
+
+    def _identity(self, subject: dict[str, str], record: Record) -> str:
+        """How the incident's own events name the subject; unknown where the log does not have them any more."""
+        try:
+            found = named(self._runtime.log, findings_of(self._runtime.store, record.id))
+        except TocsinError:
+            return ""
+        return verified([one.event for one in found], subject)
+
+    def _tried(self, act: Deny) -> dict[str, Any]:
+        """Whom a denial would have hit in the last day."""
+
+        def hit(event: AuditEvent) -> bool:
+            return event.outcome == "ok" and touches(event, act.subject)
+
+        hits = look(self._runtime.log, hit, act.at - BACK, act.at, most=10_000, frames=5_000)
+        callers = sorted({event.user or event.client or event.agent or "unknown" for event, *_ in hits.found})
+        return {
+            "dry_run": True,
+            "subject": dict(act.subject),
+            "until": rfc3339(act.until),
+            "identity": act.identity,
+            "accepted_calls_24h": len(hits.found),
+            "callers_24h": callers[:20],
+            "complete": not hits.cut,
+        }
+
+    def _stopped(self, denial: dict[str, Any], now: float) -> dict[str, Any]:
+        since = moment(denial["at"], now)
+        last = last_accepted(self._runtime.log, tuple(denial["subject"].items()), since, now)
+        return {"last_accepted": rfc3339(last) if last is not None else None}
