@@ -119,7 +119,9 @@ class Sealing:
                 "key",
                 id=signer.verifier.id.hex(),
                 key=str(signer.verifier),
-                endorsements=[endorsement(signer.verifier, other) for other in others],
+                endorsements=[
+                    endorsement(one.verifier, other) for old in others for one, other in ((signer, old), (old, signer))
+                ],
             )
 
     def _note_files(self) -> None:

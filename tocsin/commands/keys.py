@@ -1,4 +1,4 @@
-"""`tocsin keys`: the keys that producers send events with."""
+"""`tocsin keys`: the keys that producers send events with, and those that the ledger is signed with."""
 
 import json
 import time
@@ -11,9 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from alerting.harmless import harmless
+from tocsin.commands import signing
 from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 
-app = typer.Typer(help="Make, list and revoke collector keys.", no_args_is_help=True)
+app = typer.Typer(help="Make, list and revoke collector keys; the ledger's signing key.", no_args_is_help=True)
+app.add_typer(signing.app, name="signing")
 
 
 def _file(config: Path | None, data: Path | None) -> Path:
