@@ -1,8 +1,7 @@
 """Enriching: what Tocsin itself adds to events at receipt, and what it takes out before they are stored."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from collector.caller import Caller
@@ -13,7 +12,7 @@ from collector.inspection.inspector import Inspection, Inspector
 from collector.owned import Owned
 from collector.privacy import Privacy
 from collector.rewrite import raw, rewritten
-from collector.vantage import TRACE_SECONDS, WINDOW_SECONDS, Point, Rule, Vantage
+from collector.vantage import Point, Vantage
 from stream.directory import EMPTY, Directory
 from tocsin_audit import arguments, measure
 from tocsin_audit.event import AuditEvent
@@ -24,7 +23,6 @@ Changes = dict[str, Any]
 SEEN: Final = "seen"
 """The member of `ext` that says where in the content each signal was, without the content."""
 _ERRORS: Final = (b'"error"', b'"reason"')
-_NO_RULES: Final[Mapping[str, Rule]] = MappingProxyType({})
 NATIVE: Final = "native"
 
 
@@ -32,7 +30,7 @@ NATIVE: Final = "native"
 class Options:
     """What an operator says of enriching; `keep` names the members of `ext` that are stored as they came.
 
-    `prints` makes the fingerprints of what producers sent whole; `trace` and `window` are in seconds.
+    `prints` makes the fingerprints of what producers sent whole. All doors of a process share the parts.
     """
 
     inspector: Inspector | None = None
@@ -40,9 +38,7 @@ class Options:
     prints: Fingerprints = field(default_factory=lambda: Fingerprints(b"tocsin", LOCAL))
     caller: Caller | None = None
     privacy: Privacy = field(default_factory=Privacy)
-    rules: Mapping[str, Rule] = field(default_factory=lambda: _NO_RULES)
-    trace: float = TRACE_SECONDS
-    window: float = WINDOW_SECONDS
+    vantage: Vantage = field(default_factory=Vantage)
 
 
 class Enriched(NamedTuple):
@@ -53,18 +49,13 @@ class Enriched(NamedTuple):
 
 
 class Enricher:
-    """Reads what events carry and leaves its meaning; used by one thread or one event loop.
+    """Reads what events carry and leaves its meaning; used by one thread or one event loop."""
 
-    `vantage` is shared where one process has several doors, since a call may come in by two of them.
-    """
-
-    def __init__(
-        self, options: Options, directory: Callable[[], Directory] = lambda: EMPTY, vantage: Vantage | None = None
-    ) -> None:
+    def __init__(self, options: Options, directory: Callable[[], Directory] = lambda: EMPTY) -> None:
         self._options = options
         self._owned = Owned(directory)
         self._caller = options.caller or Caller(options.prints)
-        self._vantage = vantage or Vantage(options.rules, trace=options.trace, window=options.window)
+        self._vantage = options.vantage
 
     def __call__(
         self, events: Sequence[AuditEvent], lines: Sequence[bytes], payload_: bytes, point: Point

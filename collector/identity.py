@@ -17,7 +17,10 @@ LEEWAY: Final = 30.0
 
 
 class Verifier:
-    """Checks tokens against the key sets of the issuers that an operator trusts; safe to be used by one thread."""
+    """Checks tokens against the key sets of the issuers that an operator trusts.
+
+    Safe for several threads, which at worst check a token twice.
+    """
 
     def __init__(self, key_sets: Sequence[KeySet]) -> None:
         self._by_issuer: dict[str, list[KeySet]] = {}

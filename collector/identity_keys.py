@@ -95,6 +95,7 @@ class KeySet:
             if self._take(data):
                 self._fetched = now
                 if self._cache is not None:
+                    self._cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                     fresh = self._cache.with_suffix(".new")
                     fresh.write_bytes(data)
                     fresh.replace(self._cache)

@@ -1,8 +1,10 @@
 """One call, once: which of several vantage points counts it."""
 
+import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from tocsin_audit.event import AuditEvent
@@ -32,6 +34,9 @@ class Rule(NamedTuple):
     auth: str
 
 
+NO_RULES: Final[Mapping[str, Rule]] = MappingProxyType({})
+
+
 class _Seen(NamedTuple):
     time: float
     form: str
@@ -42,7 +47,7 @@ class _Seen(NamedTuple):
 
 
 class Vantage:
-    """Says of each event whether another one counts for it; used by one thread or one event loop.
+    """Says of each event whether another one counts for it; shared by all doors of a process.
 
     Where a server has a rule, that decides. Else the same call seen in two formats counts in the first that came: by
     its trace within `trace` seconds, else by what is known of it within `window` seconds. Events of one format never
@@ -50,13 +55,14 @@ class Vantage:
     """
 
     def __init__(
-        self, rules: Mapping[str, Rule], *, trace: float = TRACE_SECONDS, window: float = WINDOW_SECONDS
+        self, rules: Mapping[str, Rule] = NO_RULES, *, trace: float = TRACE_SECONDS, window: float = WINDOW_SECONDS
     ) -> None:
         self._rules = rules
         self._trace = trace
         self._window = window
         self._forms: OrderedDict[str, set[str]] = OrderedDict()
         self._seen: OrderedDict[tuple[str, ...], deque[_Seen]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def echo(self, event: AuditEvent, point: Point) -> str | None:
         """The vantage point that counts this event's call, where it is another one."""
@@ -70,17 +76,19 @@ class Vantage:
         if event.sample_rate is not None and event.sample_rate < 1.0:
             return None
         if not self._several(event.server, point.form):
-            return None
-        return self._told(event, point.form)
+            return None  # as always where there is but one
+        with self._lock:
+            return self._told(event, point.form)
 
     def _several(self, server: str, form: str) -> bool:
         """Whether a server is seen in more than one format, so that there is anything to tell apart."""
         forms = self._forms.get(server)
-        if forms is None:
-            forms = self._forms[server] = set()
-            if len(self._forms) > KEYS:
-                self._forms.popitem(last=False)
-        forms.add(form)
+        if forms is None or form not in forms:
+            with self._lock:
+                forms = self._forms.setdefault(server, set())
+                forms.add(form)
+                if len(self._forms) > KEYS:
+                    self._forms.popitem(last=False)
         return len(forms) > 1
 
     def _told(self, event: AuditEvent, form: str) -> str | None:

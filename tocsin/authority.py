@@ -111,6 +111,8 @@ COMMANDS: Final[dict[str, Rule]] = {
     "why-not": Rule("viewer"),
     "formats list": _HOST,
     "formats try": _HOST,
+    "inspect": _HOST,
+    "ownership try": _HOST,
     "topics": _HOST,
     "deadletter list": _HOST,
     "deadletter show": _HOST,

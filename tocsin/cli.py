@@ -33,6 +33,8 @@ COMMANDS: Final = (
     "search",
     "why-not",
     "formats",
+    "inspect",
+    "ownership",
     "backtest",
     "import",
     "verify",

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tocsin.config_alerting import Alerting
 from tocsin.config_base import Secret, Section
-from tocsin.config_content import Inspection
+from tocsin.config_content import Identity, Inspection, Privacy, Vantage
 from tocsin.config_ledger import Ledger
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.yamlfile import Document, Path_, parse_yaml, read_yaml
@@ -129,7 +129,10 @@ class Config(Section):
     detectors: dict[str, Detector] = Field({}, description="settings by detector name; all detectors run by default")
     tenants: dict[str, Tenant] = Field({}, description="settings by tenant, as the directory and events name it")
     inputs: dict[str, Input] = Field({}, description="where events are fetched from, by a name of your choice")
+    identity: Identity = Identity()
     inspection: Inspection = Inspection()
+    privacy: Privacy = Privacy()
+    vantage: Vantage = Vantage()
     sinks: dict[str, Sink] = Field({}, description="where alerts go, by a name of your choice")
     alerting: Alerting = Alerting()
     ledger: Ledger = Ledger()

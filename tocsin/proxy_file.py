@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from collector.proxy.route import Router, Upstream
 from stream.errors import ConfigError
 from tocsin.config import Tls
+from tocsin.config_content import Inspection, Issuer
+from tocsin.enriching import inspection_faults, issuer_faults
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.yamlfile import Document, read_yaml
 from tocsin_audit.source import networks
@@ -41,7 +43,12 @@ class ProxyFile(BaseModel):
     tls: Tls | None = Field(None, description="certificate and key; TLS 1.2 and newer")
     plain_http: bool = Field(False, description="force plain HTTP on an address that is not loopback")
     trusted_proxies: list[str] = Field([], description="addresses or networks whose X-Forwarded-* is believed")
+    issuers: list[Issuer] = Field([], description="issuers of tokens, with their keys; all other names stay claims")
+    inspection: Inspection = Inspection()
     upstreams: list[Behind] = Field(min_length=1, description="the MCP servers")
+
+
+_SECTIONS: Final[dict[str, type[BaseModel]]] = {"upstreams": Behind, "issuers": Issuer, "inspection": Inspection}
 
 
 class ProxySettings:
@@ -50,8 +57,13 @@ class ProxySettings:
     def __init__(self, file: ProxyFile, document: Document, base: Path) -> None:
         """Raises FaultsError with everything that cannot be done."""
         self.trusted_proxies = file.trusted_proxies
+        self.issuers, self.inspection, self.base = file.issuers, file.inspection, base
         self.tls = (base / file.tls.certificate, base / file.tls.key) if file.tls is not None else None
         faults: list[Fault] = []
+        wrong = issuer_faults(file.issuers, base)
+        faults += [document.fault(("issuers", number), what) for number, what in wrong]
+        said = inspection_faults(file.inspection)
+        faults += [document.fault(("inspection", *path), what, hint) for path, what, hint in said]
         self.upstreams: list[Upstream] = []
         for number, behind in enumerate(file.upstreams):
             try:
@@ -134,7 +146,7 @@ def _upstream(behind: Behind, base: Path) -> Upstream:
 def _fault(document: Document, item: Any) -> Fault:
     path = tuple(item["loc"])
     if item["type"] == "extra_forbidden":
-        model = Behind if path[0] == "upstreams" else ProxyFile if len(path) == 1 else Tls
+        model = _SECTIONS.get(str(path[0]), Tls) if len(path) > 1 else ProxyFile
         return document.fault(path, "unknown key", did_you_mean(str(path[-1]), model.model_fields))
     if item["type"] == "missing":
         return document.fault(path, "is missing")

@@ -1,17 +1,24 @@
 """The proxy's server process."""
 
 import logging
+import os
 import signal
 from pathlib import Path
 from typing import Final
 
 import uvicorn
 
+from collector.identity import Verifier
 from collector.proxy.app import Proxy
+from collector.proxy.onlook import ProxyOnlooker
+from tocsin.enriching import CACHE, inspector_of
+from tocsin.enriching import key_sets as issuer_keys
 from tocsin.proxy_file import ProxySettings, loopback
 from tocsin.server import bound, load
 
 LOG: Final = logging.getLogger("tocsin.proxy")
+FIRST_FETCH: Final = 3.0
+"""Seconds that the first token waits for its issuer's keys; nothing but its event waits with it."""
 GRACE: Final = 5
 """Seconds that answers under way get at the end."""
 
@@ -21,7 +28,11 @@ def serve(settings: ProxySettings, events: Path | None) -> int:
 
     Raises ConfigError where a certificate is none, UnavailableError where nobody can listen there.
     """
-    proxy = Proxy(settings.upstreams, events=events, trusted_proxies=settings.trusted_proxies or None)
+    key_sets = issuer_keys(settings.issuers, settings.base, state_folder() / CACHE, wait=FIRST_FETCH)
+    onlooker = ProxyOnlooker(inspector_of(settings.inspection), Verifier(key_sets))
+    proxy = Proxy(
+        settings.upstreams, events=events, trusted_proxies=settings.trusted_proxies or None, onlooker=onlooker
+    )
     tls = settings.tls
     config = uvicorn.Config(
         proxy,
@@ -59,3 +70,9 @@ def serve(settings: ProxySettings, events: Path | None) -> int:
             signal.signal(told_by, end)
         server.run([listening])
     return 0 if server.started else 1
+
+
+def state_folder() -> Path:
+    """Where a program keeps what it may lose: the folder that the spool is in too."""
+    given = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(given) if given else Path.home() / ".local" / "state") / "tocsin-audit"

@@ -101,7 +101,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
             faults += error.faults
     detectors = _detectors(loaded, faults)
     inputs = plans_of(loaded, faults) if sinks else ()
-    enrich = enrich_options(loaded, faults)
+    enrich = enrich_options(loaded, folder, faults)
     plans = _sinks(loaded, faults) if sinks else ()
     heartbeat = heartbeat_of(loaded, faults) if sinks else None
     faults += modes_faults(loaded, detector_discovery.detector_names())

@@ -10,6 +10,7 @@ from collector.proxy.route import Router, Upstream
 from tocsin_audit import AuditMiddleware
 from tocsin_audit.asgi import Receive, Send
 from tocsin_audit.exchange import Scope
+from tocsin_audit.onlooker import Onlooker
 from tocsin_audit.options import NO_LIMITS
 from tocsin_audit.source import networks
 
@@ -17,7 +18,8 @@ from tocsin_audit.source import networks
 class Proxy:
     """Every upstream is audited by the middleware's own code, each as a producer of its own.
 
-    `events` is a file to append to instead of sending. Raises ValueError where upstreams or trusted proxies cannot be
+    `events` is a file to append to instead of sending, `onlooker` what looks into content and checks
+    tokens. Raises ValueError where upstreams or trusted proxies cannot be
     used, ConfigError where an upstream's certificates cannot.
     """
 
@@ -28,12 +30,20 @@ class Proxy:
         events: Path | None = None,
         trusted_proxies: Iterable[str] | None = None,
         limits: Mapping[str, Any] = NO_LIMITS,
+        onlooker: Onlooker | None = None,
     ) -> None:
         self._router = Router(upstreams)
         trusted = tuple(trusted_proxies) if trusted_proxies is not None else None
         self._forwards = [Forward(upstream, networks(trusted or ())) for upstream in upstreams]
         self._audits = [
-            AuditMiddleware(forward, server=upstream.server, path=events, trusted_proxies=trusted, limits=limits)
+            AuditMiddleware(
+                forward,
+                server=upstream.server,
+                path=events,
+                trusted_proxies=trusted,
+                limits=limits,
+                onlooker=onlooker,
+            )
             for forward, upstream in zip(self._forwards, upstreams, strict=True)
         ]
 
