@@ -29,16 +29,18 @@ def retries(
 ) -> Iterable[Finding]:
     """A notice for every window containing a cell in which there were so many refusals.
 
-    With `one`, a single refusal was added, so that only a window that stands exactly at a threshold has passed it now.
+    With `one`, a single refusal was added, so that only a window that stands exactly at a threshold has passed it now,
+    or the one that the first refusal of a minute opened.
     """
     for end in ring.ends(cell, WINDOW // MINUTE):
         cells = ring.window(end, WINDOW // MINUTE)
         count = sum(cell.count for cell in cells)
         top = level_of(count, bar)
-        if top < 0 or (one and count != bar * 4**top):
+        opened = not one or (end == cell and ring.cells[end].count == 1)
+        if top < 0 or not (opened or count == bar * 4**top):
             continue
         shown = Evidence(cells)
-        for level in range(top if one else 0, top + 1):
+        for level in range(0 if opened else top, top + 1):
             yield tell(
                 detector,
                 "retry_storm",
