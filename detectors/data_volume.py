@@ -119,7 +119,7 @@ class DataVolume(Judging):
 
     def merge(self, state: Group, partial: Told, entity: Entity, facts: Facts) -> Sequence[Finding]:  # noqa: ARG002  # groups find nothing
         """Add what a member told of five minutes."""
-        state.add(partial)
+        state.add(Told(*partial))  # from another worker it comes as a plain list
         return NOTHING
 
     def rest(self, state: Principal | Group, clock: float) -> None:

@@ -306,23 +306,26 @@ class Engine:
             self._bucket = (self._bucket + 1) % BUCKETS
 
     def _admit(self, table: Table, raw: Raw, event: AuditEvent, source: str) -> Live:
-        identity, live = table.find(raw, self.clock)
-        if live is None:
-            flood = self._floods[table.kind]
-            owner = flood.overflow(table.count, event.tenant, source, event.producer)
-            if owner is not None:
-                shared = keys.overflow(table.kind, *owner)
-                live = table.live.get(shared)
-                if live is None:
-                    identity, live = table.find(shared, self.clock)
-                    if live is None:
-                        live = table.add(shared, identity, self.clock)
-                return live
-            flood.note(event.tenant, source, event.producer, self.clock)
-            live = table.add(raw, identity, self.clock)
+        live = self._admit_for(table, raw, event.tenant, source, event.producer)
         if table.volume and not live.peers and table.kind == "principal" and not live.warm():
             group = keys.population(event, self.facts)
             live.peers = keys.digest("population", group, self._secret) if group is not None else 0
+        return live
+
+    def _admit_for(self, table: Table, raw: Raw, tenant: str | None, source: str, producer: str | None) -> Live:
+        """The entity of a raw key, or in a flood the one that the flooding tenant's or producer's new keys share."""
+        identity, live = table.find(raw, self.clock)
+        if live is None:
+            flood = self._floods[table.kind]
+            owner = flood.overflow(table.count, tenant, source, producer)
+            if owner is not None:
+                raw = keys.overflow(table.kind, *owner)
+                live = table.live.get(raw)
+                if live is None:
+                    identity, live = table.find(raw, self.clock)
+                return live if live is not None else table.add(raw, identity, self.clock)
+            flood.note(tenant, source, producer, self.clock)
+            live = table.add(raw, identity, self.clock)
         return live
 
     def _obey(self, record: control.Control) -> None:

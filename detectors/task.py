@@ -138,7 +138,7 @@ class DetectTask:
             if not self._may_fold(record):
                 break
             folded += 1
-            findings = self._engine.fold(record)
+            findings = self._fold(record)
             if record.offset > self._known:
                 self._emit(record, findings, last=record is records[-1])
                 if self._observer is not None:
@@ -152,6 +152,9 @@ class DetectTask:
     def _may_fold(self, record: Record) -> bool:  # noqa: ARG002  # one process knows all that it needs
         """Whether what a frame depends on is known; if not it is asked again with the next `advance`."""
         return True
+
+    def _fold(self, record: Record) -> Sequence[Finding]:
+        return self._engine.fold(record)
 
     def flush(self) -> None:
         """Append every output, one after the other, and wait until the last is durable.

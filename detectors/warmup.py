@@ -1,5 +1,6 @@
 """Warm-up: the mode of a finding, by what was seen of its entity, its peers and its tenant (CONTRACTS §3)."""
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from detectors.base import Measure, Spec
@@ -66,6 +67,25 @@ class Warmup:
             self._begin = clock
         if tenant is not None and tenant not in self._since and len(self._since) < TENANTS:
             self._since[tenant] = clock
+
+    def first_seen(self) -> tuple[float, Mapping[str, float]]:
+        """When the first event came (0 before it), and by tenant the first of its own, in seconds since the epoch."""
+        return self._begin, self._since
+
+    def seen_elsewhere(self, begin: float, since: Mapping[str, float]) -> None:
+        """Other partitions have seen these first; 0 where none has seen anything."""
+        if begin:
+            self._begin = min(self._begin or begin, begin)
+        for tenant, moment in since.items():
+            self._since[tenant] = min(self._since.get(tenant, moment), moment)
+
+    def peers(self) -> Mapping[int, int]:
+        """By the id of a peer group, how many of its members have a past of their own."""
+        return self._warm_peers
+
+    def count_peers(self, counts: Mapping[int, int]) -> None:
+        """So many members of these groups have a past of their own, over all partitions."""
+        self._warm_peers.update(counts)
 
     def obey(self, record: Warmth) -> None:
         """The operator gave a detector, a tenant, both or everything a mode; `auto` for everything takes all back."""

@@ -16,7 +16,7 @@ LIMIT: Final = 500
 PAYLOAD_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of a payload after decompression at most."""
 
-Content = Literal["events", "control", "tick", "findings"]
+Content = Literal["events", "control", "tick", "findings", "wide"]
 
 
 class Origin(NamedTuple):

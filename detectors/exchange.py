@@ -1,0 +1,170 @@
+"""The two tasks of a partition among several: one folds its principals, the other the wide entities that it owns."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, Final
+
+from detectors.owner_engine import OwnerEngine
+from detectors.partial import Answer, Batch, Part, answer_of, frame_of
+from detectors.partition_engine import PartitionEngine
+from detectors.task import DetectTask
+from stream.finding import Finding
+from stream.frame import Frame, Record
+from stream.log import Log, Stream
+
+WIDE: Final = "wide"
+PEERS: Final = "peers"
+SHOWN: Final = 1.0
+"""Seconds of the clock after which an owner hears of it that had nothing to hear."""
+
+
+class _Outgoing:
+    """Frames to several places, one under way to each: what is tried again can never stand behind what follows it."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._waiting: dict[Stream, tuple[Frame, Future[int] | None]] = {}
+
+    def send(self, frames: dict[Stream, Frame]) -> None:
+        """Append frames; those before must be durable (`flush`)."""
+        assert not self._waiting
+        self._waiting = {stream: (frame, self._log.append(stream, frame)) for stream, frame in frames.items()}
+
+    def flush(self) -> None:
+        """Wait until all are durable. Raises StorageError where one is not; calling again tries that one again."""
+        for stream, (frame, sent) in list(self._waiting.items()):
+            self._waiting[stream] = (frame, None)
+            (sent if sent is not None else self._log.append(stream, frame)).result()
+            del self._waiting[stream]
+
+
+class PartitionTask(DetectTask):
+    """Folds one partition of the events; stops before each boundary until every owner has answered.
+
+    `clock` is how far it is, in seconds since the epoch.
+    """
+
+    def __init__(self, log: Log, engine: PartitionEngine, **kept: Any) -> None:
+        self._outgoing = _Outgoing(log)
+        self._folds = engine
+        self._parts: list[list[Part]] = [[] for _ in range(engine.owners)]
+        self._shown = [0.0] * engine.owners
+        self._asked: int | None = None
+        self._heard: dict[int, Answer] = {}
+        self._early: list[Finding] = []
+        super().__init__(log, engine, **kept)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it stands at a boundary."""
+        return self._asked is not None
+
+    @property
+    def clock(self) -> float:
+        """How far it is."""
+        return self._folds.clock
+
+    def advance(self, *, wait: float, limit: int = 64) -> int:
+        """Fold what is there and may be folded, and tell the owners."""
+        folded = super().advance(wait=wait, limit=limit)
+        self._send()
+        return folded
+
+    def flush(self) -> None:
+        """Wait until all that was put out is durable."""
+        self._send()
+        self._outgoing.flush()
+        super().flush()
+
+    def begin_save(self) -> None:
+        """Begin a snapshot, unless what was told at a boundary has not been answered."""
+        if self._asked is None:
+            super().begin_save()
+
+    def save(self) -> None:
+        """Make a snapshot; at a boundary the one before stands."""
+        if self._asked is None:
+            super().save()
+
+    def _may_fold(self, record: Record) -> bool:
+        engine = self._folds
+        header = record.frame.header
+        while (boundary := engine.boundary(header.received)) is not None:
+            if self._asked is None:
+                parts, found = engine.tell(boundary, record.offset, imported=header.imported)
+                self._early += found
+                for owner, part in enumerate(parts):
+                    self._parts[owner].append(part)
+                self._asked = boundary
+                return False
+            if not self._answered(boundary):
+                return False
+            passed_on = engine.hear(boundary, [self._heard[owner] for owner in range(engine.owners)], record.offset)
+            for owner, part in enumerate(passed_on):
+                self._parts[owner].append(part)
+            self._asked, self._heard = None, {}
+        return True
+
+    def _fold(self, record: Record) -> Sequence[Finding]:
+        found = [*self._early, *super()._fold(record)]
+        self._early = []
+        for owner, part in self._folds.take(record).items():
+            self._parts[owner].append(part)
+        return found
+
+    def _answered(self, boundary: int) -> bool:
+        for owner in range(self._folds.owners):
+            while owner not in self._heard:
+                records = self._log.read(Stream(PEERS, owner), self._folds.places[owner], limit=1)
+                if not records:
+                    return False
+                answer = answer_of(records[0].frame)
+                if answer.boundary <= boundary:
+                    self._folds.places[owner] = records[0].offset + 1
+                if answer.boundary == boundary:
+                    self._heard[owner] = answer
+                elif answer.boundary < boundary:
+                    self._folds.catch_up(answer)
+                else:
+                    return False
+        return True
+
+    def _send(self) -> None:
+        clock = self._folds.clock
+        due = [owner for owner, parts in enumerate(self._parts) if parts or clock - self._shown[owner] >= SHOWN]
+        if not due:
+            return
+        self._outgoing.flush()
+        frames: dict[Stream, Frame] = {}
+        for owner in due:
+            parts, self._parts[owner] = self._parts[owner], []
+            self._shown[owner] = clock
+            batch = Batch(self._stream.partition, self._folds.owners, clock, self._folds.layout, parts)
+            frames[Stream(WIDE, owner)] = frame_of(batch, clock)
+        self._outgoing.send(frames)
+
+
+class OwnerTask(DetectTask):
+    """Folds one partition of the wide stream and answers at boundaries."""
+
+    def __init__(self, log: Log, engine: OwnerEngine, partition: int, **kept: Any) -> None:
+        self._outgoing = _Outgoing(log)
+        self._owns = engine
+        super().__init__(log, engine, stream=Stream(WIDE, partition), task=WIDE, **kept)
+
+    @property
+    def held(self) -> int:
+        """Parts that wait for slower partitions."""
+        return len(self._owns.held)
+
+    def flush(self) -> None:
+        """Wait until all that was put out is durable."""
+        self._outgoing.flush()
+        super().flush()
+
+    def _fold(self, record: Record) -> Sequence[Finding]:
+        found = super()._fold(record)
+        for answer in self._owns.answers:
+            self._outgoing.flush()
+            self._outgoing.send({Stream(PEERS, self._stream.partition): frame_of(answer, self._owns.clock)})
+        return found
