@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from alerting.delivery import Delivery
 from alerting.message import Messages
+from alerting.response.evidence import Known
 from alerting.runbook import Runbooks
 from alerting.store import Store
 from alerting.task import AlertTask
@@ -19,13 +20,15 @@ from collector.producer import Told
 from detectors.engine import Engine
 from stream.control import Control, DirectoryVersion, control_frame
 from stream.facts import Facts
+from stream.kafka_address import Address
 from stream.kafka_group import Membership
 from stream.log import EVENTS, FINDINGS
 from stream.spread import Spread
 from stream.sqlite_state import SqliteState
 from stream.wal import Checkpointer
-from tocsin import roles_alert, roles_detect, roles_log
+from tocsin import roles_alert, roles_detect, roles_log, roles_respond
 from tocsin.client import TOKEN_FILE
+from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.first_start import kept_secret
 from tocsin.heartbeat import Heartbeat, Pulse
@@ -33,6 +36,7 @@ from tocsin.inputs import Inputs
 from tocsin.metrics import Metrics
 from tocsin.observers import Observers
 from tocsin.own_events import OwnEvents
+from tocsin.responding import Responding
 from tocsin.roles_alert import Alerting
 from tocsin.roles_detect import Detecting, fence_of
 from tocsin.roles_metrics import watch
@@ -70,6 +74,8 @@ class Roles:
         self.detecting: Detecting | None = None
         self.alerting: Alerting | None = None
         self.store: Store | None = None
+        self.denying: Denying | None = None
+        self.responding: Responding | None = None
         self._memberships: list[Membership] = []
         self._ending = threading.Event()
         self._workers: list[Worker] = []
@@ -110,8 +116,11 @@ class Roles:
                 self._add("directory", self.directory.look)
                 self.inputs = self._inputs(resources)
                 self._workers += self.inputs.workers
+                self._add("denials", self._following(address, resources))
+            if self.store is not None:
+                self.responding = self._responding(self.store)
+                self._add("respond", self._respond)
             self._resources = resources.pop_all()
-        self._told = Told(self.directory.directory, ())
         self._heartbeat = Heartbeat(ready.heartbeat, self._pulse) if ready.heartbeat and self.alerting else None
         watch(self.metrics, self.log, self.detecting, self.alerting)
 
@@ -180,6 +189,8 @@ class Roles:
             self._heartbeat.stop()
         for worker in self._workers:
             worker.stop()
+        if self.responding is not None:
+            self.responding.end()
         if self.inputs is not None:
             self.inputs.wake()
         joined = [worker.join(DRAIN) for worker in self._workers]
@@ -195,9 +206,8 @@ class Roles:
 
     def told(self) -> Told:
         """What producers are told now."""
-        if self._told.directory is not self.directory.directory:
-            self._told = Told(self.directory.directory, self._told.denials)
-        return self._told
+        assert self.denying is not None
+        return self.denying.told()
 
     def _joined(self, group: str, topic: str, resources: ExitStack) -> Membership:
         session = int(self.ready_made.config.kafka.session_seconds * 1000)
@@ -247,8 +257,37 @@ class Roles:
             routes=self.ready_made.routes,
             texts=Messages(self.runbooks),
             observer=self.observers,
-            wake=lambda: self.alerting.wake() if self.alerting is not None else None,
+            wake=self._wake,
         )
+
+    def _wake(self) -> None:
+        if self.alerting is not None:
+            self.alerting.wake()
+        if self.responding is not None:
+            self.responding.wake()
+
+    def _following(self, address: Address, resources: ExitStack) -> Callable[[], None]:
+        self.denying = Denying(self.log, lambda: self.directory.directory, self.clock)
+        return roles_respond.following(address, self.ready_made.data, self.denying, self.clock, resources)
+
+    def _responding(self, store: Store) -> Responding:
+        return Responding(
+            store,
+            self.log,
+            self.ready_made.policies.containment,
+            self.runbooks,
+            lambda: Known(self.directory.directory, self.directory.digest),
+            self._tell,
+            self.clock,
+        )
+
+    def _respond(self) -> None:
+        """Respond while it is this process that decides."""
+        assert self.responding is not None
+        if self.alerting is not None and self.alerting.active:
+            self.responding.turn()
+        else:
+            self._ending.wait(roles_respond.WAIT)
 
     def _pulse(self) -> Pulse | None:
         """What shows that this process decides; None where it stands by."""

@@ -96,5 +96,6 @@ def _listener(roles: Roles) -> Listener:
         limits=Limits(body=listen.body_mib * MIB, in_flight=listen.in_flight_mib * MIB),
         tallies=roles.inputs.tallies if roles.inputs is not None else None,
         enrich=roles.ready_made.enrich,
+        hear=roles.denying.obedience.hear if roles.denying is not None else None,
         stranger=lambda address, why: roles.own_events.failed("collector", address, why),
     )
