@@ -85,14 +85,14 @@ class ServerView:
             if auth in UNCHECKED:
                 return self._guard.answer(state.guard, entity, event, facts.clock)
             if auth == "valid" or (auth is None and event.token is not None):
-                self._guard.check(state.guard, event)
+                self._guard.check(state.guard, event, refused=False)
             return NOTHING
         if event.outcome == "auth_missing":
-            self._guard.check(state.guard, event)
+            self._guard.check(state.guard, event, refused=True)
             return NOTHING
         if not failed(event):
             return NOTHING
-        self._guard.check(state.guard, event)
+        self._guard.check(state.guard, event, refused=True)
         if state.refused is None:
             state.refused = RefusedRing()
         self._outage.refuse(state.refused, event, facts.clock)

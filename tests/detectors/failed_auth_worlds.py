@@ -283,13 +283,13 @@ def _unnamed(one: AuditEvent, name: str) -> AuditEvent:
 def _unsaid(one: AuditEvent, chance: random.Random) -> AuditEvent:
     if one.outcome == "auth_invalid":
         return clone(one, outcome=None, auth=None)
-    return clone(one, outcome=None) if one.outcome == "ok" else one
+    return clone(one, outcome=None) if one.outcome == "ok" and one.auth == "valid" else one
 
 
 def _coded(one: AuditEvent, chance: random.Random) -> AuditEvent:
     if one.outcome == "auth_invalid":
         return clone(one, outcome=None, auth=None, error_code=401)
-    return clone(one, outcome=None) if one.outcome == "ok" else one
+    return clone(one, outcome=None) if one.outcome == "ok" and one.auth == "valid" else one
 
 
 def _reworded(one: AuditEvent, chance: random.Random) -> AuditEvent:

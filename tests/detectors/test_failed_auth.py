@@ -521,11 +521,19 @@ def test_a_success_names_who_got_in_whichever_arrived_first() -> None:
 
 
 @pytest.mark.positive("unauthenticated")
-def test_one_answer_without_credentials_pages_though_the_server_was_seen_for_minutes_only() -> None:
+def test_one_answer_without_credentials_is_told_though_the_server_was_seen_for_minutes_only() -> None:
     events = work(0, 20 * MINUTE, MINUTE)
     events.append(event(12 * MINUTE, auth="none", user=None, source_ip=STRANGER, target="export", id="odd"))
     findings = found(events)
-    assert [(one.class_, one.severity, one.event_ids) for one in findings] == [("unauthenticated", "high", ("odd",))]
+    assert [(one.class_, one.severity, one.event_ids) for one in findings] == [("unauthenticated", "medium", ("odd",))]
+
+
+@pytest.mark.positive("unauthenticated")
+def test_in_the_first_minutes_too_an_answer_that_others_were_refused_pages() -> None:
+    events = work(0, 20 * MINUTE, MINUTE)
+    events.append(event(3 * MINUTE, outcome="auth_missing", auth="none", user=None, target="export"))
+    events.append(event(12 * MINUTE, auth="none", user=None, source_ip=STRANGER, target="export", id="odd"))
+    assert {(one.class_, one.severity) for one in found(events)} == {("unauthenticated", "high")}
 
 
 @pytest.mark.positive("unauthenticated")
