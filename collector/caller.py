@@ -12,7 +12,7 @@ from tocsin_audit.event import NULL_LIKE, AuditEvent
 from tocsin_audit.fingerprint import Fingerprints
 from tocsin_audit.source import Network, source, within
 
-_PRINT: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}:[0-9a-fA-F]{8,64}\Z")
+_PRINT: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}:[0-9a-fA-F]{2,64}\Z")
 _WHO: Final = ("user", "client", "agent", "tenant", "on_behalf_of", "scopes", "audience", "token_ttl_s", "token_age_s")
 _FORWARDED: Final = "x-forwarded-for"
 
@@ -34,7 +34,8 @@ class Caller:
 
     def needs(self, event: AuditEvent) -> bool:
         """Whether an event holds a token as it was presented, which is never stored."""
-        return event.token is not None and _PRINT.match(event.token) is None
+        token = event.token
+        return token is not None and _PRINT.match(token) is None
 
     def changes(
         self, event: AuditEvent, held: Carried | None, tenant_claims: Callable[[str], Iterable[str]]

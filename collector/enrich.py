@@ -64,16 +64,18 @@ class Enricher:
         holds = carried.possible(payload_)
         looks = self._options.inspector is not None and b"resources/read" in payload_
         masks = self._options.privacy.hides or any(mark in payload_ for mark in _ERRORS)
+        counts = self._vantage.concerns(events, point)
+        if not (holds or looks or masks or counts or any(map(self._caller.needs, events))):
+            return None
         new: Enriched | None = None
         for at, event in enumerate(events):
             changes: Changes = {}
-            if (holds and event.ext) or (event.token is not None and self._caller.needs(event)):
+            if (holds and event.ext) or self._caller.needs(event):
                 self._content(event, changes)
             if looks and event.method == "resources/read" and event.target is not None:
                 assert self._options.inspector is not None
                 _signal(event, changes, self._options.inspector.target(event.target))
-            told = self._vantage.echo(event, point)
-            if told is not None:
+            if counts and (told := self._vantage.echo(event, point)) is not None:
                 changes["echo"] = told
             if not changes and not masks:
                 continue

@@ -30,7 +30,7 @@ from tocsin_audit.event import STAMPED, AuditEvent
 _NEVER: Final = {
     *("v", "on_behalf_of", "resource_tenants", "data_classes", "token", "token_ttl_s", "token_age_s"),
     *("audience", "tls", "origin", "args_hash", "recipients", "handles_presented", "handles_minted", "signals"),
-    *("approval", "manifest", "change", "producer", "run", "seq", "agent"),
+    *("approval", "manifest", "change", "producer", "run", "seq", "agent", "echo"),
 }
 FIELDS: Final = frozenset(EVENT_FIELDS) - STAMPED - _NEVER
 """What spans and log records can tell of an event."""
@@ -77,6 +77,8 @@ _SERVERS: Final = (
 _USERS: Final = ("user.id", "user.email", "user.name", "jwt.sub")
 _TENANTS: Final = ("tocsin.tenant", "tenant.id", "organization.id", "enduser.tenant", "jwt.org_id")
 _STATUS: Final = ("http.response.status_code", "http.status_code", "http.status")
+_ARGUMENTS: Final = ("gen_ai.tool.call.arguments", "mcp.tool.arguments")
+_RESULTS: Final = ("gen_ai.tool.call.result", "mcp.tool.result")
 _RATES: Final = ("tocsin.sample_rate", "sampling.probability", "sample_rate", "sampling.rate")
 _THRESHOLD: Final = re.compile(r"(?:^|[;,])\s*(?:ot=)?(?:[^,]*;)?th:([0-9a-fA-F]{1,14})(?=$|[;,])")
 _POWER: Final = re.compile(r"(?:^|[;,=])p:(\d{1,2})(?=$|[;,])")
@@ -274,7 +276,7 @@ def _client_version(seen: Mapping[str, Any]) -> str | None:
 
 
 def _argument_names(seen: Mapping[str, Any]) -> tuple[str, ...]:
-    given = _first(seen, ("gen_ai.tool.call.arguments", "mcp.tool.arguments"))
+    given = _first(seen, _ARGUMENTS)
     if isinstance(given, str):
         # What was cut, or is written as key=value, is no object: nothing can be said of it.
         try:
@@ -293,6 +295,9 @@ def _ext(span: Telemetry) -> dict[str, Any]:
         ext["scope"] = span.scope
     if span.kind == _CLIENT:
         ext["vantage"] = "client"
+    for member, keys_ in (("arguments", _ARGUMENTS), ("result", _RESULTS)):
+        if (content := _first(span.attributes, keys_)) is not None:
+            ext[member] = content
     for key in ("mcp.tools.count", "mcp.tool.result.content_count", "mcp.server.type"):
         if (found := span.attributes.get(key)) is not None:
             ext[key] = found

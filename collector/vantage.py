@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -63,6 +63,13 @@ class Vantage:
         self._forms: OrderedDict[str, set[str]] = OrderedDict()
         self._seen: OrderedDict[tuple[str, ...], deque[_Seen]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def concerns(self, events: Sequence[AuditEvent], point: Point) -> bool:
+        """Whether any of these events may be one that another vantage point counts."""
+        if self._rules:
+            return True
+        # Every server is looked at, since each is to be known by the format that it came in.
+        return sum(self._several(server, point.form) for server in {event.server for event in events}) > 0
 
     def echo(self, event: AuditEvent, point: Point) -> str | None:
         """The vantage point that counts this event's call, where it is another one."""

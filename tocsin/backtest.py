@@ -12,7 +12,9 @@ from alerting.policy import Policies
 from alerting.route import Receiver, Routes
 from alerting.store import MEMORY, Store
 from alerting.task import AlertTask
+from collector.enrich import Enricher, Options
 from collector.format import Format
+from collector.inspection.inspector import Inspector
 from detectors.base import AnyDetector
 from detectors.engine import Engine
 from detectors.task import DetectTask
@@ -91,6 +93,7 @@ def backtest(
     """
     begin = time.perf_counter()
     log, hearing = MemoryLog(), _Hearing(told)
+    content = Enricher(Options(inspector=Inspector()), lambda: directory)
     store = Store(MEMORY)
     try:
         detect = DetectTask(log, Engine(detectors, Facts(directory)), tick=TICK)
@@ -100,7 +103,7 @@ def backtest(
         for mode in modes:
             log.append(EVENTS, control_frame(mode, 0.0))
         pending = 0
-        for frame in ticking(frames(files, form, reading, progress=progress)):
+        for frame in ticking(frames(files, form, reading, progress=progress, enrich=content)):
             log.append(EVENTS, frame)
             detect.advance(wait=0.0)
             pending += 1

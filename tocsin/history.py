@@ -12,11 +12,13 @@ from typing import IO, Final, NamedTuple
 
 import zstandard
 
+from collector.enrich import Enricher
 from collector.format import UNTIMED, Format, read
 from collector.format_auto import NAME as AUTO
 from collector.formats.native import FORMAT as NATIVE
 from collector.formats.native import parse_lines
 from collector.reading import ID_DIGITS, native_lines
+from collector.vantage import Point
 from stream.clock import merged, rebuild
 from stream.errors import RejectedError
 from stream.frame import Frame
@@ -79,16 +81,23 @@ def size_of(files: Iterable[Path]) -> int:
 
 
 def frames(
-    files: list[Path], form: Format, reading: Reading, *, imported: bool = False, progress: Progress | None = None
+    files: list[Path],
+    form: Format,
+    reading: Reading,
+    *,
+    imported: bool = False,
+    progress: Progress | None = None,
+    enrich: Enricher | None = None,
 ) -> Iterator[Frame]:
     """The frames that receipt would have made of the files' lines (CONTRACTS §1), merged by time.
 
-    `reading` counts good and bad lines as they come. A frame holds lines of one file. Raises RejectedError where a
+    `reading` counts good and bad lines as they come; `enrich` does with them what receipt would.
+    A frame holds lines of one file. Raises RejectedError where a
     file cannot be read.
     """
     digests = [sha256(path.name.encode()).hexdigest() for path in files]
     histories = [
-        ((item.event.time, item) for item in _items(index, path, form, reading, progress))
+        ((item.event.time, item) for item in _items(index, path, form, reading, progress, enrich))
         for index, path in enumerate(files)
     ]
     source = merged(*histories) if len(histories) > 1 else histories[0]
@@ -107,12 +116,17 @@ def frames(
             )
 
 
-def _items(index: int, path: Path, form: Format, reading: Reading, progress: Progress | None) -> Iterator[Item]:
+def _items(
+    index: int, path: Path, form: Format, reading: Reading, progress: Progress | None, enrich: Enricher | None
+) -> Iterator[Item]:
     native = form.name in ("native", AUTO)
     place = sha256(path.name.encode()).hexdigest()[:ID_DIGITS]
     clock: float | None = None
     for number, lines in _blocks(path, reading, progress, LINE_LIMIT if form is NATIVE else EXPORT_LIMIT):
-        if native and (events := parse_lines(b"\n".join(lines), lines)) is not None:
+        joined = b"\n".join(lines)
+        if native and (events := parse_lines(joined, lines)) is not None:
+            if enrich is not None and (new := enrich(events, lines, joined, Point(NATIVE.name, path.name))) is not None:
+                events, lines = new
             clock = events[-1].time if events else clock
             reading.good += len(events)
             yield from map(
@@ -135,7 +149,8 @@ def _items(index: int, path: Path, form: Format, reading: Reading, progress: Pro
                 wire = kept or native_lines([event], at, clock or UNTIMED)[0]
                 clock = event.time
                 reading.good += 1
-                yield Item(index, number + offset, event, wire)
+                new = enrich([event], [wire], wire, Point(form.name, path.name)) if enrich is not None else None
+                yield Item(index, number + offset, *((event, wire) if new is None else (new.events[0], new.lines[0])))
 
 
 def _blocks(path: Path, reading: Reading, progress: Progress | None, limit: int) -> Iterator[tuple[int, list[bytes]]]:

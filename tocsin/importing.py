@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from collector.enrich import Enricher
 from collector.format import Format
 from stream.errors import RejectedError
 from stream.log import EVENTS
@@ -27,7 +28,13 @@ class Imported(NamedTuple):
 
 
 def import_history(
-    log: SqliteLog, files: list[Path], form: Format, reading: Reading, *, progress: Progress | None = None
+    log: SqliteLog,
+    files: list[Path],
+    form: Format,
+    reading: Reading,
+    *,
+    progress: Progress | None = None,
+    enrich: Enricher | None = None,
 ) -> Imported:
     """Append the files' events with their receipt rebuilt (CONTRACTS §1).
 
@@ -37,7 +44,7 @@ def import_history(
     first = last = 0.0
     count = 0
     clock = clock_of(log)
-    for frame in frames(files, form, reading, imported=True, progress=progress):
+    for frame in frames(files, form, reading, imported=True, progress=progress, enrich=enrich):
         received = frame.header.received
         if not count:
             if clock > received:

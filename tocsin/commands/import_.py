@@ -25,6 +25,7 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Let baselines know the past, before the first `tocsin run`. What history shows is only observed, never paged."""
+    from collector.enrich import Enricher
     from stream.sqlite import open_log
     from tocsin.format_choice import choose_format
     from tocsin.history import Reading, size_of
@@ -36,7 +37,8 @@ def import_(
     reading = Reading()
     size = size_of(files)
     with open_log(ready.data, reserve_bytes=reserve(ready)) as log, bytes_read(size, "importing") as progress:
-        done = import_history(log, files, choose_format(form), reading, progress=progress)
+        enrich = Enricher(ready.enrich, lambda: ready.directory)
+        done = import_history(log, files, choose_format(form), reading, progress=progress, enrich=enrich)
     errors = Console(stderr=True)
     for bad in reading.shown:
         errors.print(f"{bad.file}:{bad.line}: {bad.why}", style="yellow", markup=False, highlight=False)
