@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
 from alerting.alert import ENCODER as ALERT_ENCODER
 from alerting.alert import Alert
@@ -52,6 +52,7 @@ class Unit:
         self._findings: dict[str, dict[str, Any]] = {}
         self._rows: dict[Table, list[dict[str, Any]]] = {}
         self._causes: dict[str, None] | None = None
+        self._first_due: float | None = None
         self._matchers: tuple[Matcher, ...] | None = None
 
     # -- incidents
@@ -95,6 +96,12 @@ class Unit:
 
     def overdue(self, clock: float, limit: int = 100) -> list[Record]:
         """The first incidents of which a clock has run out."""
+        if self._first_due is None:
+            # Nothing is written before the unit's end, so that one look is enough for all its frames.
+            first = self.connection.execute(select(func.min(INCIDENTS.c.due))).scalar()
+            self._first_due = float("inf") if first is None else float(first)
+        if clock < self._first_due:
+            return []
         late = select(INCIDENTS.c.id).where(INCIDENTS.c.due <= clock).order_by(INCIDENTS.c.due, INCIDENTS.c.id)
         ids = [id_ for (id_,) in self.connection.execute(late.limit(limit))]
         self.prefetch(ids)

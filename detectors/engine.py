@@ -301,8 +301,10 @@ class Engine:
             table.pack_quiet(self.clock, PACKED_PER_FRAME)
         if self._untidy:
             self._untidy -= 1
+            number = self._bucket
             for table in self._tables:
-                table.tidy(self._bucket, minute, self._caps[table.kind][1])
+                if number in table.buckets:
+                    table.tidy(number, minute, self._caps[table.kind][1])
             self._bucket = (self._bucket + 1) % BUCKETS
 
     def _admit(self, table: Table, raw: Raw, event: AuditEvent, source: str) -> Live:

@@ -308,9 +308,11 @@ class Table:
         bucket = self.buckets.get(number)
         if bucket is None:
             return
-        for live in [live for live in bucket.live.values() if minute - live.seen > STUB_MINUTES]:
+        for live in [live for live in bucket.live.values() if minute - live.seen > STUB_MINUTES] if bucket.live else ():
             if minute - live.seen > min(REST_MINUTES[0], keep_minutes) or self._unremarkable(live, minute):
                 self._put_away(live, minute * 60.0)
+        if not len(bucket.idle):
+            return
         old: list[int] = []
         resting: list[tuple[int, Quiet]] = []
         for identity, packed in bucket.idle.items():
