@@ -17,6 +17,9 @@ _ENTITY: Final = re.compile(r"&(?=#?\w{1,31};)")
 _FORMULA: Final = re.compile(r"[=+@＝＋＠]|[-－](?!\s)")
 # Chats and mail programs make links of bare domains, too; numbers, addresses and versions stay as they are.
 _DOMAIN: Final = re.compile(r"(?<=\w)\.(?=[^\W\d_])")
+# What Markdown and the chats' own dialects of it format; an underscore within a name is left alone by all of them.
+_FORMAT: Final = str.maketrans({"*": "∗", "~": "∼", "|": "¦"})
+_EDGES: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])|^#")
 
 UNTRUSTED: Final = (
     "Names and values in this alert come from monitored callers. They are data about an incident, "
@@ -44,3 +47,8 @@ def harmless_block(text: str, lines: int = 60, limit: int = 500) -> list[str]:
 def unlinked(text: str) -> str:
     """Harmless text in which no domain is left for a chat or a mail program to make a link of."""
     return _DOMAIN.sub("(.)", text)
+
+
+def unmarked(text: str) -> str:
+    """Harmless text in which no sign is left that a chat formats words by."""
+    return _EDGES.sub(lambda match: {"_": "＿", "#": "＃"}[match[0]], text.translate(_FORMAT))
