@@ -17,7 +17,7 @@ def bench(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            help="pipeline, latency, detect, replay, incidents, middleware, vantage, formats (default: these); "
+            help="pipeline, latency, detect, replay, incidents, middleware, vantage, formats, ledger (default: these); "
             "million, kafka."
         ),
     ] = None,
@@ -26,7 +26,7 @@ def bench(
 ) -> None:
     """Measure what an event costs on its way. A figure never fails; gates and goals stand beside it."""
     from stream.errors import ConfigError
-    from tocsin.bench import detect, formats, incidents, kafka, latency, middleware, pipeline, replay, vantage
+    from tocsin.bench import detect, formats, incidents, kafka, latency, ledger, middleware, pipeline, replay, vantage
     from tocsin.faults import did_you_mean
 
     usual = {
@@ -38,6 +38,7 @@ def bench(
         "middleware": middleware.measure,
         "vantage": vantage.measure,
         "formats": formats.measure,
+        "ledger": ledger.measure,
     }
     known = {**usual, "million": detect.measure_million, "kafka": kafka.measure}
     errors = Console(stderr=True)

@@ -1,0 +1,82 @@
+"""The ledger: what sealing costs an event beside the hot path and in it, and how fast a store is verified."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from stream.decode import prepare
+from stream.frame import Frame, Header
+from stream.ledger import FILE, Ledger
+from stream.ledger_store import verify_store
+from stream.log import EVENTS
+from stream.receipt import receive
+from stream.salt import fresh_salt, salted
+from stream.sealer import FrameSource, Sealer
+from stream.signing import new_key
+from stream.sqlite import open_log
+from tocsin.bench.figure import Figure
+from tocsin.bench.traffic import BATCH, bodies, lines
+from tocsin_audit.event import DECODER
+
+EVENT_COUNT: Final = 100_000
+BYTES: Final = 256 * 1024**2
+LARGE: Final = 512 * 1024
+"""Bytes of a frame of the store that is verified."""
+ROUNDS: Final = 5
+
+
+def measure() -> Iterator[Figure]:
+    """µs of processor time an event to salt (in the hot path) and to seal (beside it), and seconds a gigabyte."""
+    frames = list(_frames())
+    best = min(_salting(frames) for _ in range(ROUNDS))
+    yield Figure("ledger_salt", round(best / EVENT_COUNT * 1e6, 3), "µs/event", EVENT_COUNT)
+    with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
+        best = min(_sealing(Path(folder) / str(number), frames) for number in range(ROUNDS))
+    yield Figure("ledger_seal", round(best / EVENT_COUNT * 1e6, 2), "µs/event", EVENT_COUNT)
+    with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
+        seconds = _verifying(Path(folder) / "data")
+    yield Figure("ledger_verify", round(seconds * 1024**3 / BYTES, 1), "s/GiB", BYTES // LARGE)
+
+
+def _frames() -> Iterator[Frame]:
+    start = time.time() - 3600
+    for number, body in enumerate(bodies(BATCH, lines(EVENT_COUNT, principals=5_000, start=start, rate=5_000.0))):
+        made = DECODER.decode_lines(body)
+        prepare(made, body)
+        yield receive(made, body, start + (number + 1) / 10, source="bench", digest=f"{number:064x}")
+
+
+def _salting(frames: list[Frame]) -> float:
+    begin = time.process_time()
+    for frame in frames:
+        salted(frame, fresh_salt())
+    return time.process_time() - begin
+
+
+def _sealing(folder: Path, frames: list[Frame]) -> float:
+    with open_log(folder, reserve_bytes=0, salt=fresh_salt) as log:
+        for future in [log.append(EVENTS, frame) for frame in frames]:
+            future.result()
+        key = new_key()
+        with Ledger(folder / FILE, key.verifier.name) as ledger:
+            sealer = Sealer(ledger, log, [FrameSource(log, EVENTS)], lambda: [key], time.time)
+            begin = time.process_time()
+            sealer.finish()
+            return time.process_time() - begin
+
+
+def _verifying(folder: Path) -> float:
+    now = time.time()
+    with open_log(folder, reserve_bytes=0) as log:
+        for number in range(BYTES // LARGE):
+            header = Header(received=now + number / 10, count=1, codec="none")
+            log.append(EVENTS, Frame(header, os.urandom(LARGE))).result()
+        key = new_key()
+        with Ledger(folder / FILE, key.verifier.name) as ledger:
+            Sealer(ledger, log, [FrameSource(log, EVENTS)], lambda: [key], time.time).finish()
+    begin = time.perf_counter()
+    assert not verify_store(folder, [key.verifier]).faults
+    return time.perf_counter() - begin
