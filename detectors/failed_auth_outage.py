@@ -16,6 +16,10 @@ from stream.finding import Finding
 from tocsin_audit.event import AuditEvent
 
 CELL: Final = 300
+MINUTE: Final = 60
+WIDTHS: Final = (3, 5, 10)
+"""Minutes over which an outage is judged: it begins and ends within minutes in which others, or the same, got through.
+"""
 FAMILIAR: Final = 0.5
 """The share of the callers refused that must be familiar there: an attack from everywhere is no outage."""
 
@@ -71,10 +75,8 @@ class Refused:
 
 
 class RefusedRing(Ring[Refused]):
-    """Refusals by five minutes, held three hours."""
+    """Refusals by minute, held three hours."""
 
-    seconds: ClassVar[int] = CELL
-    held: ClassVar[int] = 36
     kind: ClassVar[Any] = Refused
     __slots__ = ()
 
@@ -94,34 +96,46 @@ class OutageView:
             ring.cell(event.time).refuse(event, reason)
 
     def settle(
-        self, ring: RefusedRing, passed: Mapping[int, Distinct], habit: Habit, entity: Entity, start: int
+        self,
+        ring: RefusedRing,
+        answered: Mapping[int, Distinct],
+        before: Distinct,
+        habit: Habit,
+        entity: Entity,
+        start: int,
     ) -> Sequence[Finding]:
-        """Judge the five and the ten minutes that end with a cell; `passed` are by cell the callers who got through."""
-        end = start // CELL
-        if end not in ring.cells:
-            return NOTHING
+        """Judge the minutes that end within a cell.
+
+        `answered` are by minute the callers who got through, and `before` those who did within the hour before.
+        """
+        known = habit.known(float(start))
+        known.update(before)
         found: dict[str, Finding] = {}
-        for width in (1, 2):
-            cells = ring.window(end, width)
-            through = len(union(passed[one] for one in range(end - width + 1, end + 1) if one in passed))
-            for one in self._judge(cells, through, habit, entity, start, width):
-                found.setdefault(one.id, one)
+        for end in range(start // MINUTE, (start + CELL) // MINUTE):
+            if end not in ring.cells:
+                continue
+            for width in WIDTHS:
+                cells = ring.window(end, width)
+                if 2 * sum(cell.extent.count for cell in cells) < self._callers:
+                    continue
+                through = len(union(answered[one] for one in range(end - width + 1, end + 1) if one in answered))
+                for one in self._judge(cells, through, known, entity, start, width):
+                    found.setdefault(one.id, one)
         return list(found.values())
 
     def _judge(
-        self, cells: Sequence[Refused], through: int, habit: Habit, entity: Entity, start: int, width: int
+        self, cells: Sequence[Refused], through: int, known: Distinct, entity: Entity, start: int, width: int
     ) -> Sequence[Finding]:
         callers = union(cell.callers for cell in cells)
         refused = len(callers)
         if not refused or refused < self._share * (refused + through):
             return NOTHING
-        time = float(start)
-        strangers = callers.without(habit.known(time))
+        strangers = callers.without(known)
         # Half as many are enough where the producer itself says that the provider could not be reached.
         unreachable = len(union(cell.provider for cell in cells))
         top = level_of(2 * unreachable, self._callers)
         count = unreachable
-        if habit.formed(time) and refused - strangers >= FAMILIAR * refused:
+        if known and refused - strangers >= FAMILIAR * refused:
             accounts = len(union(cell.accounts for cell in cells))
             top = max(top, level_of(accounts, self._callers))
             count = max(count, accounts)
@@ -138,7 +152,7 @@ class OutageView:
                 level=level,
                 title="Authentication fails for everybody",
                 observed=f"{plural(count, 'caller')} refused {plural(shown.count, 'time')} within "
-                f"{plural(5 * width, 'minute')} while {plural(through, 'caller')} got through",
+                f"{plural(width, 'minute')} while {plural(through, 'caller')} got through",
                 expected=f"fewer than {self._callers * 4**level} familiar callers refused at once, or half as many "
                 "for want of the identity provider",
                 why="Callers who usually work from these places are refused together: the identity provider, a key "

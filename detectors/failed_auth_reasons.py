@@ -58,6 +58,11 @@ _REFUSED: Final = re.compile(
 _ABSENT: Final = re.compile(
     r"missing|\bno (bearer|token|credential|authori[sz]ation|auth)|not (provided|presented)|required"
 )
+_PLAIN: Final = re.compile(
+    r"(invalid|bad|rejected|unknown)[ _](access[ _])?token|unauthori[sz]ed|authentication (failed|failure|error)|"
+    r"login failed|\b401\b|introspection|jwks|identity provider|\bidp\b|issuer"
+)
+"""Words that speak of authentication and of nothing else, so that they do on a request too."""
 _MACHINE: Final = re.compile(
     r"client.?(secret|credential|auth|assertion)|invalid_client|(unauthorized|unknown|bad|wrong) client|api.?key|"
     r"service.?account|machine"
@@ -185,9 +190,9 @@ def refused(event: AuditEvent) -> bool:
     if event.kind != "request":
         return False
     if reason is not None:
-        return _said(reason[:400]) < 0 and (
-            event.error_code == UNAUTHORIZED or read_reason(reason[:400]) in _CREDENTIAL or "401" in reason
-        )
+        text = reason[:400]
+        plain = event.error_code == UNAUTHORIZED or read_reason(text) in _CREDENTIAL
+        return _said(text) < 0 and (plain or _PLAIN.search(text.lower()) is not None)
     return event.error_code == UNAUTHORIZED and not _absent(event)
 
 

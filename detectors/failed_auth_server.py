@@ -5,30 +5,33 @@ from typing import Any, Final
 
 from detectors.base import NOTHING, Detector, Entity
 from detectors.failed_auth_crowd import Crowd, CrowdView
-from detectors.failed_auth_guessing import dropped
+from detectors.failed_auth_guessing import MINUTE, dropped
 from detectors.failed_auth_outage import CELL, OutageView, RefusedRing, caller
 from detectors.failed_auth_reasons import failed, passed
 from detectors.failed_auth_unchecked import UNCHECKED, Guard, GuardView
-from detectors.parts.distinct import Distinct
+from detectors.parts.distinct import Distinct, union
 from detectors.parts.habit import HOUR, Habit
 from detectors.parts.keyed import number
+from detectors.parts.moments import HELD
 from stream.facts import Facts
 from stream.finding import Finding
 from tocsin_audit.event import AuditEvent
 
 NOTED: Final = 1 << 14
-"""Callers of one cell that are remembered to have been counted; others are counted again, which changes nothing."""
+"""Callers of one minute that are remembered to have been counted; others are counted again, which changes nothing."""
 
 
 class Service(Crowd):
-    """What is kept of one server: who was refused, who got through, by cell, and who usually does.
+    """What is kept of one server: who was refused, who got through, and who usually does.
 
-    `noted` and `cell` remember who was counted already: they only save work, and are not packed.
+    Who got through is kept by minute in `answered` until its cell closes, and then by cell in `passed`. `noted` and
+    `minute` remember who was counted already: they only save work, and are not packed.
     """
 
-    __slots__ = ("callers", "cell", "guard", "noted", "passed", "refused")
+    __slots__ = ("answered", "callers", "guard", "minute", "noted", "passed", "refused")
 
     refused: RefusedRing | None
+    answered: dict[int, Distinct]
     passed: dict[int, Distinct]
     callers: Habit
     guard: Guard
@@ -36,16 +39,17 @@ class Service(Crowd):
     def __init__(self) -> None:
         super().__init__()
         self.refused = None
+        self.answered = {}
         self.passed = {}
         self.callers = Habit()
         self.guard = Guard()
-        self.cell = -1
+        self.minute = -1
         self.noted: set[Hashable] = set()
 
-    def counted(self, cell: int, text: Hashable) -> bool:
-        """Whether an answer to these was counted in a cell; from now on it was."""
-        if getattr(self, "cell", None) != cell:  # an unpacked state remembers nothing
-            self.cell, self.noted = cell, {text}
+    def counted(self, minute: int, text: Hashable) -> bool:
+        """Whether an answer to these was counted in a minute; from now on it was."""
+        if getattr(self, "minute", None) != minute:  # an unpacked state remembers nothing
+            self.minute, self.noted = minute, {text}
             return False
         if text in self.noted:
             return True
@@ -57,7 +61,7 @@ class Service(Crowd):
         """Drop what is no longer held."""
         super().rest(clock)
         self.refused = dropped(self.refused, clock)
-        oldest = int(clock) // CELL - RefusedRing.held
+        oldest = (int(clock) - HELD * MINUTE) // CELL
         for cell in [one for one in self.passed if one <= oldest]:
             del self.passed[cell]
         self.guard.rest(clock)
@@ -76,12 +80,12 @@ class ServerView:
         if event.outcome == "ok" or passed(event):
             auth = event.auth
             time = event.time
-            cell = int(time) // CELL
+            minute = int(time) // MINUTE
             if auth == "valid" and not event.late and state.guard.demands.current is not None:
                 who = event.user or event.client or event.agent or event.token
-                if state.counted(cell, (who, event.source_ip)):
+                if state.counted(minute, (who, event.source_ip)):
                     return NOTHING
-            self._answered(state, event, cell)
+            self._answered(state, event, minute)
             if auth in UNCHECKED:
                 return self._guard.answer(state.guard, entity, event, facts.clock)
             if auth == "valid" or (auth is None and event.token is not None):
@@ -104,10 +108,10 @@ class ServerView:
             if state.refused is None:
                 state.refused = RefusedRing()
             state.refused.update(partial.refused)
-        for cell, callers in partial.passed.items():
-            mine = state.passed.get(cell)
+        for minute, callers in partial.answered.items():
+            mine = state.answered.get(minute)
             if mine is None:
-                mine = state.passed[cell] = Distinct()
+                mine = state.answered[minute] = Distinct()
             mine.update(callers)
         return self._crowd.merge(state, partial, entity) + self._guard.merge(state.guard, partial.guard, entity)
 
@@ -116,7 +120,9 @@ class ServerView:
         if seconds == CELL:
             found = [*self._guard.close(state.guard, entity, start)]
             if state.refused is not None:
-                found += self._outage.settle(state.refused, state.passed, state.callers, entity, start)
+                before = union(cell for at, cell in state.passed.items() if start - HOUR <= at * CELL < start)
+                found += self._outage.settle(state.refused, state.answered, before, state.callers, entity, start)
+            self._close(state, start)
             return found
         if seconds == HOUR:
             self._learn(state, start)
@@ -126,15 +132,26 @@ class ServerView:
             return found
         return NOTHING
 
-    def _answered(self, state: Service, event: AuditEvent, cell: int) -> None:
+    def _close(self, state: Service, start: int) -> None:
+        """Keep by cell who got through in the minutes of a closed one, and by minute only what is judged once more."""
+        whole = Distinct()
+        for minute, callers in sorted(state.answered.items()):
+            if start <= minute * MINUTE < start + CELL:
+                whole.update(callers)
+            elif minute * MINUTE < start - CELL:
+                del state.answered[minute]
+        if whole:
+            state.passed[start // CELL] = whole
+
+    def _answered(self, state: Service, event: AuditEvent, minute: int) -> None:
         if event.late:
             return  # a cell is judged when it has closed, before anything can be late for it
         key = caller(event)
         if key:
-            passed_ = state.passed.get(cell)
-            if passed_ is None:
-                passed_ = state.passed[cell] = Distinct()
-            passed_.add(key)
+            answered = state.answered.get(minute)
+            if answered is None:
+                answered = state.answered[minute] = Distinct()
+            answered.add(key)
         source = event.source_ip
         if event.tenant is None and source is not None:
             state.welcome(source, number(source), event)
