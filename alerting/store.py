@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -12,6 +13,7 @@ from sqlalchemy.pool import StaticPool
 from alerting.migrate import migrate
 from alerting.unit import Unit
 from stream.errors import ConfigError, FullError, LockedError, StorageError
+from stream.sqlite_file import private
 
 MEMORY: Final = "sqlite://"
 """A store that ends with the process, for a backtest."""
@@ -35,6 +37,8 @@ class Store:
         self.where = parsed.render_as_string(hide_password=True)
         self._sqlite = parsed.get_backend_name() == "sqlite"
         memory = self._sqlite and not parsed.database
+        if self._sqlite and parsed.database:
+            private(Path(parsed.database))
         options: dict[str, Any] = {"poolclass": StaticPool} if memory else {"pool_pre_ping": not self._sqlite}
         if self._sqlite:
             options["connect_args"] = {"check_same_thread": False, "timeout": 30}

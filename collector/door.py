@@ -1,6 +1,7 @@
 """The door of every HTTP input: who comes in, and with how much."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
@@ -53,12 +54,18 @@ class Door:
     """
 
     def __init__(
-        self, keys: Keys, limits: Limits, told: Callable[[str], None], stranger: Stranger | None = None
+        self,
+        keys: Keys,
+        limits: Limits,
+        told: Callable[[str], None],
+        stranger: Stranger | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.limits: Final = limits
         self._keys = keys
         self._told = told
         self._stranger = stranger
+        self._clock = clock
         self._in_flight = InFlight(limits.in_flight)
 
     @property
@@ -139,7 +146,7 @@ class Door:
             raise Refused(503, error.what, error.hint, after=LATER) from error
         if key is None:
             raise Refused(401, "the collector key is not known", hint, cause="unknown")
-        if key.revoked is not None:
+        if not key.good(self._clock()):
             raise Refused(403, f"the collector key {key.id} was revoked", "ask for a new one", cause="revoked")
         return key
 

@@ -54,7 +54,7 @@ class Intake:
 
     def _begin(self, admitted: Admitted, digest: str, key: Key, received: float) -> tuple[list[_Part], int]:
         identify(admitted.events, digest, admitted.numbers)
-        repeated = self._duplicates.find(key.id, admitted.events, received)
+        repeated = self._duplicates.find(key.scope, admitted.events, received)
         if repeated:
             admitted.without(repeated)
         crash_point("receive.before_append")
@@ -69,7 +69,7 @@ class Intake:
             admitted.events[part],
             admitted.payload(part),
             received,
-            source=key.id,
+            source=key.scope,
             digest=digest,
             numbers=admitted.numbers[part],
             tenant=key.tenant,
@@ -85,7 +85,7 @@ class Intake:
             if isinstance(outcome, BaseException):
                 failed = failed or outcome
             else:
-                self._duplicates.mark(key.id, part.events, received)
+                self._duplicates.mark(key.scope, part.events, received)
                 accepted += len(part.events)
                 end = max(end, outcome + 1)
         if failed is not None:

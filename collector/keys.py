@@ -1,11 +1,8 @@
 """Collector keys: who may send events, for which tenants, servers and producers."""
 
-import fcntl
 import hmac
-import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -13,6 +10,7 @@ from typing import Final
 import msgspec
 
 from stream.errors import ConfigError, StorageError
+from stream.whole_file import alone, replace
 
 FILE: Final = "keys.json"
 """The file's name in the data directory."""
@@ -26,7 +24,7 @@ class Key(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     Empty `tenants`, `servers` and `producers` mean all. `tenant` is that of lines that name none. `hash` is the SHA-256
     of the secret, enough for a secret of 192 random bits. Times are seconds since the epoch; `revoked` is None while
-    the key is good.
+    the key is good, and may lie ahead. `of` is the first of the keys that this one follows.
     """
 
     id: str
@@ -38,6 +36,20 @@ class Key(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     producers: tuple[str, ...] = ()
     note: str = ""
     revoked: float | None = None
+    of: str | None = None
+
+    @property
+    def scope(self) -> str:
+        """Whose word it is that comes with this key: the same for all keys that follow each other.
+
+        Sequence numbers and ids are told apart by it, so that nobody uses up another's, and what is sent again with a
+        new key counts once.
+        """
+        return self.of or self.id
+
+    def good(self, now: float) -> bool:
+        """Whether it may still be used at a moment."""
+        return self.revoked is None or now < self.revoked
 
 
 class _File(msgspec.Struct):
@@ -57,7 +69,7 @@ class Keys:
         self._keys: dict[str, Key] = {}
 
     def find(self, text: str) -> Key | None:
-        """The key that a text is, revoked or not; None where it is none.
+        """The key that a text is, good or not (see `Key.good`); None where it is none.
 
         Raises StorageError where the file cannot be read.
         """
@@ -145,26 +157,41 @@ def revoke_key(path: Path, name: str, now: float) -> Key:
             raise ConfigError(
                 f"there is no collector key {name!r}", where=str(path), hint="`tocsin keys list` names them"
             )
-        return [
-            msgspec.structs.replace(key, revoked=now) if key.id == name and key.revoked is None else key for key in keys
-        ]
+        return [msgspec.structs.replace(key, revoked=now) if key.id == name and key.good(now) else key for key in keys]
 
     return next(key for key in _change(path, revoked) if key.id == name)
 
 
+def rotate_key(path: Path, name: str, now: float, overlap: float) -> tuple[Key, str]:
+    """Make a key that follows another in all it may do; the old one goes on for `overlap` seconds.
+
+    The new key, and its text. Raises ConfigError where there is no good key of that id, StorageError.
+    """
+    secret = secrets.token_hex(_SECRET_BYTES)
+    id_ = secrets.token_hex(_ID_BYTES)
+
+    def rotated(keys: Sequence[Key]) -> list[Key]:
+        old = next((key for key in keys if key.id == name and key.good(now)), None)
+        if old is None:
+            raise ConfigError(
+                f"there is no collector key {name!r} that still holds",
+                where=str(path),
+                hint="`tocsin keys list` names them",
+            )
+        new = msgspec.structs.replace(old, id=id_, hash=_hash(secret), created=now, revoked=None, of=old.scope)
+        ends = now + overlap if old.revoked is None else min(old.revoked, now + overlap)
+        return [*(msgspec.structs.replace(key, revoked=ends) if key is old else key for key in keys), new]
+
+    made = next(key for key in _change(path, rotated) if key.id == id_)
+    return made, f"{PREFIX}_{id_}_{secret}"
+
+
 def _change(path: Path, change: Callable[[Sequence[Key]], list[Key]]) -> list[Key]:
     """Replace the file as a whole: what a crash leaves is the old one or the new one."""
-    part = path.with_name(f"{path.name}.part")
     try:
-        with _alone(path.parent) as folder:
+        with alone(path.parent) as folder:
             keys = change(list_keys(path))
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(_File(1, keys)), indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-            os.fsync(folder)
+            replace(path, msgspec.json.format(msgspec.json.encode(_File(1, keys)), indent=1), folder)
     except OSError as error:
         raise StorageError(
             f"the collector keys cannot be written ({error.strerror})",
@@ -172,18 +199,6 @@ def _change(path: Path, change: Callable[[Sequence[Key]], list[Key]]) -> list[Ke
             hint="run the command as the user that runs Tocsin, and look whether the disk is full",
         ) from error
     return keys
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[int]:
-    """The folder's descriptor, while no other command changes keys in it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _hash(secret: str) -> str:

@@ -59,7 +59,7 @@ class Listener:
         enrich: Options | None = None,
         stranger: Stranger | None = None,
     ) -> None:
-        self.door = Door(keys, limits or Limits(), lambda status: observer.rejected(status, 1), stranger)
+        self.door = Door(keys, limits or Limits(), lambda status: observer.rejected(status, 1), stranger, clock)
         self.intake = Intake(log, duplicates)
         self.tallies = Tallies() if tallies is None else tallies
         made = Enricher(enrich, lambda: facts_source().directory) if enrich is not None else None
@@ -88,7 +88,7 @@ class Listener:
         self._closing = True
 
     async def _post_events(self, request: Request, key: Key) -> Response:
-        async with self.door.body(request, key.id, TYPES, EXAMPLE) as body:
+        async with self.door.body(request, key.scope, TYPES, EXAMPLE) as body:
             form = self.pushed.asked(request)
             lines = split(body, media_type(request), self.door.limits.lines)
             if not lines.lines:

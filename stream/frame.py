@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 import zstandard
@@ -57,15 +57,25 @@ class Header(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=
     key_id: str | None = None
 
 
+class Keys(Protocol):
+    """Undoes the encryption of payloads (see `stream.crypt`)."""
+
+    def opened(self, header: Header, payload: bytes) -> bytes:
+        """A stored payload as it was before; raises DamagedError where it is not what was written."""
+        ...
+
+
 class Frame(msgspec.Struct, gc=False, eq=False):
     """A header and its payload: newline-joined JSON lines, compressed as the header's codec says.
 
     `decoded` holds the events once somebody decoded them (see `stream.decode`); it is no part of what a frame is.
+    Where the header names a key the payload is encrypted, and `keys` can undo that.
     """
 
     header: Header
     payload: bytes
     decoded: list[AuditEvent] | None = None
+    keys: Keys | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Frame) and self.header == other.header and self.payload == other.payload
@@ -105,14 +115,23 @@ def pack(header: Header, lines: bytes) -> Frame:
 def unpack(frame: Frame) -> bytes:
     """The newline-joined lines of a frame.
 
-    Raises DamagedError where the payload does not decompress or is larger than any frame may be.
+    Raises DamagedError where the payload does not decompress, is larger than any frame may be, or is encrypted and the
+    key is not there.
     """
+    payload = frame.payload
+    if frame.header.key_id is not None:
+        if frame.keys is None:
+            raise DamagedError(
+                f"a frame is encrypted with the data key {frame.header.key_id}",
+                hint="configure `encrypt:` with the master key that it was written under",
+            )
+        payload = frame.keys.opened(frame.header, payload)
     if frame.header.codec == "none":
-        return frame.payload
+        return payload
     try:
-        if zstandard.frame_content_size(frame.payload) > PAYLOAD_LIMIT:
+        if zstandard.frame_content_size(payload) > PAYLOAD_LIMIT:
             raise DamagedError("a frame says that it is larger than any frame may be")
-        return _TOOLS.decompressor.decompress(frame.payload, max_output_size=PAYLOAD_LIMIT)
+        return _TOOLS.decompressor.decompress(payload, max_output_size=PAYLOAD_LIMIT)
     except zstandard.ZstdError as error:
         raise DamagedError(f"a frame does not decompress ({error})") from error
 

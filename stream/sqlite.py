@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from stream.crypt import Crypt
 from stream.errors import StorageError
 from stream.frame import Frame, Record
 from stream.lock import locked
@@ -39,13 +40,19 @@ class SqliteLog:
     """
 
     def __init__(
-        self, data_dir: Path, resources: ExitStack, space: Space, salt: Callable[[], bytes] | None = None
+        self,
+        data_dir: Path,
+        resources: ExitStack,
+        space: Space,
+        salt: Callable[[], bytes] | None = None,
+        crypt: Crypt | None = None,
     ) -> None:
         self._where = str(data_dir)
         self._salt = salt
+        self._crypt = crypt
         checkpointer = Checkpointer()
         resources.callback(checkpointer.close)
-        self._state = SqliteState(data_dir / STATE_FILE, checkpointer)
+        self._state = SqliteState(data_dir / STATE_FILE, checkpointer, crypt)
         resources.callback(self._state.close)
         findings = SqliteStream(FINDINGS.name, data_dir, FINDINGS_FILE, _findings_file, checkpointer)
         resources.callback(findings.close)
@@ -59,11 +66,13 @@ class SqliteLog:
 
     def append(self, stream: Stream, frame: Frame) -> Future[int]:
         """Add a frame; see `Log.append`."""
-        return self._stream(stream).append(frame if self._salt is None else salted(frame, self._salt()))
+        whole = frame if self._salt is None else salted(frame, self._salt())
+        return self._stream(stream).append(whole if self._crypt is None else self._crypt.sealed(whole))
 
     def read(self, stream: Stream, position: int, *, limit: int = 64, wait: float = 0.0) -> Sequence[Record]:
         """Durable frames from a position on; see `Log.read`."""
-        return self._stream(stream).read(position, limit, wait)
+        found = self._stream(stream).read(position, limit, wait)
+        return found if self._crypt is None else self._crypt.with_keys(found)
 
     def save(self, snapshot: Snapshot) -> None:
         """Keep a snapshot; see `Log.save`."""
@@ -78,7 +87,9 @@ class SqliteLog:
 
         Raises DamagedError as `read` does.
         """
-        return self._stream(stream).within(since, until, newest_first=newest_first)
+        found = self._stream(stream).within(since, until, newest_first=newest_first)
+        crypt = self._crypt
+        return found if crypt is None else (record for one in found for record in crypt.with_keys([one]))
 
     def end(self, stream: Stream) -> int:
         """The offset that the next durable frame of a stream will have."""
@@ -114,17 +125,18 @@ def open_log(
     reserve_bytes: int | None = None,
     usage: Callable[[Path], Usage] = shutil.disk_usage,
     salt: Callable[[], bytes] | None = None,
+    crypt: Crypt | None = None,
 ) -> SqliteLog:
     """Own a data directory, made where it is missing, and open the log in it.
 
     `reserve_bytes` of the disk stay free of events (a tenth, at most 5 GiB, where it is None); `clock` only says in the
-    lock since when it is held; `salt` makes a new salt for each payload (see `stream.salt`). Raises LockedError where
-    another process owns the directory, DamagedError where a file is not what was written, StorageError where it cannot
-    be used.
+    lock since when it is held; `salt` makes a new salt for each payload (see `stream.salt`); `crypt` encrypts what is
+    written and decrypts what is read. Raises LockedError where another process owns the directory, DamagedError where a
+    file is not what was written, StorageError where it cannot be used.
     """
     with ExitStack() as resources:
         resources.enter_context(locked(data_dir, clock()))
-        log = SqliteLog(data_dir, resources, Space(data_dir, reserve_bytes, usage), salt)
+        log = SqliteLog(data_dir, resources, Space(data_dir, reserve_bytes, usage), salt, crypt)
         log._resources = resources.pop_all()
         return log
 

@@ -1,5 +1,6 @@
 """SQLite files as Tocsin opens them: what is set on every connection, and what its errors mean."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +13,23 @@ BUSY: Final = 30.0
 """Seconds that a connection waits for another of this process."""
 
 
+def private(path: Path) -> None:
+    """Make a file for its owner alone where there is none; what SQLite keeps beside it gets the same mode."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError:
+        # It is there, or cannot be made: then SQLite says why.
+        return
+
+
 def connect(path: Path, *, create: bool = False, writes: bool = False) -> sqlite3.Connection:
     """A connection in which every transaction is begun by hand and a commit is on the disk before it returns.
 
     Checkpoints of the write-ahead log are left to a thread of their own.
     """
     mode = "rwc" if create else "rw"
+    if create:
+        private(path)
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from stream.crypt import Crypt
 from stream.errors import DamagedError, StorageError
 from stream.log import Snapshot
 from stream.sqlite_file import connect, explained, transaction, version
@@ -27,8 +28,9 @@ CREATE TABLE buckets (
 class SqliteState:
     """The file of snapshots; safe to use from any thread."""
 
-    def __init__(self, path: Path, checkpointer: Checkpointer) -> None:
+    def __init__(self, path: Path, checkpointer: Checkpointer, crypt: Crypt | None = None) -> None:
         self._path = path
+        self._crypt = crypt
         self._lock = threading.Lock()
         self._checkpointer = checkpointer
         self._wal = Wal(path, checkpointer)
@@ -51,6 +53,7 @@ class SqliteState:
 
     def save(self, snapshot: Snapshot) -> None:
         """Keep a snapshot; one of another version takes nothing over from the one before."""
+        snapshot = self._sealed(snapshot)
         task = snapshot.task
         with self._used(), self._wal.writing(), transaction(self._connection):
             row = self._connection.execute("SELECT version FROM snapshots WHERE task = ?", (task,)).fetchone()
@@ -89,7 +92,9 @@ class SqliteState:
                 "SELECT name, content, digest FROM buckets WHERE task = ? ORDER BY name", (task,)
             ):
                 self._check(task, f"bucket {name}", content, its)
-                buckets[name] = content
+                buckets[name] = content if self._crypt is None else self._crypt.open("state", f"{task} {name}", content)
+        if self._crypt is not None:
+            meta = self._crypt.open("state", task, meta)
         return Snapshot(task, number, position, meta, buckets)
 
     def furthest(self) -> int:
@@ -101,6 +106,16 @@ class SqliteState:
         """Close the file."""
         with self._lock:
             self._checkpointer.put(self._connection.close)
+
+    def _sealed(self, snapshot: Snapshot) -> Snapshot:
+        if self._crypt is None:
+            return snapshot
+        crypt, task = self._crypt, snapshot.task
+        buckets = {
+            name: None if content is None else crypt.seal("state", f"{task} {name}", content)
+            for name, content in snapshot.buckets.items()
+        }
+        return snapshot._replace(meta=crypt.seal("state", task, snapshot.meta), buckets=buckets)
 
     @contextmanager
     def _used(self) -> Iterator[sqlite3.Connection]:

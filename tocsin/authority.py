@@ -12,7 +12,7 @@ from tocsin.log_in import Asker, Gate, NotLetInError
 from tocsin.operators import ROLES, Role
 
 Needs = Role | Literal["nobody", "signature", "producer", "host"]
-"""A role; `nobody` is open, `signature` is its sender's, `producer` a collector key, `host` the data directory itself."""
+"""A role; `nobody` is open, `signature` is the sender's, `producer` a collector key, `host` the data directory."""
 Wall = Literal["own", "all"]
 """`own` shows each asker what their tenants may see; `all` is for those alone who may see every tenant."""
 
@@ -76,6 +76,8 @@ COMMANDS: Final[dict[str, Rule]] = {
     "keys create": _HOST,
     "keys list": _HOST,
     "keys revoke": _HOST,
+    "keys rotate": _HOST,
+    "keys master": _HOST,
     "users add": _HOST,
     "users list": _HOST,
     "users password": _HOST,

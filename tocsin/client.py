@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ class Client:
     def __init__(self, url: str, token: str) -> None:
         self.url = url
         self._http = httpx.Client(
-            base_url=f"{url}/api/v1", headers={"authorization": f"Bearer {token}"}, timeout=TIMEOUT
+            base_url=f"{url}/api/v1", headers={"authorization": f"Bearer {token}"}, timeout=TIMEOUT, verify=_context()
         )
 
     def get(self, path: str, **query: Any) -> Any:
@@ -83,6 +84,14 @@ class Client:
             where=f"{self.url}{path}",
             hint=str(told.get("hint", "")),
         )
+
+
+def _context() -> ssl.SSLContext:
+    """Trust as the platform and SSL_CERT_FILE say; TOCSIN_CERT is a PEM file of our own certificate and its key."""
+    context = ssl.create_default_context()
+    if own := os.environ.get("TOCSIN_CERT"):
+        context.load_cert_chain(own)
+    return context
 
 
 def connect(config: Path | None, data: Path | None) -> Client:

@@ -18,6 +18,9 @@ class Tls(Section):
 
     certificate: Path = Field(description="the certificate chain")
     key: Path = Field(description="the private key")
+    clients: Path | None = Field(
+        None, description="certificates that sign those of clients: whoever connects must then show one"
+    )
 
 
 class Listen(Section):
@@ -113,6 +116,15 @@ class Kafka(Section):
     )
 
 
+class Encrypt(Section):
+    """Encryption of what the data directory holds: AES-256-GCM under data keys, which a master key wraps."""
+
+    key: Secret = Field(description="the master key by reference; `tocsin keys master FILE` makes one")
+    previous: tuple[Secret, ...] = Field(
+        (), description="master keys before it, until the next start wrapped them anew"
+    )
+
+
 class Config(Section):
     """Everything an operator may say; all of it is optional."""
 
@@ -126,6 +138,9 @@ class Config(Section):
     directory: Path | None = Field(None, description="the directory file (who is who); reloaded when it changes")
     listen: Listen = Listen()
     reserve: Reserve = Reserve()
+    encrypt: Encrypt | None = Field(
+        None, description="encryption at rest; without it files are readable by their owner"
+    )
     detectors: dict[str, Detector] = Field({}, description="settings by detector name; all detectors run by default")
     tenants: dict[str, Tenant] = Field({}, description="settings by tenant, as the directory and events name it")
     inputs: dict[str, Input] = Field({}, description="where events are fetched from, by a name of your choice")

@@ -26,8 +26,9 @@ from stream.log import EVENTS, FINDINGS
 from stream.salt import fresh_salt
 from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
-from tocsin.directory_watch import DirectoryWatch
 from tocsin.denying import Denying
+from tocsin.directory_watch import DirectoryWatch
+from tocsin.encryption import crypt_of
 from tocsin.first_start import kept_secret
 from tocsin.heartbeat import Heartbeat, Pulse
 from tocsin.inputs import Inputs
@@ -35,9 +36,9 @@ from tocsin.metrics import Metrics
 from tocsin.nightly import Nightly
 from tocsin.observers import Observers
 from tocsin.own_events import OwnEvents
+from tocsin.responding import Responding
 from tocsin.sealing import Sealing
 from tocsin.setup import Ready, reserve
-from tocsin.responding import Responding
 from tocsin.warm_up import warm_up
 from tocsin.workers import Worker
 from tocsin_audit.event import rfc3339
@@ -70,7 +71,13 @@ class Runtime:
         self._ending = threading.Event()
         with ExitStack() as resources:
             self.log = resources.enter_context(
-                open_log(ready.data, clock=clock, reserve_bytes=reserve(ready), salt=fresh_salt)
+                open_log(
+                    ready.data,
+                    clock=clock,
+                    reserve_bytes=reserve(ready),
+                    salt=fresh_salt,
+                    crypt=crypt_of(ready.masters, ready.data, clock()),
+                )
             )
             self.token = kept_secret(ready.data / TOKEN_FILE)
             self.own_events = OwnEvents(lambda frame: self.log.append(EVENTS, frame), clock)

@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -96,6 +97,8 @@ def serve_application(runtime: Served, app: Starlette, listener: Listener | None
         app,
         ssl_certfile=str(loaded.path(listen.tls.certificate)) if listen.tls else None,
         ssl_keyfile=str(loaded.path(listen.tls.key)) if listen.tls else None,
+        ssl_ca_certs=str(loaded.path(listen.tls.clients)) if listen.tls and listen.tls.clients else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if listen.tls and listen.tls.clients else ssl.CERT_NONE,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -14,11 +14,13 @@ from collector.enrich import Options as EnrichOptions
 from detectors import discovery as detector_discovery
 from detectors.base import AnyDetector
 from stream.control import Warmth
+from stream.crypt_keys import Master
 from stream.directory import EMPTY, Directory
 from stream.errors import StorageError, TocsinError, UnavailableError
 from tocsin.config import Config, Loaded, load_config
 from tocsin.containing import containment_of
 from tocsin.directory_file import read_directory
+from tocsin.encryption import masters_of
 from tocsin.enriching import options_of as enrich_options
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.heartbeat import HeartbeatPlan, heartbeat_of
@@ -69,6 +71,7 @@ class Ready:
     policies: Policies
     routes: Routes
     database: str
+    masters: tuple[Master, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -119,6 +122,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
             database = read_secret(loaded, ("alerting", "database"), said.alerting.database)
         except FaultsError as error:
             faults += error.faults
+    masters = masters_of(loaded, faults)
     if faults:
         raise FaultsError(faults)
     return Ready(
@@ -142,6 +146,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
         ),
         routes=routes,
         database=database,
+        masters=masters,
     )
 
 
@@ -167,9 +172,9 @@ def _listening(loaded: Loaded) -> list[Fault]:
         hint = "give listen.tls a certificate and a key, or force it with plain_http: true behind a TLS proxy"
         faults.append(loaded.fault(("listen", "host"), "plain HTTP is for loopback only", hint))
     if listen.tls is not None:
-        for name in ("certificate", "key"):
-            path = loaded.path(getattr(listen.tls, name))
-            if not path.is_file():
+        for name in ("certificate", "key", "clients"):
+            said = getattr(listen.tls, name)
+            if said is not None and not (path := loaded.path(said)).is_file():
                 faults.append(loaded.fault(("listen", "tls", name), f"there is no file {path}"))
     return faults
 

@@ -75,7 +75,7 @@ class Webhook:
             return plain(request, refused)
 
     async def _taken(self, request: Request) -> Response:
-        async with self._pushed.door.body(request, self._key.id, TYPES, EXAMPLE) as body:
+        async with self._pushed.door.body(request, self._key.scope, TYPES, EXAMPLE) as body:
             signature = request.headers.get(self._options.header, "").removeprefix("sha256=")
             if not signed(body, signature, self._options.secret):
                 hint = f"sign the body with HMAC-SHA256 in {self._options.header}, with the secret that is configured"

@@ -54,7 +54,7 @@ class CloudEvents:
 
     async def _post(self, request: Request, key: Key) -> Response:
         types = (*TYPES, STRUCTURED, BATCHED)
-        async with self._pushed.door.body(request, key.id, types, EXAMPLE) as body:
+        async with self._pushed.door.body(request, key.scope, types, EXAMPLE) as body:
             delivery = self._pushed.begin(NAME, body, key)
             form = self._pushed.asked(request)
             events = self._split(request, body)

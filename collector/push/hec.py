@@ -82,7 +82,7 @@ class Hec:
         ]
 
     async def _events(self, request: Request, key: Key) -> Response:
-        async with self._pushed.door.body(request, key.id, TAKEN, EXAMPLE) as body:
+        async with self._pushed.door.body(request, key.scope, TAKEN, EXAMPLE) as body:
             delivery = self._pushed.begin(NAME, body, key)
             envelopes, wrong = split(body, self._pushed.door.limits.lines)
             # Events of one sourcetype that stand together are read together.
@@ -103,7 +103,7 @@ class Hec:
             return await self._reply(request, key, delivery, wrong)
 
     async def _raw(self, request: Request, key: Key) -> Response:
-        async with self._pushed.door.body(request, key.id, TAKEN, EXAMPLE) as body:
+        async with self._pushed.door.body(request, key.scope, TAKEN, EXAMPLE) as body:
             delivery = self._pushed.begin(NAME, body, key)
             most = self._pushed.door.limits.lines
             lines = body.split(b"\n", most)
@@ -136,7 +136,7 @@ class Hec:
         channel = _channel(request)
         if channel is None:
             return json_reply(400, {"text": "Data channel is missing", "code": 10})
-        async with self._pushed.door.body(request, key.id, TAKEN, EXAMPLE) as body:
+        async with self._pushed.door.body(request, key.scope, TAKEN, EXAMPLE) as body:
             try:
                 asked = msgspec.json.decode(body, type=_Acks).acks
             except (msgspec.MsgspecError, RecursionError):

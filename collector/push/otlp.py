@@ -50,7 +50,7 @@ class Otlp:
 
     async def _post(self, request: Request, key: Key, signal: Signal) -> Response:
         content = media_type(request)
-        async with self._pushed.door.body(request, key.id, (JSON, PROTOBUF), EXAMPLE) as body:
+        async with self._pushed.door.body(request, key.scope, (JSON, PROTOBUF), EXAMPLE) as body:
             delivery = self._pushed.begin(NAME, body, key)
             read = otel.traces if signal == "traces" else otel.logs
             try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.keys import Keys, create_key, list_keys, revoke_key
+from collector.keys import Keys, create_key, list_keys, revoke_key, rotate_key
 from stream.errors import ConfigError, StorageError
 
 
@@ -72,3 +72,29 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     assert caught.value.where == str(path)
     with pytest.raises(StorageError, match="cannot be read"):
         Keys(path).find("tcs_a_b")
+
+
+def test_a_key_that_follows_may_do_the_same_and_the_old_one_ends_after_the_overlap(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    old, old_text = create_key(path, 1.0, tenants=["acme"], servers=["crm"], producers=["gw"], note="gateway")
+    new, text = rotate_key(path, old.id, 10.0, 60.0)
+    assert (new.tenants, new.tenant, new.servers, new.producers, new.note) == (
+        old.tenants, old.tenant, old.servers, old.producers, old.note,
+    )  # fmt: skip
+    found, gone = Keys(path).find(text), Keys(path).find(old_text)
+    assert found is not None
+    assert gone is not None
+    assert (gone.good(69.9), gone.good(70.0), found.good(1e12)) == (True, False, True)
+    assert new.scope == old.scope == old.id
+    third, _ = rotate_key(path, new.id, 100.0, 0.0)
+    assert third.scope == old.id
+    with pytest.raises(ConfigError, match="still holds"):
+        rotate_key(path, new.id, 101.0, 0.0)
+    assert revoke_key(path, third.id, 200.0).revoked == 200.0
+
+
+def test_revoking_ends_an_overlap_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    old, _ = create_key(path, 1.0)
+    rotate_key(path, old.id, 10.0, 1e6)
+    assert revoke_key(path, old.id, 20.0).revoked == 20.0

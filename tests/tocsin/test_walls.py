@@ -10,7 +10,7 @@ import pytest
 from tests.tocsin.lines import guesses, line
 from tests.tocsin.program import Program
 from tests.tocsin.test_authority import FOUND
-from tocsin.authority import ROUTES
+from tocsin.authority import rule_of
 from tocsin.operators import FILE, add_user, create_token
 
 MARK = "zzmarker"
@@ -19,7 +19,7 @@ OTHER = f"{MARK}-corp"
 SHARED = "203.0.113.77"
 """An address from which both tenants are attacked."""
 REFUSED = {"outcome": "auth_invalid", "auth": "invalid", "identity": "claimed", "reason": "bad password"}
-OWN = [(method, path) for method, path in FOUND if ROUTES.get(f"{method} {path}", ("", ""))[1] == "own"]
+OWN = [(method, path) for method, path in FOUND if rule_of(method, path).wall == "own"]
 
 
 class Analyst:

@@ -17,8 +17,8 @@ def bench(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            help="pipeline, latency, detect, replay, incidents, middleware, vantage, formats, ledger (default: these); "
-            "million, kafka."
+            help="pipeline, latency, detect, replay, incidents, middleware, vantage, formats, encryption, "
+            "ledger (default: these); million, kafka."
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="A million principals too: some minutes more.")] = False,
@@ -26,7 +26,19 @@ def bench(
 ) -> None:
     """Measure what an event costs on its way. A figure never fails; gates and goals stand beside it."""
     from stream.errors import ConfigError
-    from tocsin.bench import detect, formats, incidents, kafka, latency, ledger, middleware, pipeline, replay, vantage
+    from tocsin.bench import (
+        detect,
+        encryption,
+        formats,
+        incidents,
+        kafka,
+        latency,
+        ledger,
+        middleware,
+        pipeline,
+        replay,
+        vantage,
+    )
     from tocsin.faults import did_you_mean
 
     usual = {
@@ -39,6 +51,7 @@ def bench(
         "vantage": vantage.measure,
         "formats": formats.measure,
         "ledger": ledger.measure,
+        "encryption": encryption.measure,
     }
     known = {**usual, "million": detect.measure_million, "kafka": kafka.measure}
     errors = Console(stderr=True)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from tocsin.commands.options import ConfigOption
 
@@ -20,5 +21,9 @@ def check(
 
     ready = prepare(config)
     if not quiet:
+        from tocsin.encryption import UNENCRYPTED
+
         console = Console()
+        if not ready.masters and ready.config.log == "sqlite":
+            console.print(Text(f"warning: {UNENCRYPTED}", "yellow"))
         console.print(f"[green]fine[/] {ready.loaded.document.file}")

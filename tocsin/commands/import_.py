@@ -1,6 +1,7 @@
 """`tocsin import`: put history into a data directory."""
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,7 @@ def import_(
     """Let baselines know the past, before the first `tocsin run`. What history shows is only observed, never paged."""
     from collector.enrich import Enricher
     from stream.sqlite import open_log
+    from tocsin.encryption import crypt_of
     from tocsin.format_choice import choose_format
     from tocsin.history import Reading, size_of
     from tocsin.importing import import_history
@@ -36,7 +38,9 @@ def import_(
     ready = prepare(config, data)
     reading = Reading()
     size = size_of(files)
-    with open_log(ready.data, reserve_bytes=reserve(ready)) as log, bytes_read(size, "importing") as progress:
+    space = reserve(ready)
+    crypt = crypt_of(ready.masters, ready.data, time.time())
+    with open_log(ready.data, reserve_bytes=space, crypt=crypt) as log, bytes_read(size, "importing") as progress:
         enrich = Enricher(ready.enrich, lambda: ready.directory)
         done = import_history(log, files, choose_format(form), reading, progress=progress, enrich=enrich)
     errors = Console(stderr=True)

@@ -77,9 +77,59 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None, data: DataOp
         table.add_column(heading, overflow="fold")
     for key in keys:
         scopes = (", ".join(scope) or "all" for scope in (key.tenants, key.servers, key.producers))
-        state = "revoked" if key.revoked is not None else "good"
+        state = "good" if key.revoked is None else "ends soon" if key.good(time.time()) else "revoked"
         table.add_row(key.id, Text(harmless(key.note, 60)), *scopes, state)
     Console().print(table)
+
+
+@app.command(epilog="Example: tocsin keys rotate 0123456789 --overlap 24h")
+def rotate(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The key's id.")],
+    overlap: Annotated[str, typer.Option(help="How long the old key goes on: 0s, 24h.")] = "24h",
+    raw: Annotated[bool, typer.Option("--raw", help="Print the key alone.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Make a key that follows another in all it may do, and let the old one end a little later.
+
+    What is sent again with the new key after it was accepted with the old one counts once.
+    """
+    from collector.keys import rotate_key
+    from stream.errors import ConfigError
+    from tocsin.moments import duration
+
+    seconds = duration(overlap)
+    if seconds is None:
+        raise ConfigError(f"{overlap[:32]!r} is no length of time", hint="say 0s or 24h")
+    key, text = rotate_key(_file(config, data), id_, time.time(), seconds)
+    if raw:
+        typer.echo(text)
+    elif as_json:
+        typer.echo(json.dumps({**_plain(key), "key": text}))
+    else:
+        console = Console()
+        console.print(Text(text, "bold"))
+        console.print(Text(f"Set it as TOCSIN_KEY; {id_} goes on for {overlap}, and this is not shown again.", "dim"))
+
+
+@app.command(epilog="Example: tocsin keys master /etc/tocsin/master-key")
+def master(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the master key is written; never overwritten.")],
+) -> None:
+    """Make a master key for `encrypt:`. Keep a copy elsewhere: without it what it protects cannot be read again."""
+    import os
+
+    from stream.crypt_keys import new_master
+    from stream.errors import StorageError
+
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(new_master() + "\n")
+    except OSError as error:
+        raise StorageError(f"cannot be written ({error.strerror})", where=str(file)) from error
+    Console().print(Text(f"encrypt: {{key: {{file: {file}}}}}  # keep a copy of it elsewhere"))
 
 
 @app.command(epilog="Example: tocsin keys revoke 0123456789")

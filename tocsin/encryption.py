@@ -1,0 +1,52 @@
+"""Encryption at rest as it is configured: the master keys, read before anything starts."""
+
+from pathlib import Path
+
+from stream.crypt import Crypt
+from stream.crypt_keys import KeyRing, Master
+from stream.errors import ConfigError
+from tocsin.config import Loaded
+from tocsin.config_base import Secret
+from tocsin.faults import Fault
+from tocsin.yamlfile import Path_
+
+UNENCRYPTED = "encrypt: is not set, so that whoever reads the disk reads the log"
+
+
+def masters_of(loaded: Loaded, faults: list[Fault]) -> tuple[Master, ...]:
+    """The master keys, the present one first; none where nothing is encrypted. Faults are added."""
+    said = loaded.config.encrypt
+    if said is None:
+        return ()
+    if loaded.config.log != "sqlite":
+        hint = "encrypt the brokers' disks, and leave encrypt out"
+        faults.append(loaded.fault(("encrypt",), "what lies on Kafka is not encrypted by Tocsin", hint))
+        return ()
+    places: list[tuple[Path_, Secret]] = [(("encrypt", "key"), said.key)]
+    places += [(("encrypt", "previous", number), one) for number, one in enumerate(said.previous)]
+    found = []
+    for path, secret in places:
+        try:
+            found.append(_master(loaded, secret))
+        except ConfigError as error:
+            faults.append(loaded.fault(path, error.what, error.hint))
+        except ValueError as error:
+            faults.append(loaded.fault(path, str(error)))
+    return tuple(found)
+
+
+def crypt_of(masters: tuple[Master, ...], data: Path, now: float) -> Crypt | None:
+    """What encrypts a data directory, made where it is missing; None where nothing is encrypted.
+
+    `now` is in seconds since the epoch. Raises ConfigError or StorageError as `KeyRing` does.
+    """
+    if not masters:
+        return None
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Crypt(KeyRing(data, masters[0], masters[1:]), now)
+
+
+def _master(loaded: Loaded, secret: Secret) -> Master:
+    if secret.file is not None:
+        secret = Secret(file=loaded.path(secret.file))
+    return Master(secret.read())
