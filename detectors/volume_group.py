@@ -6,7 +6,7 @@ movement that of the many: one member's burst does not move it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import log2
+from math import log2, sqrt
 from typing import Final, NamedTuple
 
 from detectors.parts.quantised import OCTAVE, TOP, clip, dither, follow, nudge
@@ -27,6 +27,10 @@ FEWEST: Final = 3
 _SETTLED: Final = 8
 """Active hours after which a member's own usual is good enough to say how far it moved."""
 _MOST: Final = 8.0
+_ERROR: Final = 1.4826 * 1.2533
+"""The standard error of a median of n values is this, times their median deviation, over the root of n."""
+_DOUBT: Final = 0.5
+"""Standard errors by which a movement is taken for less than it looks, since it excuses."""
 _CHANCE: Final = 0.6
 _LONGS: Final = (8, 24)
 
@@ -196,7 +200,10 @@ class Group:
     ) -> tuple[int, int]:
         if len(ratios) < FEWEST or not usual:
             return 0, 0
-        moved = log2(low_median(ratios) + start) - expected - usual[place] / OCTAVE
+        levels = [log2(ratio + start) for ratio in ratios]
+        middle = low_median(levels)
+        error = _ERROR * low_median([abs(level - middle) for level in levels]) / sqrt(len(levels))
+        moved = middle - expected - usual[place] / OCTAVE - _DOUBT * error
         return len(ratios), round(clip(moved, 0.0, _MOST) * OCTAVE)
 
     def _learn_usual(self, hour: int, ratios: Iterable[list[float]]) -> None:

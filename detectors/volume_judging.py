@@ -36,6 +36,8 @@ from stream.finding import Finding, Severity
 FIVE: Final = 300
 LARGEST: Final = 1 << 45
 """Bytes or rows that one answer may claim; what claims more counts as this."""
+YOUNG: Final = 2.0
+"""How much further out an hour must lie to page while the principal is known for less than a week."""
 REPEATED: Final = 3
 """Flagged days in a row after which a slow finding is told as low."""
 _LONGS: Final = (8, 24)
@@ -52,8 +54,10 @@ class Judging(Detector[Any]):
 
     def _gates(self, state: Principal, entity: Entity, hour: int, facts: Facts) -> bytes:
         """Amounts that make an hour (5) or five minutes (3) a burst, and from which evidence is kept (2)."""
-        busy = self._limits.busy if _busy(entity, hour, facts) else 1.0
         own = state.own
+        busy = self._limits.busy if _busy(entity, hour, facts) else 1.0
+        if own is None or own.days < WEEK:
+            busy *= YOUNG
         expected = self._expectation(state, entity, hour, facts)
         if own is None:
             return _gates_of_strangers(self._limits, expected, hour, busy)
@@ -93,7 +97,8 @@ class Judging(Detector[Any]):
         for flagged in (current, previous):
             if flagged is not None:
                 flagged.flagged |= BURST
-        level = 1 if verdict.page and not busy else 0
+        young = state.own is None or state.own.days < WEEK
+        level = 1 if verdict.page and not (busy or young) else 0
         amount = amounts[verdict.measure]
         observed = Observed(verdict.measure, amount, verdict.bound, cell.end - HOUR, HOUR)
         judged = Judged(

@@ -8,6 +8,7 @@ from detectors.base import Entity, Kind
 from detectors.keys import Raw, entity_of
 from detectors.volume_expectation import PEERS
 from detectors.volume_group import UNMOVED, Moved, Norm
+from detectors.volume_usage import CALLS
 from stream.facts import Facts, group_id
 
 NAME: Final = "data_volume"
@@ -44,10 +45,10 @@ def told(entity: Entity, client: str, seconds: int, start: int, facts: Facts) ->
 
 
 def widest(moves: Sequence[Moved]) -> Moved:
-    """The first of which enough members tell, else that of the most."""
-    for moved in moves:
-        if moved.members >= PEERS:
-            return moved
+    """The least of those of which enough members tell, since a common movement is all groups'; else the most's."""
+    enough = [moved for moved in moves if moved.members >= PEERS]
+    if enough:
+        return min(enough, key=lambda moved: moved.octaves(CALLS))
     return max(moves, key=lambda moved: moved.members, default=UNMOVED)
 
 
