@@ -18,7 +18,7 @@ def read_configured(stage: Stage, grade: Difficulty) -> Staged:
         return _expired_grant(stage)
     actor = stage.actor("person", "service", "bi")
     owner = stage.stranger_to(actor.tenant)
-    label = stage.label("cross_tenant_read", actor.key, grade, severity="critical")
+    label = stage.label("cross_tenant_read", actor.key, grade, severity="critical", also=("cross_tenant_leak",))
     server = stage.server_of("configured")
 
     def moments() -> Iterator[Moment]:
@@ -50,7 +50,7 @@ def _expired_grant(stage: Stage) -> Staged:
             "ticket": f"SUP-{stage.rng.randrange(10_000, 99_999)}",
         }
     )
-    label = stage.label("cross_tenant_read", helper.key, "hard", severity="critical")
+    label = stage.label("cross_tenant_read", helper.key, "hard", severity="critical", also=("cross_tenant_leak",))
 
     def moments() -> Iterator[Moment]:
         at = stage.at
