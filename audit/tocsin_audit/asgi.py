@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -134,8 +134,9 @@ class _Request:
         try:
             self._note_request(message)
             if not self._checked and self._watch.settings.denials and not self._started:
-                self._checked = True
-                if (denial := self._denied(self._caller_facts())) is not None:
+                # Which tool is asked for is known at the end of the body alone, and until then nobody can act on it.
+                self._checked = self._body_over or not self._watch.settings.denials.targets
+                if (denial := self._denied(self._caller_facts(), self._targets())) is not None:
                     await self._read_on(message)
                     await self._refuse(denial)
         except Exception as error:  # noqa: BLE001 - our own faults must not reach the server
@@ -246,8 +247,16 @@ class _Request:
             facts["user"] = identity.authenticated(user).user
         return facts
 
-    def _denied(self, facts: dict[str, str | None]) -> Denial | None:
-        return self._watch.settings.denials.find(facts, time.time())
+    def _targets(self) -> Collection[str]:
+        """What is asked for; what cannot be read is taken for what is refused, so that padding hides nothing."""
+        refused, request = self._watch.settings.denials.targets, self._exchange.request
+        if not refused or not self._body_over or not request.seen:
+            return ()
+        bodies = request.bodies()
+        return targets_in(bodies[0], refused) if bodies else refused
+
+    def _denied(self, facts: dict[str, str | None], targets: Collection[str] = ()) -> Denial | None:
+        return self._watch.settings.denials.find_among(facts, targets, time.time())
 
     async def _refuse(self, denial: Denial) -> None:
         """Answer 403 in the server's stead; what the server still says goes nowhere."""
@@ -273,6 +282,26 @@ def verified_facts(access: Any, settings: Settings) -> dict[str, str | None]:
     """Whom a verified access token names, as a denial's subject would."""
     who = identity.verified(access, settings.tenant_claims, 0.0)
     return {"user": who.user, "client": who.client, "agent": who.agent, "tenant": who.tenant}
+
+
+class _Params(msgspec.Struct):
+    name: Any = None
+    uri: Any = None
+
+
+class _Asked(msgspec.Struct):
+    params: _Params | None = None
+
+
+def targets_in(body: bytes, refused: Collection[str]) -> Collection[str]:
+    """Which of the refused tools, prompts and resources a request or a batch asks for; all where it cannot be read."""
+    try:
+        asked = msgspec.json.decode(body, type=list[_Asked] | _Asked)
+    except (ValueError, RecursionError):
+        return refused
+    calls = asked if isinstance(asked, list) else [asked]
+    named = [value for call in calls if call.params for value in (call.params.name, call.params.uri)]
+    return [value for value in named if isinstance(value, str) and value in refused]
 
 
 class _Id(msgspec.Struct):

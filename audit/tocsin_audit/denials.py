@@ -9,7 +9,7 @@ import msgspec
 from tocsin_audit.event import seconds
 
 _VERIFIED_ONLY: Final = frozenset({"user", "client", "agent", "tenant"})
-_SUBJECTS: Final = _VERIFIED_ONLY | {"token", "source_ip", "server"}
+_SUBJECTS: Final = _VERIFIED_ONLY | {"token", "source_ip", "server", "target"}
 
 
 class Denial(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +29,7 @@ class Denials:
         self.faults: list[str] = []
         self._by_fact: dict[tuple[str, str], list[Denial]] = {}
         self.keys: frozenset[str] = frozenset()
+        self.targets: frozenset[str] = frozenset()
         for given in denials:
             try:
                 self._add(_denial(given))
@@ -37,6 +38,7 @@ class Denials:
         listed = [denial for denials in self._by_fact.values() for denial in denials]
         self.ids = sorted(denial.id for denial in listed)
         self.keys = frozenset(key for denial in listed for key in denial.subject)
+        self.targets = frozenset(denial.subject["target"] for denial in listed if "target" in denial.subject)
 
     def _add(self, denial: Denial) -> None:
         if denial.mode != "deny":
@@ -44,11 +46,18 @@ class Denials:
         if not denial.subject or not denial.subject.keys() <= _SUBJECTS:
             raise ValueError(f"a subject names one or more of {', '.join(sorted(_SUBJECTS))}")
         # The look-up goes by the fact that is hardest to share.
-        first = min(denial.subject.items(), key=lambda fact: (fact[0] in ("server", "tenant"), fact))
+        first = min(denial.subject.items(), key=lambda fact: (fact[0] in ("server", "tenant", "target"), fact))
         self._by_fact.setdefault(first, []).append(denial)
 
     def __bool__(self) -> bool:
         return bool(self._by_fact)
+
+    def find_among(self, facts: Mapping[str, str | None], targets: Iterable[str], now: float) -> Denial | None:
+        """The denial that covers a caller who asks for one of these targets, if one does; see `find`."""
+        for target in targets:
+            if (denial := self.find({**facts, "target": target}, now)) is not None:
+                return denial
+        return self.find(facts, now)
 
     def find(self, facts: Mapping[str, str | None], now: float) -> Denial | None:
         """The denial that covers a caller, if one does.

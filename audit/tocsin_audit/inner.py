@@ -83,13 +83,17 @@ def _client(session: Any) -> str | None:
 def _obey(watch: Watch, call: InnerCall, exchange: Exchange) -> None:
     """Refuse a denied caller where no ASGI half could."""
     settings = watch.settings
-    if not settings.denials or call.access is None:
+    if not settings.denials or (call.access is None and not settings.denials.targets):
         return
-    facts = verified_facts(call.access, settings)
-    token = getattr(call.access, "token", None)
+    facts: dict[str, str | None] = {}
+    if call.access is not None:
+        facts = verified_facts(call.access, settings)
+        token = getattr(call.access, "token", None)
+        facts["token"] = watch.fingerprint(token) if token else None
     facts["server"] = settings.server
-    facts["token"] = watch.fingerprint(token) if token else None
-    if (denial := settings.denials.find(facts, time.time())) is not None:
+    named = (getattr(call.message, name, None) for name in ("name", "uri"))
+    targets = [str(value) for value in named if value is not None]
+    if (denial := settings.denials.find_among(facts, targets, time.time())) is not None:
         exchange.denied = denial.incident
         raise MCPError(code=DENIED_CODE, message=f"Access denied by the security team ({denial.incident})")
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -63,6 +64,10 @@ def watched(program: Program, folder: Path, producer: str = "crm-1") -> Iterator
     def rows(count: int) -> list[dict[str, str]]:
         return [{"tenant_id": "acme"}] * count
 
+    @mcp.tool
+    def columns() -> list[str]:
+        return ["tenant_id"]
+
     audit = AuditMiddleware(
         mcp,
         server="crm",
@@ -91,7 +96,7 @@ def beats(program: Program, number: int) -> None:
         found = program.get("/events", limit=1000)["events"]
         return len({event["producer"] for event in found if event["kind"] == "heartbeat"}) >= number
 
-    until(alive, "the producers are alive")
+    until(alive, "the producers are alive", seconds=20)
 
 
 def test_from_finding_to_refused_request_it_takes_a_second(
@@ -143,3 +148,82 @@ def test_from_finding_to_refused_request_it_takes_a_second(
             lifted = again.request("POST", f"/denials/{denial['id'][:12]}/lift", json={"by": "ann", "why": "a test"})
             assert (lifted.json()["state"], lifted.json()["lifted_by"]) == ("lifted", "ann")
             until(lambda: attacker.call() == 200, "it was taken back")
+
+
+@pytest.fixture(scope="module")
+def contained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, str, dict[str, Any]]]:
+    """A Tocsin with an incident about guesses from one address, and a real server that it watches."""
+    folder = tmp_path_factory.mktemp("contained")
+    limits = {"alerting": {"containment": {"never": ["client=bi"], "never_networks": ["10.0.0.0/8"], "longest": "2d"}}}
+    with Program(folder / "tocsin", limits) as running:
+        running.ready()
+        running.post(guesses(time.time() - 41, source_ip=ATTACKER))
+        incident = until(lambda: next(iter(running.get("/incidents")), None), "an incident")
+        with watched(running, folder) as url:
+            Caller(url, HONEST, "good-token").call()
+            beats(running, 1)
+            yield running, url, incident
+
+
+def deny(program: Program, incident: dict[str, Any], subject: dict[str, str], **more: Any) -> httpx.Response:
+    return program.request("POST", f"/incidents/{incident['id']}/deny", json={"subject": subject, "by": "ann", **more})
+
+
+def test_an_operator_refuses_a_tool_and_takes_it_back(contained: tuple[Program, str, dict[str, Any]]) -> None:
+    program, url, incident = contained
+    caller = Caller(url, HONEST, "good-token")
+    assert caller.call() == 200
+    made = deny(program, incident, {"server": "crm", "target": "rows"})
+    assert made.status_code == 201, made.text
+    until(lambda: caller.call() == 403, "the tool is refused")
+    assert caller.call() == 403
+    other = {**CALL, "params": {"name": "columns", "arguments": {}}}
+    assert httpx.post(caller.url, json=other, headers=caller.headers).status_code == 200
+    assert program.get(f"/incidents/{incident['id']}")["incident"]["status"] == "contained"
+    id_ = made.json()["id"]
+    shown = until(lambda: (one := program.get(f"/denials/{id_}"))["confirmed"] and one, "it is confirmed")
+    assert shown["state"] == "holding"
+    program.request("POST", f"/denials/{id_}/lift", json={"by": "ann"})
+    until(lambda: caller.call() == 200, "the tool works again")
+    again = program.request("POST", f"/denials/{id_}/lift", json={"by": "ann"})
+    assert (again.status_code, "has ended" in again.json()["error"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("subject", "more", "says"),
+    [
+        ({}, {}, "names whom to refuse"),
+        ({"color": "red"}, {}, "names whom to refuse"),
+        ({"user": "victim"}, {}, "identity is claimed"),
+        ({"user": "https://idp.example|somebody"}, {}, "not known to be verified"),
+        ({"client": "bi"}, {"force": True, "why": "x"}, "never refused"),
+        ({"source_ip": "10.1.2.3"}, {}, "10.0.0.0/8 is never refused"),
+        ({"source_ip": "nowhere"}, {}, "no address"),
+        ({"server": "crm"}, {}, "cut off everybody"),
+        ({"user": "victim"}, {"force": True}, "takes a reason"),
+        ({"source_ip": ATTACKER}, {"for": "3d"}, "48 hours at most"),
+        ({"source_ip": ATTACKER}, {"for": "soon"}, "no moment"),
+    ],
+)
+def test_what_may_not_be_refused_is_not_and_says_why(
+    contained: tuple[Program, str, dict[str, Any]], subject: dict[str, str], more: dict[str, Any], says: str
+) -> None:
+    program, _, incident = contained
+    answer = deny(program, incident, subject, **more)
+    assert answer.status_code == 400, answer.text
+    assert says in answer.json()["error"]
+
+
+def test_a_dry_run_says_whom_it_would_hit_and_refuses_nobody(contained: tuple[Program, str, dict[str, Any]]) -> None:
+    program, url, incident = contained
+    caller = Caller(url, "192.0.2.77", "good-token")
+    assert caller.call() == 200
+
+    def tried() -> dict[str, Any]:
+        told: dict[str, Any] = deny(program, incident, {"source_ip": "192.0.2.77"}, dry_run=True).json()
+        return told
+
+    told = until(lambda: (one := tried())["accepted_calls_24h"] and one, "the call is known")
+    assert (told["dry_run"], told["accepted_calls_24h"], told["callers_24h"]) == (True, 1, ["alice"])
+    assert caller.call() == 200
+    assert not [one for one in program.get("/denials") if one["subject"] == {"source_ip": "192.0.2.77"}]
