@@ -1,9 +1,9 @@
 """The intake: what was admitted becomes durable, once, whichever input brought it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from collector.admit import Admitted
 from collector.keys import Key
@@ -14,6 +14,15 @@ from stream.frame import LIMIT
 from stream.log import EVENTS, Log
 from stream.receipt import receive
 from tocsin_audit.event import AuditEvent
+
+AHEAD: Final = 48
+"""Frames that may wait to be folded before answers wait too: a reader this near finds them decoded in memory."""
+BEHIND: Final = 512
+"""Frames after which waiting helps nobody: the reader stands still or catches up with history."""
+PAUSE: Final = 0.01
+"""Seconds between two looks."""
+PATIENCE: Final = 0.25
+"""Seconds that one request waits at most."""
 
 
 class Kept(NamedTuple):
@@ -30,9 +39,14 @@ class _Part(NamedTuple):
 
 
 class Intake:
-    """Makes admitted events durable before it answers; used by one thread or one event loop at a time."""
+    """Makes admitted events durable before it answers; used by one thread or one event loop at a time.
+
+    `lag` says how many frames of the log wait to be folded. Where these are some, answers wait a little: producers go
+    at the reader's pace, and it need not decode again what left memory meanwhile. It never keeps events out.
+    """
 
     def __init__(self, log: Log, duplicates: Duplicates | None = None) -> None:
+        self.lag: Callable[[], int] = _nobody_reads
         self._log = log
         self._duplicates = duplicates or Duplicates()
 
@@ -41,6 +55,7 @@ class Intake:
 
         `digest` names what was sent, `received` is in seconds since the epoch. Raises StorageError.
         """
+        await self._keep_pace()
         parts, repeated = self._begin(admitted, digest, key, received)
         futures = [asyncio.wrap_future(part.durable) for part in parts]
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
@@ -51,6 +66,12 @@ class Intake:
         parts, repeated = self._begin(admitted, digest, key, received)
         outcomes = [part.durable.exception() or part.durable.result() for part in parts]
         return self._end(parts, outcomes, repeated, key, received)
+
+    async def _keep_pace(self) -> None:
+        for _ in range(round(PATIENCE / PAUSE)):
+            if not AHEAD < self.lag() < BEHIND:
+                return
+            await asyncio.sleep(PAUSE)
 
     def _begin(self, admitted: Admitted, digest: str, key: Key, received: float) -> tuple[list[_Part], int]:
         identify(admitted.events, digest, admitted.numbers)
@@ -92,3 +113,8 @@ class Intake:
             raise failed
         crash_point("receive.after_append")
         return Kept(accepted, repeated, end)
+
+
+def _nobody_reads() -> int:
+    """Where folding is another process's work, its pace is not ours to keep."""
+    return 0

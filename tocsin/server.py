@@ -16,6 +16,7 @@ from collector.keys import Keys
 from collector.limits import MIB, Limits
 from collector.listener import Listener
 from stream.errors import ConfigError, UnavailableError
+from stream.log import EVENTS
 from tocsin.api import Api
 from tocsin.client import base_url
 from tocsin.runtime import Runtime
@@ -76,6 +77,7 @@ def application(runtime: Runtime) -> tuple[Starlette, Listener]:
         hear=runtime.denying.obedience.hear,
         stranger=lambda address, why: runtime.own_events.failed("collector", address, why),
     )
+    listener.intake.lag = lambda: runtime.log.end(EVENTS) - runtime.detect.position
     routes = [*listener.routes, *runtime.inputs.routes(listener.pushed), *Api(runtime).routes()]
     return Starlette(routes=routes), listener
 
