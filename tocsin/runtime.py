@@ -28,6 +28,7 @@ from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
 from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
+from tocsin.event_export import exports_of
 from tocsin.encryption import crypt_of
 from tocsin.first_start import kept_secret
 from tocsin.heartbeat import Heartbeat, Pulse
@@ -134,6 +135,7 @@ class Runtime:
             registry=self.metrics.registry,
             enrich=lambda: Enricher(ready.enrich, lambda: self.directory.directory),
         )
+        self.exports = exports_of(ready.sinks, self.log)
         self._heartbeat = Heartbeat(ready.heartbeat, self._pulse) if ready.heartbeat is not None else None
         self._workers = [
             *self.inputs.workers,
@@ -176,6 +178,7 @@ class Runtime:
             "warm_up": warm_up(self.engine),
             "inputs": self.inputs.summary(),
             "sinks": [plan.name for plan in self.ready_made.sinks],
+            "event_exports": {export.name: export.status() for export in self.exports},
             "ledger": self.sealing.status(),
         }
 
@@ -191,6 +194,8 @@ class Runtime:
         self._nightly.start()
         if self._heartbeat is not None:
             self._heartbeat.start()
+        for export in self.exports:
+            export.start()
 
     def stop(self) -> None:
         """Finish what was accepted, make a snapshot, and give everything back."""
@@ -207,6 +212,8 @@ class Runtime:
         if all(ended) and not self.failed.is_set():
             self.inputs.close()
             self._drain()
+        for export in self.exports:
+            export.stop()
         for delivery in self.deliveries:
             if not delivery.stop():
                 logger.warning("a sink has not answered; its alerts are tried again at the next start")

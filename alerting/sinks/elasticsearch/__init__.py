@@ -8,11 +8,14 @@ import msgspec
 from elasticsearch import Elasticsearch
 
 from alerting.alert import Alert
+from alerting.matching import parse_all
 from alerting.posting import trust
 from alerting.sink import DONE, PATH, Result
 from alerting.sinks.elasticsearch.bulk import DOWN, existing, failure, send
 from alerting.sinks.elasticsearch.documents import Document, documents
+from alerting.sinks.elasticsearch.events import Events
 from alerting.sinks.elasticsearch.templates import STREAM, install
+from stream.errors import RejectedError
 from tocsin_audit.text import clean
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -43,6 +46,9 @@ class ElasticsearchOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     """Seconds to wait for an answer."""
     install_templates: bool = True
     """Whether Tocsin brings its own index templates; else they must be there."""
+    events: tuple[str, ...] | None = None
+    """Which events are sent, too: conditions that must all hold, such as `outcome!=ok` or `tenant=acme`; `[]` for all
+    of them, none where it is left out."""
 
     def __post_init__(self) -> None:
         if not self.urls or not all(url.startswith(("http://", "https://")) for url in self.urls):
@@ -53,6 +59,11 @@ class ElasticsearchOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
             raise ValueError("username and password go together")
         if not self.namespace or set(self.namespace) & FORBIDDEN or self.namespace != self.namespace.lower():
             raise ValueError(f"namespace {self.namespace!r} must be lower case without {''.join(sorted(FORBIDDEN))!r}")
+
+        try:
+            parse_all(self.events or ())
+        except RejectedError as error:
+            raise ValueError(f"events: {error.what} ({error.hint})") from error
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -129,6 +140,11 @@ def _of_alert(made: Sequence[Document], results: dict[str, Result], *, repeated:
         if bad := next((result for result in found if result.outcome == outcome), None):
             return bad
     return Result("done", repeated=True) if repeated else DONE
+
+
+def event_sender(options: ElasticsearchOptions) -> Events:
+    """What sends events to the same cluster, with connections of its own."""
+    return Events(_client(options), options.namespace, install_templates=options.install_templates)
 
 
 def _client(options: ElasticsearchOptions) -> Elasticsearch:

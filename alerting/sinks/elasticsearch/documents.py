@@ -211,15 +211,16 @@ def _settled(body: dict[str, Any], namespace: str) -> dict[str, Any]:
     body["ecs"] = {"version": ECS}
     body["data_stream"] = {"type": "logs", "dataset": "tocsin.alert", "namespace": namespace}
     body["observer"] = {"vendor": "Tocsin", "product": "Tocsin", "type": "ids"}
-    kept = _without_nothing(body)
+    kept = without_nothing(body)
     assert isinstance(kept, dict)
     return kept
 
 
-def _without_nothing(value: Any) -> Any:
+def without_nothing(value: Any) -> Any:
+    """A JSON value without fields that say nothing."""
     if not isinstance(value, dict):
         return value
-    return {key: kept for key, item in value.items() if (kept := _without_nothing(item)) not in ("", None, [], {})}
+    return {key: kept for key, item in value.items() if (kept := without_nothing(item)) not in ("", None, [], {})}
 
 
 def _text(value: str, limit: int = 500) -> str:
