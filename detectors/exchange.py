@@ -10,12 +10,12 @@ from detectors.partition_engine import PartitionEngine
 from detectors.task import DetectTask
 from stream.finding import Finding
 from stream.frame import Frame, Record
-from stream.log import Log, Stream
+from stream.log import PEERS, WIDE, Log, Stream
 
-WIDE: Final = "wide"
-PEERS: Final = "peers"
 SHOWN: Final = 1.0
 """Seconds of the clock after which an owner hears of it that had nothing to hear."""
+HARDLY: Final = 1e-6
+"""A wait that only asks for what was fetched already."""
 
 
 class _Outgoing:
@@ -115,7 +115,7 @@ class PartitionTask(DetectTask):
     def _answered(self, boundary: int) -> bool:
         for owner in range(self._folds.owners):
             while owner not in self._heard:
-                records = self._log.read(Stream(PEERS, owner), self._folds.places[owner], limit=1)
+                records = self._log.read(Stream(PEERS, owner), self._folds.places[owner], limit=1, wait=HARDLY)
                 if not records:
                     return False
                 answer = answer_of(records[0].frame)

@@ -4,6 +4,8 @@ import heapq
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import msgspec
+
 from detectors.partial import LAST, Batch, Layout, Part
 
 
@@ -13,6 +15,15 @@ class Source(NamedTuple):
     input: int
     part: Part
     layout: Layout
+
+
+class HeldState(msgspec.Struct, array_like=True):
+    """By partition the mark and the clock, how many partitions there are, and the parts that wait."""
+
+    marks: list[tuple[int, tuple[int, int]]]
+    clocks: list[tuple[int, float]]
+    inputs: int
+    waiting: list[tuple[int, Part, Layout]]
 
 
 class Held:
@@ -54,17 +65,17 @@ class Held:
         while self._waiting and self._waiting[0][0] <= clock:
             yield heapq.heappop(self._waiting)[-1]
 
-    def pack(self) -> list[Any]:
+    def pack(self) -> HeldState:
         """What a snapshot keeps."""
         waiting = [(source.input, source.part, source.layout) for *_, source in sorted(self._waiting, key=_place)]
-        return [sorted(self._marks.items()), sorted(self._clocks.items()), self._inputs, waiting]
+        return HeldState(sorted(self._marks.items()), sorted(self._clocks.items()), self._inputs, waiting)
 
-    def unpack(self, marks: list[Any], clocks: list[Any], inputs: int, waiting: list[Any]) -> None:
+    def unpack(self, state: HeldState) -> None:
         """Become what a snapshot kept."""
-        self._marks = {number: (offset, ordinal) for number, (offset, ordinal) in marks}
-        self._clocks = dict(clocks)
-        self._inputs = inputs
-        for number, part, layout in waiting:
+        self._marks = dict(state.marks)
+        self._clocks = dict(state.clocks)
+        self._inputs = state.inputs
+        for number, part, layout in state.waiting:
             self._push(Source(number, part, layout))
 
     def _push(self, source: Source) -> None:

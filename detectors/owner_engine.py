@@ -7,9 +7,9 @@ import msgspec
 
 from detectors.base import AnyDetector, Cell, Kind
 from detectors.engine import Engine
-from detectors.held import Held, Source
+from detectors.held import Held, HeldState, Source
 from detectors.keys import Raw
-from detectors.partial import Answer, Layout, Part, Partial, batch_of
+from detectors.partial import Answer, Part, Partial, batch_of
 from detectors.partition_engine import PRINCIPAL
 from detectors.settling import Settling
 from detectors.state import Codec
@@ -89,11 +89,11 @@ class OwnerEngine(Engine):
         """Become what snapshots described; see `Engine.restore`."""
         whole = msgspec.msgpack.decode(meta, type=_Meta)
         super().restore(whole.engine, buckets)
-        self.held.unpack(*whole.held)
+        self.held.unpack(whole.held)
         self._warm, self._said, self._begun = whole.warm, set(whole.said), whole.begun
 
     def _meta(self) -> bytes:
-        whole = _Meta(super()._meta(), _Waiting(*self.held.pack()), self._warm, sorted(self._said), self._begun)
+        whole = _Meta(super()._meta(), self.held.pack(), self._warm, sorted(self._said), self._begun)
         return _ENCODE(whole)
 
     def _take(self, source: Source) -> list[Finding]:
@@ -178,16 +178,9 @@ class OwnerEngine(Engine):
         return self._outlet.found
 
 
-class _Waiting(msgspec.Struct, array_like=True):
-    marks: list[tuple[int, tuple[int, int]]]
-    clocks: list[tuple[int, float]]
-    inputs: int
-    waiting: list[tuple[int, Part, Layout]]
-
-
 class _Meta(msgspec.Struct, array_like=True):
     engine: bytes
-    held: _Waiting
+    held: HeldState
     warm: dict[int, int]
     said: list[str]
     begun: bool

@@ -8,7 +8,10 @@ from stream.frame import Frame, Record
 
 
 class Stream(NamedTuple):
-    """One partition of a named stream: `events` (with the control records and ticks in it) or `findings`."""
+    """One partition of a named stream: `events` (with the control records and ticks in it) or `findings`.
+
+    Where the events have several partitions, `wide` and `peers` have as many: what their tasks tell one another.
+    """
 
     name: str
     partition: int = 0
@@ -16,6 +19,8 @@ class Stream(NamedTuple):
 
 EVENTS = Stream("events")
 FINDINGS = Stream("findings")
+WIDE = "wide"
+PEERS = "peers"
 
 
 class Snapshot(NamedTuple):
