@@ -77,6 +77,8 @@ def test_nothing_speaks_of_the_machines_it_was_made_on() -> None:
         ("incident close 3f9a --verdict true", True),
         ("import FILE…", True),
         ("incident forget", False),
+        ("keys signing export --to FILE", True),
+        ("keys signing forget", False),
         ("forget", False),
         ("search --who alice", False),
         ("wrap --server files -- npx -y --who", True),
@@ -94,14 +96,15 @@ def _known(words: list[str]) -> bool:
     if words[0] not in command.commands:
         return False
     command = command.commands[words[0]]
-    named = [word.rstrip(",") for word in words[1:]]
-    if hasattr(command, "commands") and named:
-        listed = named[: next((at for at, word in enumerate(words[1:], 1) if not word.endswith(",")), 1)]
+    left = words[1:]
+    while hasattr(command, "commands") and left:
+        several = next((at for at, word in enumerate(left, 1) if not word.endswith(",")), 1)
+        listed = [word.rstrip(",") for word in left[:several]]
         if not set(listed) <= command.commands.keys():
             return False
-        command = command.commands[listed[0]]
+        command, left = command.commands[listed[0]], left[several:]
     options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
-    return all(word.partition("=")[0] in options for word in named if re.match(r"--?[a-z]", word))
+    return all(word.partition("=")[0] in options for word in left if re.match(r"--?[a-z]", word))
 
 
 def _anchors(page: Path) -> set[str]:
