@@ -193,13 +193,14 @@ class Sum:
 
     `guesses` and `weak` are those of unfamiliar keys, `keys` how many of these there are and `who` which, `nobody` the
     guesses without a key, `familiar` the different tokens tried by familiar keys, `inner` the different inner keys.
-    `machine` says how many of `weak` were at a machine's secret.
+    `machine` says how many of `weak` were at a machine's secret; `fresh` is for whoever knows how many keys only just
+    came into good standing.
     """
 
-    __slots__ = ("familiar", "guesses", "inner", "keys", "machine", "nobody", "weak", "who")
+    __slots__ = ("familiar", "fresh", "guesses", "inner", "keys", "machine", "nobody", "weak", "who")
 
     def __init__(self, cells: list[Bout], regular: Regular) -> None:
-        self.guesses = self.weak = self.nobody = self.familiar = self.machine = 0
+        self.guesses = self.weak = self.nobody = self.familiar = self.machine = self.fresh = 0
         self.who: set[int] = set()
         many = [cell.many for cell in cells if cell.many]
         for key, tries in _by_key(cells).items():

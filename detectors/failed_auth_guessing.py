@@ -89,6 +89,10 @@ class Guessing:
         """The hourly count usual among an entity's peers, for the hour that ends with a minute; 0 for none."""
         return 0
 
+    def newcomers(self, time: float) -> int:  # noqa: ARG002  # they matter to few
+        """How many keys came into good standing so lately that they are no habit yet."""
+        return 0
+
     def rest(self, clock: float) -> None:
         """Drop what is no longer held."""
         self.minutes = dropped(self.minutes, clock)
@@ -272,6 +276,7 @@ def judge(
         return None
     time = float(end * ring.seconds)
     total = Sum(cells, state.regular(time))
+    total.fresh = state.newcomers(time)
     bar = floor
     height = level(total, bar)
     if height >= 0:

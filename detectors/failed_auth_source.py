@@ -65,6 +65,15 @@ class Source(Guessing):
         held = [kept & LOW for one, kept in (self.standing or {}).items() if end - 60 < one <= end]
         return max(min(held, default=0) - 1, 0)
 
+    def newcomers(self, time: float) -> int:
+        """How many accounts got in here for the first time, some minutes ago at least."""
+        if self.wins is None:
+            return 0
+        before = int(time) // MINUTE - SETTLED
+        if CROWD in self.wins.keys:
+            return self.wins.LIMIT
+        return sum(1 for key, won in self.wins.keys.items() if won.base <= before and not self.habit.knows(key, time))
+
     def fold(self, other: Guessing) -> list[int]:
         """Fold what another counted; the numbers of the minutes that changed."""
         for minute, kept in (getattr(other, "standing", None) or {}).items():
@@ -96,8 +105,8 @@ class SourceView:
         self._detector = detector
         self._search = SearchView(detector, parameters)
         window = int(parameters["spray_window"])
-        self._bar = Bar(int(parameters["spray_guesses"]), int(parameters["spray_accounts"]), window)
-        self._slow = Bar(int(parameters["spray_slow_guesses"]), int(parameters["spray_slow_accounts"]), DAY)
+        self._bar = Bar(int(parameters["spray_guesses"]), int(parameters["spray_accounts"]), window, 1)
+        self._slow = Bar(int(parameters["spray_slow_guesses"]), int(parameters["spray_slow_accounts"]), DAY, 1)
         self._nameless = Bar(int(parameters["nameless_guesses"]), 0, window)
         self._after = int(parameters["success_window"])
         self._ceiling = parameters["ceiling"]
@@ -190,7 +199,7 @@ class SourceView:
                 continue
             one = self._stuck(ring, state, end, cell.end)
             if one is not None:
-                found += self._spray(entity, one, MINUTE, 1)
+                found += self._spray(entity, one, MINUTE, self._bar.soft + 1)
                 found += self._success(state, entity, one)
         return found
 
@@ -242,7 +251,9 @@ class SourceView:
                 "where none of them works",
                 why="One source tried the secrets of many accounts that do not usually work from there.",
             )
-            for level in range(first, (one.level if last is None else last) + 1)
+            for level in sorted(
+                {max(height - bar.soft, 0) for height in range(first, (one.level if last is None else last) + 1)}
+            )
         ]
 
     def _brute(self, entity: Entity, one: Reached, first: int) -> list[Finding]:
@@ -317,7 +328,8 @@ class SourceView:
         if not state.wins:
             return []
         burst = Burst("burst of guesses from the same source", "caller that never worked from there", self._after)
-        return successes(self._detector, state, entity, one, burst, _somebody, event, named="user", level=one.level)
+        level = one.level - one.bar.soft
+        return successes(self._detector, state, entity, one, burst, _somebody, event, named="user", level=level)
 
 
 def _somebody(key: int) -> int:
@@ -331,8 +343,16 @@ def _nameless_height(total: Sum, bar: Bar) -> int:
 
 
 def _spray_height(total: Sum, bar: Bar) -> int:
-    """The level of a spray. Guesses of unclear kind bring it to the first at most."""
-    level = min(level_of(total.guesses, bar.guesses), level_of(total.keys, bar.keys))
-    if level < 0 and total.guesses + total.weak >= bar.guesses and total.keys >= bar.keys:
-        return 0
-    return level
+    """The level of a spray, below which are one where many who came lately got in, or where machines' secrets failed.
+
+    Guesses of unclear kind bring it to the first at most. A company that moved in has more who mistype, the more of it
+    there are.
+    """
+    factor = 1.0 + total.fresh / bar.keys
+    guesses, keys = bar.guesses * factor, bar.keys * factor
+    level = min(level_of(total.guesses, guesses), level_of(total.keys, keys))
+    if level >= 0:
+        return level + 1
+    if total.guesses + total.weak - total.machine >= guesses and total.keys >= keys:
+        return 1
+    return 0 if total.guesses + total.weak >= bar.guesses and total.keys >= bar.keys else -1
