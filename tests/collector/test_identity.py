@@ -65,7 +65,7 @@ def test_a_good_token_proves_its_claims(verifier: Verifier) -> None:
         jwt.encode(
             {"iss": ISSUER, "sub": "ann", "exp": NOW + 600, "aud": "crm"}, "s" * 32, "HS256", headers={"kid": "a"}
         ),
-        jwt.encode({"iss": ISSUER, "sub": "ann", "exp": NOW + 600, "aud": "crm"}, None, "none", headers={"kid": "a"}),
+        jwt.encode({"iss": ISSUER, "sub": "ann", "exp": NOW + 600, "aud": "crm"}, "", "none", headers={"kid": "a"}),
         "opaque",
         "a.b.c",
         "e" * 20_000,

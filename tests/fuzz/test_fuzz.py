@@ -1,0 +1,45 @@
+"""Every parser holds for a moment of fuzzing; `scripts/fuzz.sh SECONDS` takes longer."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.collector.formats.cases import cases, names
+from tests.fuzz.targets import SEEDS, targets
+
+ROOT = Path(__file__).parents[2]
+ALL = targets()
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_target_takes_what_it_begins_with(name: str) -> None:
+    for seed in (b"", b"\x00", b"{}", b"[" * 5000, b"\xff\xfe", SEEDS.get(name, b"x")):
+        ALL[name](seed)
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_format_fails_with_the_samples_of_another(name: str) -> None:
+    for case in cases(name):
+        for target in ("format-auto", "otlp-traces", "hec", "cef", "syslog", "inspection"):
+            ALL[target](case.record)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris cannot be installed on this platform")
+@pytest.mark.parametrize("name", ["admit", "cef", "inspection", "otlp-traces", "syslog", "token"])
+def test_a_parser_holds_for_a_moment(name: str, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "seed").write_bytes(SEEDS.get(name, b"{}"))
+    program = [sys.executable, str(ROOT / "tests" / "fuzz" / "fuzz.py"), name, str(corpus)]
+    done = subprocess.run(
+        [*program, "-max_total_time=2", "-timeout=10", "-max_len=4096"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
