@@ -29,8 +29,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     `sources` are its classes that inhibit others, `active` the log's clock at its last finding. `heard` names the
     receivers that heard of this opening, so that they hear how it ends whatever hour that is. `told_at`,
     `acknowledged_at` and `contained_at` are of this opening, `late` are its clocks that ran out, and `due` is when the
-    next one does. `began` is the event time at which its first finding starts, `cause` is the root cause that whoever closed
-    it named, and `saved` the last opening whose evidence was asked for.
+    next one does. `began` is the event time at which its first finding starts, `cause` is the root cause that whoever
+    closed it named, and `saved` the last opening whose evidence was asked for.
     """
 
     id: str

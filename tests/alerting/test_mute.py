@@ -19,7 +19,14 @@ ROUTES = Routes((Receiver("on-call", pagers=("pd",)),))
 
 
 def a_mute(*where: str, **more: Any) -> Muted:
-    made = {"id": "m" * 32, "kind": "silence", "start": NOON, "until": NOON + 600, "owner": "ann", "reason": "OPS-7"}
+    made: dict[str, Any] = {
+        "id": "m" * 32,
+        "kind": "silence",
+        "start": NOON,
+        "until": NOON + 600,
+        "owner": "ann",
+        "reason": "OPS-7",
+    }
     return Muted(where=where, by="ann", at=NOON, **(made | more))
 
 

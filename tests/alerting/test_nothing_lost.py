@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from alerting.alert import DECODER, Alert
-from alerting.fold import Decided, Folder
+from alerting.fold import Folder
 from alerting.policy import Policies
 from alerting.record import Record, rank
 from alerting.route import Receiver, Routes
 from alerting.schema import HELD, OUTBOX, PAGES
 from alerting.store import MEMORY, Store
+from alerting.tell import Decided
 from stream.control import IncidentChange
 from stream.finding import Class, Finding, Severity, at_least
 from tests.alerting.world import DAY, NOON, a_finding

@@ -18,7 +18,7 @@ from alerting.schema import DECISIONS, FINDINGS, MATCHERS, OUTBOX, POSITIONS
 from alerting.store import MEMORY, Store
 from alerting.task import AlertTask, act_frame
 from stream.control import ENCODER as CONTROL_ENCODER
-from stream.control import DirectoryVersion, IncidentChange
+from stream.control import Act, DirectoryVersion, IncidentChange
 from stream.directory import EMPTY
 from stream.errors import DamagedError
 from stream.finding import Finding
@@ -226,8 +226,9 @@ def test_an_act_on_an_incident_that_is_not_there_is_told_to_the_observer(log: Sq
     class Hearing:
         def decided(self, *_: object) -> None: ...
         def attempted(self, *_: object) -> None: ...
-        def rejected(self, change: IncidentChange, why: str) -> None:
-            heard.append(f"{change.incident}: {why}")
+        def rejected(self, act: Act, why: str) -> None:
+            assert isinstance(act, IncidentChange)
+            heard.append(f"{act.incident}: {why}")
 
     task = AlertTask(log, store, Policies(), routes=ROUTES, observer=Hearing())
     put(log, act_frame(act("nothing", "ack"), NOON))
