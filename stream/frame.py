@@ -56,6 +56,13 @@ class Header(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=
     codec: Literal["zstd", "none"] = "zstd"
     key_id: str | None = None
 
+    def __post_init__(self) -> None:
+        # A whole number would be encoded in another way than the same number once it was read again.
+        for name in ("received", "first", "last"):
+            value = getattr(self, name)
+            if type(value) is not float:
+                msgspec.structs.force_setattr(self, name, float(value))
+
 
 class Keys(Protocol):
     """Undoes the encryption of payloads (see `stream.crypt`)."""

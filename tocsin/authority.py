@@ -124,6 +124,8 @@ COMMANDS: Final[dict[str, Rule]] = {
     "backtest": _HOST,
     "import": _HOST,
     "verify": _HOST,
+    "backup": _HOST,
+    "restore": _HOST,
     "simulate": _HOST,
     "evaluate": _HOST,
     "bench": _HOST,

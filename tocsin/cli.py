@@ -38,6 +38,8 @@ COMMANDS: Final = (
     "backtest",
     "import",
     "verify",
+    "backup",
+    "restore",
     "simulate",
     "evaluate",
     "topics",
