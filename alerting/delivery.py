@@ -57,6 +57,7 @@ class Delivery:
         self._mailbox = Mailbox(name)
         self._paused = 0.0
         self._renewed = 0.0
+        self._down = False
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"deliver-{name}", daemon=True)
@@ -102,8 +103,11 @@ class Delivery:
         now = self._clock()
         crash_point("delivery.before_record")
         settled = [(row, settle(row, result, now, self._jitter())) for row, result in zip(rows, results, strict=True)]
+        back = self._down and any(what.state != "pending" for _, what in settled)
         with self._store.unit() as unit:
             self._mailbox.settle(unit.connection, settled, now)
+            if back:
+                self._mailbox.hurry(unit.connection, now)
         crash_point("delivery.after_record")
         for row, result in zip(rows, results, strict=True):
             self._observer.attempted(self.name, row.alert, result, row.attempts, now)
@@ -180,7 +184,8 @@ class Delivery:
 
     def _pause(self, settled: Sequence[tuple[Row, Settled]], now: float) -> float:
         """Where everything failed the sink is down, and none of the others need try."""
-        if all(what.state == "pending" for _, what in settled):
+        self._down = all(what.state == "pending" for _, what in settled)
+        if self._down:
             self._paused = min(what.due for _, what in settled)
             return max(0.0, self._paused - now)
         return 0.0

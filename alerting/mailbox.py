@@ -89,15 +89,22 @@ class Mailbox:
         ]
         connection.execute(statement, values)
 
+    def hurry(self, connection: Connection, now: float) -> None:
+        """Let every row that waits be attempted now, since the sink has come back."""
+        waiting = update(OUTBOX).where(*self._mine, OUTBOX.c.state == "pending", OUTBOX.c.due > now)
+        connection.execute(waiting.values(due=now))
+
     def replace(self, connection: Connection, rows: Sequence[Row], alert: Alert, now: float) -> None:
-        """Let one alert stand for rows that are not sent themselves."""
+        """Let one alert stand for rows that are not sent themselves; it is as old as they are, so that what becomes old
+        after it joins it.
+        """
         settled = Settled("done", 0.0, f"told in {alert.id}", False)
         self.settle(connection, [(row, settled) for row in rows], now)
         values = {
             "sink": self._sink,
             "incident": alert.incident.id,
             "alert": alert.id,
-            "at": alert.time,
+            "at": min(row.at for row in rows),
             "state": "pending",
             "attempts": 0,
             "due": 0.0,

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
@@ -224,3 +225,32 @@ def test_a_worker_outlives_a_database_that_is_away(database_url: str) -> None:
     assert delivery.stop()
     assert len(sink.delivered) == 1
     store.close()
+
+
+def test_a_sink_that_comes_back_gets_what_waited_at_once(store: Store) -> None:
+    sink, clock = RecordingSink(), Clock()
+    fill(store, *(an_alert(f"i{number}") for number in range(3)))
+    sink.answers = [RETRY] * 3
+    delivery = a_delivery(store, sink, clock)
+    delivery.step()
+    with store.unit() as unit:
+        unit.connection.execute(OUTBOX.update().where(OUTBOX.c.incident != "i0").values(due=NOON + 300))
+    clock.now += 1
+    finish(delivery)
+    assert len(sink.delivered) == 3
+
+
+def test_pages_that_grow_old_one_by_one_join_the_digest_that_waits(store: Store) -> None:
+    sink, clock = RecordingSink(), Clock(NOON)
+    sink.answers = [RETRY] * 10_000
+    delivery = a_delivery(store, sink, clock, pager=True)
+    for number in range(10):
+        fill(store, msgspec.structs.replace(an_alert(f"i{number}"), time=NOON + 600 * number))
+    while clock.now < NOON + 6 * 3600:
+        clock.now += max(30.0, delivery.step())
+    sink.answers = []
+    clock.now += 300
+    finish(delivery)
+    (told,) = sink.delivered
+    assert told.change == "digest"
+    assert all(f"(i{number}, " in told.text or f"(i{number})" in told.text for number in range(10)), told.text
