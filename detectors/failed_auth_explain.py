@@ -71,6 +71,8 @@ def _source(state: Source, event: AuditEvent, parameters: Mapping[str, float]) -
     if found is not None:
         total, bar = found
         both = "both must be reached"
+        if not state.warm(int(event.time) // MINUTE):
+            both += "; of a tenant without a past it pages as five minutes close, if most did not get in"
         yield Measure("accounts tried from this source", total.keys, bar.keys, "accounts", window, both)
         yield Measure("guesses from this source", total.guesses + total.weak, bar.guesses, "guesses", window, both)
     if account(event) == NOBODY:

@@ -60,7 +60,7 @@ _ABSENT: Final = re.compile(
 )
 _PLAIN: Final = re.compile(
     r"(invalid|bad|rejected|unknown)[ _](access[ _])?token|unauthori[sz]ed|authentication (failed|failure|error)|"
-    r"login failed|\b401\b|introspection|jwks|identity provider|\bidp\b|issuer"
+    r"login failed|\b401\b|introspection|jwks|identity provider|\bidp\b|issuer|token endpoint"
 )
 """Words that speak of authentication and of nothing else, so that they do on a request too."""
 _MACHINE: Final = re.compile(

@@ -134,7 +134,7 @@ def _stuffing(company: _Company) -> str:
 def _outage(company: _Company) -> str:
     chance = company.chance
     named = chance.random() < 0.5
-    reason = chance.choice(("jwks unreachable", "identity provider unavailable", "upstream timeout"))
+    reason = chance.choice(("jwks unreachable", "identity provider unavailable", "token endpoint timed out"))
     if not named:
         reason = chance.choice(("invalid token", "token introspection failed", "401 Unauthorized"))
     company.people = company.people[: chance.choice((6, 8, 15, 24))]
