@@ -23,7 +23,7 @@ from tocsin_audit.event import AuditEvent
 PRINCIPAL: Final = "principal"
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
-_KNOWN: Final = 4_096
+_KNOWN: Final = 16_384
 """Wide entities of a kind whose names are remembered from frame to frame."""
 
 

@@ -16,10 +16,10 @@ from stream.kafka_record import check, encode
 from stream.kafka_search import within
 from stream.kafka_state import Fence, KafkaState
 from stream.kafka_writer import KafkaWriter
-from stream.log import EVENTS, FINDINGS, Snapshot, Stream
+from stream.log import EVENTS, FINDINGS, PEERS, WIDE, Snapshot, Stream
 from stream.salt import salted
 
-STREAMS: Final = (EVENTS.name, FINDINGS.name)
+STREAMS: Final = (EVENTS.name, FINDINGS.name, WIDE, PEERS)
 
 
 class KafkaLog:

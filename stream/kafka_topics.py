@@ -12,6 +12,8 @@ from stream.kafka_address import Address
 
 EVENTS: Final = "events"
 FINDINGS: Final = "findings"
+WIDE: Final = "wide"
+PEERS: Final = "peers"
 STATE: Final = "state"
 DEAD: Final = "dead"
 DAY_MS: Final = 86_400_000
@@ -45,17 +47,19 @@ class Topic(NamedTuple):
 
 
 def wanted(address: Address, partitions: int | None, days: float) -> list[Wanted]:
-    """The topics of a log: `partitions` of events (and of state), events kept for so many days.
+    """The topics of a log: `partitions` of events (and of what goes with them), events kept for so many days.
 
     Where `partitions` is None any number of them does.
     """
     record = {_SIZE: str(kafka_client.LARGEST)}
     kept = {_POLICY: "delete", _RETENTION: str(int(days * DAY_MS)), _TIME: "LogAppendTime", **record}
     compact = {_POLICY: "compact", **record}
-    names = {purpose: f"{address.prefix}.{purpose}" for purpose in (EVENTS, FINDINGS, STATE, DEAD)}
+    names = {purpose: f"{address.prefix}.{purpose}" for purpose in (EVENTS, FINDINGS, WIDE, PEERS, STATE, DEAD)}
     return [
         Wanted(names[EVENTS], "event frames, control records and ticks", partitions, kept),
         Wanted(names[FINDINGS], "findings and operators' acts, in one order for all", 1, kept),
+        Wanted(names[WIDE], "what partitions gathered of wide entities, for their owners", partitions, kept),
+        Wanted(names[PEERS], "what owners answer at each boundary", partitions, kept),
         Wanted(names[STATE], "snapshots of the detectors' state", partitions, compact),
         Wanted(names[DEAD], "records that could not be read, with the reason", 1, compact),
     ]

@@ -17,9 +17,7 @@ from alerting.store import Store
 from alerting.task import AlertTask
 from collector.enrich import Enricher
 from collector.producer import Told
-from detectors.engine import Engine
 from stream.control import Control, DirectoryVersion, control_frame
-from stream.facts import Facts
 from stream.kafka_address import Address
 from stream.kafka_group import Membership
 from stream.log import EVENTS, FINDINGS
@@ -40,6 +38,7 @@ from tocsin.responding import Responding
 from tocsin.roles_alert import Alerting
 from tocsin.roles_detect import Detecting, fence_of
 from tocsin.roles_metrics import watch
+from tocsin.roles_tasks import tasks_of
 from tocsin.setup import Ready, reserve
 from tocsin.workers import Worker
 
@@ -92,9 +91,7 @@ class Roles:
                 self.detecting = Detecting(
                     self.log,
                     self._detects,
-                    # No facts but the log's, so that every worker knows the same at the same place.
-                    lambda: Engine(ready.detectors, Facts(), secret=secret),
-                    observer=self.metrics,
+                    tasks_of(self.log, self.log.partitions, ready.detectors, secret=secret, observer=self.metrics),
                     snapshot_seconds=min(ready.config.snapshot_seconds, 10.0),
                     clock=clock,
                 )

@@ -1,18 +1,19 @@
-"""The detect role: one task for each partition that the group gives this process."""
+"""The detect role: the tasks of each partition that the group gives this process."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from detectors.engine import Engine
-from detectors.task import TASK, DetectTask, Observer
+from detectors.exchange import OwnerTask, PartitionTask
+from detectors.task import TASK, DetectTask
 from stream.errors import StorageError
 from stream.frame import Frame, Header
 from stream.kafka import KafkaLog
 from stream.kafka_group import Membership
 from stream.kafka_state import Fence
-from stream.log import EVENTS, Stream
+from stream.log import EVENTS, WIDE, Stream
+from tocsin.roles_tasks import Tasks
 
 logger = logging.getLogger("tocsin.detect")
 
@@ -36,19 +37,18 @@ class Detecting:
         self,
         log: KafkaLog,
         membership: Membership,
-        engine: Callable[[], Engine],
+        tasks: Tasks,
         *,
-        observer: Observer | None = None,
         snapshot_seconds: float = 10.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.tasks: dict[int, DetectTask] = {}
+        self.owners: dict[int, OwnerTask] = {}
         self.restored = 0
         self.restore_seconds = 0.0
         self._log = log
         self._membership = membership
-        self._engine = engine
-        self._observer = observer
+        self._make = tasks
         self._every = snapshot_seconds
         self._clock = clock
         self._due: dict[int, float] = {}
@@ -59,8 +59,16 @@ class Detecting:
     def settled(self) -> bool:
         """Whether the group has given out its partitions and all of ours are past what was known of their outputs."""
         owned = self._membership.owned
-        tasks = dict(self.tasks)
-        return owned <= tasks.keys() and not any(task.replaying for task in tasks.values())
+        tasks, owners = dict(self.tasks), dict(self.owners)
+        return owned <= tasks.keys() and not any(task.replaying for task in (*tasks.values(), *owners.values()))
+
+    def held(self) -> int:
+        """Parts of our wide entities that wait for slower partitions."""
+        return sum(owner.held for owner in list(self.owners.values()))
+
+    def waiting(self) -> int:
+        """Partitions of ours that stand at a boundary until all others have come to it."""
+        return sum(isinstance(task, PartitionTask) and task.waiting for task in list(self.tasks.values()))
 
     def lag(self) -> int:
         """Frames of our partitions that are not folded yet."""
@@ -74,7 +82,8 @@ class Detecting:
         for number, task in list(self.tasks.items()):
             if number not in self._membership.owned or not self._membership.holds(number):
                 break
-            folded += task.advance(wait=HARDLY, limit=AT_ONCE)
+            for one in self._of(number, task):
+                folded += one.advance(wait=HARDLY, limit=AT_ONCE)
             if self._clock() >= self._due[number]:
                 self._save(number, task)
         if not folded:
@@ -83,7 +92,8 @@ class Detecting:
     def tick(self) -> None:
         """Move the clock of every partition of ours that stood still since this was last asked."""
         for number, task in list(self.tasks.items()):
-            if self._at.get(number) == task.position:
+            waiting = isinstance(task, PartitionTask) and task.waiting
+            if self._at.get(number) == task.position and not waiting:
                 frame = Frame(Header(received=self._clock(), content="tick", codec="none"), b"")
                 self._log.append(_events(number), frame).result()
             self._at[number] = task.position
@@ -111,9 +121,11 @@ class Detecting:
     def _take_over(self, number: int) -> None:
         begin = time.monotonic()
         self._membership.begin(number)
-        task = DetectTask(self._log, self._engine(), stream=_events(number), observer=self._observer)
+        task, owner = self._make(number)
         self.restore_seconds = time.monotonic() - begin
         self.restored += 1
+        if owner is not None:
+            self.owners[number] = owner
         self.tasks[number] = task
         self._due[number] = self._clock() + self._every
         logger.info(
@@ -123,18 +135,27 @@ class Detecting:
 
     def _let_go(self, number: int, *, last_words: bool) -> None:
         task = self.tasks.pop(number)
+        owner = self.owners.pop(number, None)
         try:
-            if last_words:
-                task.save()
+            for one in (task, owner):
+                if last_words and one is not None:
+                    one.save()
         except StorageError as error:
             logger.info("no last snapshot of partition %d: %s", number, error)
         self._log.forget(_events(number))
+        if owner is not None:
+            self._log.forget(Stream(WIDE, number))
         logger.info("partition given up", extra={"partition": number, "position": task.position})
+
+    def _of(self, number: int, task: DetectTask) -> Sequence[DetectTask]:
+        owner = self.owners.get(number)
+        return (task,) if owner is None else (task, owner)
 
     def _save(self, number: int, task: DetectTask) -> None:
         begin = self._clock()
         try:
-            task.save()
+            for one in self._of(number, task):
+                one.save()
         finally:
             # One that takes long is made less often, so that snapshots never cost more than a twentieth.
             now = self._clock()
@@ -146,7 +167,7 @@ def fence_of(log_topic: str, membership: Membership) -> Callable[[str], Fence | 
 
     def fence(task: str) -> Fence | None:
         name, _, number = task.partition("/")
-        return Fence(log_topic, int(number or 0), membership.proof) if name == TASK else None
+        return Fence(log_topic, int(number or 0), membership.proof) if name in (TASK, WIDE) else None
 
     return fence
 

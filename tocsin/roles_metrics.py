@@ -15,6 +15,8 @@ def watch(metrics: Metrics, log: KafkaLog, detecting: Detecting | None, alerting
     if detecting is not None:
         metrics.watch("tocsin_partitions", "Partitions of events worked on", lambda: len(detecting.tasks))
         metrics.watch("tocsin_event_lag_frames", "Frames of these partitions not yet folded", lambda: _lag(detecting))
+        metrics.watch("tocsin_wide_held", "Parts of wide entities that wait for slower partitions", detecting.held)
+        metrics.watch("tocsin_partitions_waiting", "Partitions that stand at a boundary", detecting.waiting)
         metrics.watch("tocsin_restores", "Partitions taken over since the start", lambda: detecting.restored)
         metrics.watch("tocsin_restore_seconds", "What the last take-over took", lambda: detecting.restore_seconds)
     if alerting is not None:

@@ -8,9 +8,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from detectors.engine import Engine
 from stream.errors import StorageError
-from stream.facts import Facts
 from stream.finding import Finding
 from stream.frame import Record
 from stream.kafka import KafkaLog
@@ -18,6 +16,7 @@ from stream.kafka_address import parse_address
 from stream.kafka_group import Membership
 from tocsin.config import parse_config
 from tocsin.roles_detect import Detecting, fence_of
+from tocsin.roles_tasks import tasks_of
 from tocsin.setup import assemble
 
 
@@ -38,7 +37,7 @@ def main(server: str, prefix: str) -> None:
     detectors = assemble(parse_config(""), sinks=False).detectors
     with KafkaLog(address, fence=fence_of(topic, membership), bury=True) as log:
         detecting = Detecting(
-            log, membership, lambda: Engine(detectors, Facts()), observer=Mute(), snapshot_seconds=0.2
+            log, membership, tasks_of(log, log.partitions, detectors, observer=Mute()), snapshot_seconds=0.2
         )
         told: set[int] = set()
         while not ending.is_set():

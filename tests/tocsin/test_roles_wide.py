@@ -1,0 +1,94 @@
+"""Several partitions, however many workers share them and whoever dies, find what one process finds."""
+
+import secrets
+import signal
+from contextlib import ExitStack
+
+import pytest
+
+from stream.frame import Frame
+from stream.kafka import KafkaLog
+from stream.log import EVENTS, FINDINGS
+from stream.spread import Spread
+from tests.services.kafka import fresh_log
+from tests.tocsin.kafka_workers import Found, Worker, found_by_one, found_in, simulated, until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.crash, pytest.mark.xdist_group("kafka")]
+
+PARTITIONS = 8
+HOURS = (30.0, 38.0)
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> list[Frame]:
+    """Some busy hours of a tiny simulated set."""
+    return simulated(tmp_path_factory.mktemp("simulated"), hours=HOURS)
+
+
+@pytest.fixture(scope="module")
+def expected(history: list[Frame]) -> Found:
+    """What one process finds."""
+    return found_by_one(history)
+
+
+class Watched:
+    """How far the tasks of every partition have come, by what they put out."""
+
+    def __init__(self, log: KafkaLog) -> None:
+        self._log = log
+        self._position = 0
+        self.clocks: dict[tuple[str, int], float] = {}
+
+    def reached(self, clock: float) -> bool:
+        """Whether every task has said that its clock is at a moment."""
+        while records := self._log.read(FINDINGS, self._position):
+            for record in records:
+                origin = record.frame.header.origin
+                assert origin is not None
+                place = (origin.task, origin.partition)
+                self.clocks[place] = max(self.clocks.get(place, 0.0), record.frame.header.received)
+            self._position = records[-1].offset + 1
+        return len(self.clocks) == 2 * PARTITIONS and min(self.clocks.values()) >= clock
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_any_number_of_workers_that_come_and_go_finds_what_one_process_finds(
+    kafka_server: str, history: list[Frame], expected: Found, workers: int
+) -> None:
+    address = fresh_log(kafka_server, f"t{secrets.token_hex(6)}", PARTITIONS)
+    assert len(expected[0]) > 10, "the set is there to be found"
+    third = len(history) // 3
+    with KafkaLog(address) as log, ExitStack() as ended:
+        spread, watched = Spread(log), Watched(log)
+
+        def feed(part: int) -> float:
+            own = history[part * third : (part + 1) * third if part < 2 else None]
+            futures = []
+            for number, frame in enumerate(own):
+                frame.decoded = None
+                futures.append(spread.append(EVENTS, frame))
+                if number % 200 == 199:
+                    futures[-1].result(60)
+            for future in futures:
+                future.result(60)
+            return own[-1].header.received
+
+        running = [ended.enter_context(Worker(kafka_server, address.prefix)) for _ in range(workers)]
+        running[0].took_over()
+        reached = feed(0)
+        until(lambda: watched.reached(reached - 1800), "most of the first third is folded")
+        # One dies in the middle of it and another comes.
+        running[0].send(signal.SIGKILL)
+        running.append(ended.enter_context(Worker(kafka_server, address.prefix)))
+        reached = feed(1)
+        until(lambda: watched.reached(reached - 1800), "most of the second third is folded")
+        # One more comes, and one goes in good order.
+        running.append(ended.enter_context(Worker(kafka_server, address.prefix)))
+        assert running[1].ends() == 0
+        reached = feed(2)
+        until(lambda: watched.reached(reached - 2), "all of it is folded")
+        for worker in running[2:]:
+            assert worker.ends() == 0
+        found = found_in(log)
+    assert found[0] == expected[0]
+    assert found[1] == expected[1]
