@@ -25,7 +25,12 @@ class Client:
     def __init__(self, url: str, token: str) -> None:
         self.url = url
         self._http = httpx.Client(
-            base_url=f"{url}/api/v1", headers={"authorization": f"Bearer {token}"}, timeout=TIMEOUT, verify=_context()
+            base_url=f"{url}/api/v1",
+            headers={"authorization": f"Bearer {token}"},
+            timeout=TIMEOUT,
+            verify=_context(),
+            # A command asks once or twice, and leaves nothing open.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     def get(self, path: str, **query: Any) -> Any:

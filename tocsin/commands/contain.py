@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
@@ -108,21 +107,16 @@ def list_(
     if not found:
         console.print("nobody is refused")
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("id", "incident", "whom", "state", "until", "by", "confirmed", *(("stopped",) if stopped else ())):
-        table.add_column(heading, overflow="fold")
     for one in found:
-        row = [
-            one["id"][:12],
-            one["incident"][:12],
-            Text(_whom(one["subject"])),
-            one["state"],
-            f"{one['until'][:16]}Z",
-            Text(harmless(one["by"], 40)),
-            f"{one['confirmed']} of {one['producers']} producers",
-        ]
-        table.add_row(*row, *((_stopped(one),) if stopped else ()))
-    console.print(table)
+        end = f"until {one['until'][:16]}Z" if one["state"] == "holding" else f"since {one['at'][:16]}Z"
+        why = f": {harmless(one['why'], 200)}" if one["why"] else ""
+        by = f"by {harmless(one['by'], 40)} for incident {one['incident'][:12]}"
+        console.print(Text(f"{one['id'][:12]}  {_whom(one['subject'])}", "bold"))
+        console.print(Text(f"  {one['state']} {end}, {by}{why}"))
+        waits = f", waiting for {harmless(one['waiting_for'][0], 80)}" if one["waiting_for"] else ""
+        console.print(Text(f"  confirmed by {one['confirmed']} of {one['producers']} producers{waits}"))
+        if stopped:
+            console.print(Text(f"  {_stopped(one)}"))
 
 
 @app.command(epilog='Example: tocsin contain lift 77ab01fe -m "it was the auditor"')

@@ -22,7 +22,9 @@ app = typer.Typer()
     "or: tocsin verify --incident ID --export evidence.ndjson"
 )
 def verify(
-    path: Annotated[Path | None, typer.Argument(help="A data directory, a copy of one, or an exported proof.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(help="A data directory, a copy of one, an exported proof, or evidence.")
+    ] = None,
     public_key: Annotated[
         Path | None, typer.Option("--public-key", "-k", help="The ledger's public key, from somewhere safe.")
     ] = None,
@@ -47,15 +49,20 @@ def verify(
     1 where something is not what was written.
     """
     from stream.signing import public_keys
+    from alerting.response.archive import is_evidence
     from tocsin.config import load_config
     from tocsin.proving import checkpoints
+    from tocsin.evidence_view import show_evidence
 
     loaded = load_config(config)
     place = path or data or loaded.path(loaded.config.data)
     keys = public_keys(public_key) if public_key is not None else None
     anchored = [note for file in checkpoint or () for note in checkpoints(file)]
     chosen = any((incident, event, since))
-    if place.is_file():
+    kafka = path is None and on_kafka(loaded)
+    if is_evidence(place):
+        show_evidence(place, as_json=as_json)
+    elif place.is_file():
         _read(place, keys, anchored, as_json=as_json)
     elif chosen or export is not None:
         if not chosen or export is None:
