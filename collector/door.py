@@ -1,6 +1,7 @@
 """The door of every HTTP input: who comes in, and with how much."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -14,9 +15,12 @@ from collector.encoding import ENCODINGS, TooLargeError, expand
 from collector.keys import Key, Keys
 from collector.limits import InFlight, Limits
 from stream.errors import FullError, RejectedError, StorageError
+from stream.throttle import Throttle
 
 SOON: Final = 1
 """Seconds after which a producer that was too many may come again."""
+QUOTA_SECONDS: Final = 10
+"""Seconds over which a key's quota is an average."""
 LATER: Final = 15
 """Seconds after which it may when the disk is full or fails."""
 
@@ -67,6 +71,7 @@ class Door:
         self._stranger = stranger
         self._clock = clock
         self._in_flight = InFlight(limits.in_flight)
+        self._quota = Throttle(limits.key_rate * QUOTA_SECONDS, QUOTA_SECONDS) if limits.key_rate else None
 
     @property
     def in_flight(self) -> int:
@@ -122,6 +127,7 @@ class Door:
                 body = expand(data, encoding, self.limits.body)
                 if body is not data:
                     claim(len(body))
+                self._spend(holder, len(body))
                 yield body
             except TooLargeError as error:
                 raise Refused(413, error.what, error.hint, cause="large") from error
@@ -134,6 +140,13 @@ class Door:
                 raise Refused(503, "events cannot be made durable now", hint, after=LATER) from error
         finally:
             self._in_flight.release(holder, claimed)
+
+    def _spend(self, holder: str, size: int) -> None:
+        now = time.monotonic()
+        if self._quota is None or self._quota.spend(holder, now, size):
+            return
+        after = math.ceil(self._quota.wait(holder, now, size))
+        raise Refused(429, "this key is over its quota", "send less, or ask for more", after=after, cause="busy")
 
     def _key(self, request: Request, scheme: str) -> Key:
         said, _, text = request.headers.get("authorization", "").partition(" ")

@@ -1,4 +1,4 @@
-"""The form of a backup: a line that says what it is, then a compressed tar in chunks, encrypted where there is a key."""
+"""The form of a backup: a line that says what it is, then a compressed tar in chunks, encrypted or not."""
 
 import io
 import secrets

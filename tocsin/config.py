@@ -31,6 +31,10 @@ class Listen(Section):
     tls: Tls | None = Field(None, description="certificate and key; TLS 1.2 and newer")
     plain_http: bool = Field(False, description="force plain HTTP on an address that is not loopback")
     body_mib: int = Field(16, ge=1, le=512, description="largest request body after decompression, in MiB")
+    key_mib_per_second: int = Field(
+        0, ge=0, description="what one collector key may bring, in MiB a second over ten seconds; 0 is any"
+    )
+    connections: int = Field(8192, ge=16, description="connections at once, half of them from one address at most")
     in_flight_mib: int = Field(128, ge=1, description="request bodies held at once, in MiB; more are answered 503")
 
 

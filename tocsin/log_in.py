@@ -13,10 +13,10 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from stream.throttle import Throttle
 from tocsin.operators import FILE, Operators, Role, User
 from tocsin.own_events import OwnEvents
 from tocsin.passwords import Passwords
-from tocsin.throttle import Throttle
 
 WRONG_FROM_ADDRESS: Final = 10
 """Wrong passwords in a minute from one address, after which none is looked at."""

@@ -13,7 +13,7 @@ from stream.decode import identify, prepare
 from stream.errors import StorageError
 from stream.frame import Frame
 from stream.receipt import receive
-from tocsin.throttle import Throttle
+from stream.throttle import Throttle
 from tocsin_audit.event import DECODER, rfc3339
 
 logger = logging.getLogger("tocsin.access")

@@ -93,7 +93,9 @@ def _listener(roles: Roles) -> Listener:
         roles.told,
         observer=roles.metrics,
         clock=roles.clock,
-        limits=Limits(body=listen.body_mib * MIB, in_flight=listen.in_flight_mib * MIB),
+        limits=Limits(
+            body=listen.body_mib * MIB, in_flight=listen.in_flight_mib * MIB, key_rate=listen.key_mib_per_second * MIB
+        ),
         tallies=roles.inputs.tallies if roles.inputs is not None else None,
         enrich=roles.ready_made.enrich,
         hear=roles.denying.obedience.hear if roles.denying is not None else None,

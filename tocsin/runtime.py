@@ -28,8 +28,8 @@ from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
 from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
-from tocsin.event_export import exports_of
 from tocsin.encryption import crypt_of
+from tocsin.event_export import exports_of
 from tocsin.first_start import kept_secret
 from tocsin.heartbeat import Heartbeat, Pulse
 from tocsin.inputs import Inputs

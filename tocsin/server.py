@@ -19,6 +19,7 @@ from stream.errors import ConfigError, UnavailableError
 from stream.log import EVENTS
 from tocsin.api import Api
 from tocsin.client import base_url
+from tocsin.connections import protocol
 from tocsin.runtime import Runtime
 from tocsin.setup import Ready
 
@@ -71,7 +72,9 @@ def application(runtime: Runtime) -> tuple[Starlette, Listener]:
         runtime.told,
         observer=runtime.metrics,
         clock=runtime.clock,
-        limits=Limits(body=listen.body_mib * MIB, in_flight=listen.in_flight_mib * MIB),
+        limits=Limits(
+            body=listen.body_mib * MIB, in_flight=listen.in_flight_mib * MIB, key_rate=listen.key_mib_per_second * MIB
+        ),
         tallies=runtime.inputs.tallies,
         enrich=runtime.ready_made.enrich,
         hear=runtime.denying.obedience.hear,
@@ -101,6 +104,7 @@ def serve_application(runtime: Served, app: Starlette, listener: Listener | None
         ssl_keyfile=str(loaded.path(listen.tls.key)) if listen.tls else None,
         ssl_ca_certs=str(loaded.path(listen.tls.clients)) if listen.tls and listen.tls.clients else None,
         ssl_cert_reqs=ssl.CERT_REQUIRED if listen.tls and listen.tls.clients else ssl.CERT_NONE,
+        http=protocol(listen.connections),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -16,20 +16,20 @@ class Throttle:
         self._keys = keys
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def spend(self, key: str, now: float) -> bool:
-        """Take one; false where nothing is left."""
+    def spend(self, key: str, now: float, amount: float = 1.0) -> bool:
+        """Take so much; false where less is left. More than fits at once is taken from a full bucket, as a debt."""
         left = self._left(key, now)
-        if left < 1.0:
+        if left < min(amount, self._most):
             return False
-        self._buckets[key] = (left - 1.0, now)
+        self._buckets[key] = (left - amount, now)
         self._buckets.move_to_end(key)
         while len(self._buckets) > self._keys:
             self._buckets.popitem(last=False)
         return True
 
-    def wait(self, key: str, now: float) -> float:
-        """Seconds until one can be taken; 0 where it can be now."""
-        return max(0.0, (1.0 - self._left(key, now)) / self._rate)
+    def wait(self, key: str, now: float, amount: float = 1.0) -> float:
+        """Seconds until so much can be taken; 0 where it can be now."""
+        return max(0.0, (min(amount, self._most) - self._left(key, now)) / self._rate)
 
     def _left(self, key: str, now: float) -> float:
         left, since = self._buckets.get(key, (self._most, now))
