@@ -59,7 +59,6 @@ def verify(
     keys = public_keys(public_key) if public_key is not None else None
     anchored = [note for file in checkpoint or () for note in checkpoints(file)]
     chosen = any((incident, event, since))
-    kafka = path is None and on_kafka(loaded)
     if is_evidence(place):
         show_evidence(place, as_json=as_json)
     elif place.is_file():
