@@ -1,15 +1,17 @@
 """Proof of a whole store: the ledger, and with it every frame of the log and every row that was sealed."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from stream.fault import Fault
+from stream.frame import HEADER_ENCODER, Record
 from stream.ledger import FILE
 from stream.ledger_read import LedgerFile
 from stream.ledger_verify import Progress, Proved, prove
 from stream.ledger_witness import Account, Rows, Witness, check_rows
-from stream.log import EVENTS, FINDINGS
+from stream.log import EVENTS, FINDINGS, Stream
 from stream.note import Verifier
 from stream.sealer import NOTES
 from stream.sqlite import EVENTS_FOLDER, FINDINGS_FILE
@@ -32,6 +34,68 @@ class Store(NamedTuple):
         found += [chain.fault for chain in self.chains]
         found += [account.fault for account in self.accounts]
         return list(dict.fromkeys(fault for fault in found if fault is not None))
+
+
+class Whole(Protocol):
+    """A log that can say where a stream begins and ends."""
+
+    def read(self, stream: Stream, position: int, *, limit: int = 64, wait: float = 0.0) -> Sequence[Record]:
+        """As `Log.read`."""
+        ...
+
+    def begin(self, stream: Stream) -> int:
+        """The offset of the oldest frame that is still there."""
+        ...
+
+    def end(self, stream: Stream) -> int:
+        """The offset behind the newest."""
+        ...
+
+
+def verify_log(
+    log: Whole,
+    streams: Sequence[Stream],
+    file: Path,
+    trusted: Sequence[Verifier],
+    anchored: Sequence[str] = (),
+    *,
+    rows: Mapping[str, tuple[Path, Rows]] | None = None,
+    progress: Progress | None = None,
+) -> Store:
+    """Check everything in a log that keeps no files here, against the ledger in a file.
+
+    What such a log took away by its own retention is counted as gone. Raises StorageError as `verify_store` does.
+    """
+    ledger = LedgerFile(file)
+    try:
+        proved = prove(ledger, trusted, anchored, progress=progress)
+        accounts = [_stream(log, stream, ledger, proved, progress) for stream in streams]
+        known = _tables(ledger, rows)
+        accounts += [check_rows(ledger, proved, name, place, read) for name, (place, read) in known.items()]
+        unseen = sorted({name for name, _ in proved.parts} - {stream.name for stream in streams} - known.keys())
+        return Store((), proved, tuple(accounts), tuple(unseen))
+    finally:
+        ledger.close()
+
+
+def _stream(log: Whole, stream: Stream, ledger: LedgerFile, proved: Proved, progress: Progress | None) -> Account:
+    place = Path(f"{stream.name}:{stream.partition}")
+    position, end = log.begin(stream), log.end(stream)
+    witness = Witness(ledger, proved, stream.name, stream.partition, place, begin=position)
+    while position < end and (records := log.read(stream, position)):
+        for offset, frame in records:
+            header = HEADER_ENCODER.encode(frame.header)
+            fault = witness.frame(place, offset, header, sha256(frame.payload).digest(), frame.payload)
+            if fault is not None:
+                return witness.stopped(fault)
+        position = records[-1].offset + 1
+        if progress is not None:
+            progress(place, position)
+    return witness.end()
+
+
+def _tables(ledger: LedgerFile, rows: Mapping[str, tuple[Path, Rows]] | None) -> dict[str, tuple[Path, Rows]]:
+    return {NOTES: (ledger.path, lambda since, limit: ledger.notes(since, limit)), **(rows or {})}
 
 
 def verify_store(
@@ -60,10 +124,7 @@ def verify_store(
             witness = watches[chain.stream]
             # What the chain found is told once; what is missing behind it is not looked for.
             accounts.append(witness.end() if chain.fault is None else witness.stopped(None))
-        given = {
-            NOTES: (ledger.path, lambda since, limit: ledger.notes(since, limit)),
-            **(rows or {}),
-        }
+        given = _tables(ledger, rows)
         for name, (file, read) in given.items():
             accounts.append(check_rows(ledger, proved, name, file, read))
         known = {EVENTS.name, FINDINGS.name, *given}

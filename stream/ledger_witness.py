@@ -32,14 +32,20 @@ class Account(NamedTuple):
 
 
 class Witness:
-    """Goes along one partition's frames beside its entries; `file` is where missing ones should stand."""
+    """Goes along one partition's frames beside its entries; `file` is where missing ones should stand.
 
-    def __init__(self, ledger: LedgerFile, proved: Proved, stream: str, partition: int, file: Path) -> None:
+    What stands before offset `begin` has been taken away by a log that does so by itself.
+    """
+
+    def __init__(
+        self, ledger: LedgerFile, proved: Proved, stream: str, partition: int, file: Path, *, begin: int = 0
+    ) -> None:
         self.stream = stream
         self.partition = partition
         self.sealed = self.unsealed = self.gone = 0
         self._proved = proved
         self._file = file
+        self._begin = begin
         self._ledger_path = ledger.path
         self._entries: Iterator[Stored] = ledger.entries(stream, partition)
         self._next = next(self._entries, None)
@@ -107,7 +113,8 @@ class Witness:
     def _missing(self) -> Fault | None:
         entry = self._next
         assert entry is not None
-        if not self._proved.gone("frames", self.stream, self.partition, entry.offset):
+        kept = entry.offset >= self._begin
+        if kept and not self._proved.gone("frames", self.stream, self.partition, entry.offset):
             what = f"what was sealed as {self.stream}/{self.partition} is missing{self._seal(entry.offset)}"
             return Fault(self._file, entry.offset, what)
         self.gone += 1

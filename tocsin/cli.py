@@ -17,6 +17,7 @@ COMMANDS: Final = (
     "listen",
     "detect",
     "alert",
+    "seal",
     "check",
     "keys",
     "users",

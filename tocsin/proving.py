@@ -10,6 +10,7 @@ from sqlalchemy import Connection, create_engine, select
 from sqlalchemy.exc import DBAPIError
 
 from alerting.schema import DECISIONS, FINDINGS, OUTBOX, TIMELINE
+from alerting.store import Store
 from detectors.base import event_id
 from stream.decode import decode
 from stream.errors import DamagedError, RejectedError, StorageError
@@ -22,7 +23,9 @@ from stream.note import Checkpoint, Verifier, opened
 from stream.proof import Wanted
 from stream.sqlite import DAY_PATTERN, EVENTS_FOLDER, FINDINGS_FILE
 from stream.sqlite_file import explained
+from tocsin.config import Loaded
 from tocsin.ledger_rows import KEPT, rows
+from tocsin.options import read_secret
 
 ALERTS_FILE: Final = "alerts.sqlite"
 _TABLES: Final = {"timeline": TIMELINE, "decisions": DECISIONS, "alerts": OUTBOX}
@@ -43,6 +46,22 @@ def alerts(data_dir: Path) -> Iterator[Connection | None]:
         raise StorageError(f"the alerts cannot be read ({error.orig})", where=str(path)) from error
     finally:
         engine.dispose()
+
+
+@contextmanager
+def database(loaded: Loaded, data_dir: Path) -> Iterator[Connection | None]:
+    """The alerts' database that a configuration names, else that of the data directory."""
+    said = loaded.config.alerting.database
+    if said is None:
+        with alerts(data_dir) as found:
+            yield found
+        return
+    store = Store(read_secret(loaded, ("alerting", "database"), said))
+    try:
+        with store.reading() as connection:
+            yield connection
+    finally:
+        store.close()
 
 
 def tables(

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
@@ -20,11 +20,11 @@ from collector.producer import Told
 from stream.control import Control, DirectoryVersion, control_frame
 from stream.kafka_address import Address
 from stream.kafka_group import Membership
-from stream.log import EVENTS, FINDINGS
+from stream.log import EVENTS, FINDINGS, Stream
 from stream.spread import Spread
 from stream.sqlite_state import SqliteState
 from stream.wal import Checkpointer
-from tocsin import roles_alert, roles_detect, roles_log, roles_respond
+from tocsin import roles_alert, roles_detect, roles_log, roles_respond, roles_seal
 from tocsin.client import TOKEN_FILE
 from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
@@ -38,7 +38,9 @@ from tocsin.responding import Responding
 from tocsin.roles_alert import Alerting
 from tocsin.roles_detect import Detecting, fence_of
 from tocsin.roles_metrics import watch
+from tocsin.roles_seal import Sealers
 from tocsin.roles_tasks import tasks_of
+from tocsin.sealing import Sealing
 from tocsin.setup import Ready, reserve
 from tocsin.workers import Worker
 
@@ -47,7 +49,8 @@ logger = logging.getLogger("tocsin")
 LISTEN: Final = "listen"
 DETECT: Final = "detect"
 ALERT: Final = "alert"
-ALL: Final = frozenset({LISTEN, DETECT, ALERT})
+SEAL: Final = "seal"
+ALL: Final = frozenset({LISTEN, DETECT, ALERT, SEAL})
 INPUTS_FILE: Final = "inputs.sqlite"
 """How far inputs are, in the data directory of each listener."""
 DRAIN: Final = 20.0
@@ -72,6 +75,7 @@ class Roles:
         self.on_failure: Callable[[], None] = self.failed.set
         self.detecting: Detecting | None = None
         self.alerting: Alerting | None = None
+        self.sealers: Sealers | None = None
         self.store: Store | None = None
         self.denying: Denying | None = None
         self.responding: Responding | None = None
@@ -103,6 +107,11 @@ class Roles:
                 group = self._joined(roles_alert.GROUP, f"{address.prefix}.{FINDINGS.name}", resources)
                 self.alerting = Alerting(group, self._decider, self._senders, self._place)
                 self._add("alert", self.alerting.turn)
+            if SEAL in roles:
+                self._seals = self.store or resources.enter_context(closing(Store(ready.database)))
+                group = self._joined(roles_seal.GROUP, f"{address.prefix}.{FINDINGS.name}", resources)
+                self.sealers = Sealers(group, self._sealing, ready.config.ledger.anchor_seconds)
+                self._add("seal", self.sealers.turn)
             self.spread = Spread(self.log)
             self.own_events = OwnEvents(lambda frame: self.spread.append(EVENTS, frame), clock)
             self.directory = DirectoryWatch(
@@ -198,6 +207,8 @@ class Roles:
             self.detecting.stop()
         if ended and self.alerting is not None:
             self.alerting.stop()
+        if ended and self.sealers is not None:
+            self.sealers.stop()
         self._resources.close()
         logger.info("handed over", extra={"roles": sorted(self.roles)})
 
@@ -214,7 +225,7 @@ class Roles:
         return membership
 
     def _fence(self, task: str) -> Any:
-        return self._vouch(task)
+        return self._vouch(task) if DETECT in self.roles else None
 
     def _inputs(self, resources: ExitStack) -> Inputs:
         """The inputs of this process; how far its own files are read stays in its own folder."""
@@ -244,6 +255,10 @@ class Roles:
             on_failure=lambda: self.on_failure(),
             on_problem=lambda stage, there: self.metrics.problem(stage, there=there),
         )
+
+    def _sealing(self) -> Sealing:
+        streams = [*(Stream(EVENTS.name, number) for number in range(self.log.partitions)), FINDINGS]
+        return Sealing(self.ready_made, self.log, streams, self._seals, self.clock, self._ending)
 
     def _decider(self) -> AlertTask:
         assert self.store is not None

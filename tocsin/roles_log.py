@@ -12,6 +12,7 @@ from stream.kafka_address import SCHEME, Address, parse_address
 from stream.kafka_state import Fence
 from stream.kafka_topics import Topic, Wanted
 from stream.log import Snapshot
+from stream.salt import fresh_salt
 from tocsin.config import Loaded
 
 ENTITY_KEY: Final = "entity-key"
@@ -66,7 +67,7 @@ def open_checked(loaded: Loaded, address: Address, fence: Callable[[str], Fence 
             where=address.where,
             hint="; ".join(dict.fromkeys(topic.mend for topic in faulty)),
         )
-    return KafkaLog(address, fence=fence, bury=True)
+    return KafkaLog(address, fence=fence, bury=True, salt=fresh_salt)
 
 
 def entity_key(log: KafkaLog) -> bytes:

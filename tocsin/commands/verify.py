@@ -13,6 +13,7 @@ from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 if TYPE_CHECKING:
     from stream.ledger_store import Store
     from stream.note import Verifier
+    from tocsin.config import Loaded
 
 app = typer.Typer()
 
@@ -48,17 +49,19 @@ def verify(
     nobody who could write there; without --checkpoint a tail that was cut off with its seals cannot be seen. Exit code
     1 where something is not what was written.
     """
-    from stream.signing import public_keys
     from alerting.response.archive import is_evidence
+    from stream.signing import public_keys
     from tocsin.config import load_config
-    from tocsin.proving import checkpoints
     from tocsin.evidence_view import show_evidence
+    from tocsin.proving import checkpoints
+    from tocsin.roles_log import on_kafka
 
     loaded = load_config(config)
     place = path or data or loaded.path(loaded.config.data)
     keys = public_keys(public_key) if public_key is not None else None
     anchored = [note for file in checkpoint or () for note in checkpoints(file)]
     chosen = any((incident, event, since))
+    kafka = path is None and on_kafka(loaded)
     if is_evidence(place):
         show_evidence(place, as_json=as_json)
     elif place.is_file():
@@ -66,12 +69,22 @@ def verify(
     elif chosen or export is not None:
         if not chosen or export is None:
             raise typer.BadParameter("a proof needs --export FILE, and --incident, --event or --since to say of what")
+        if kafka:
+            raise typer.BadParameter("a proof is made of a log in files; of one on Kafka `tocsin verify` checks all")
         _export(place, keys, anchored, export, (incident, event or [], since, until), as_json=as_json)
     else:
-        _store(place, keys, anchored, given=keys is not None, as_json=as_json)
+        _store(place, keys, anchored, kafka=loaded if kafka else None, given=keys is not None, as_json=as_json)
 
 
-def _store(place: Path, keys: "list[Verifier] | None", anchored: list[str], *, given: bool, as_json: bool) -> None:
+def _store(
+    place: Path,
+    keys: "list[Verifier] | None",
+    anchored: list[str],
+    *,
+    kafka: "Loaded | None",
+    given: bool,
+    as_json: bool,
+) -> None:
     from stream.ledger import FILE
     from stream.verify import verify_chain
 
@@ -81,8 +94,8 @@ def _store(place: Path, keys: "list[Verifier] | None", anchored: list[str], *, g
         def progress(file: Path, count: int) -> None:
             status.update(f"{file.name}: {count:,}")
 
-        if (place / FILE).exists() or anchored or given:
-            store = _verified(place, keys, anchored, progress)
+        if (place / FILE).exists() or anchored or given or kafka is not None:
+            store = _verified(place, keys, anchored, progress, kafka)
             chains, faults = list(store.chains), store.faults
         else:
             store = None
@@ -102,14 +115,26 @@ def _store(place: Path, keys: "list[Verifier] | None", anchored: list[str], *, g
         raise typer.Exit(1)
 
 
-def _verified(place: Path, keys: "list[Verifier] | None", anchored: list[str], progress: Any) -> "Store":
-    from stream.ledger_store import verify_store
+def _verified(
+    place: Path, keys: "list[Verifier] | None", anchored: list[str], progress: Any, kafka: "Loaded | None" = None
+) -> "Store":
+    from stream.ledger import FILE
+    from stream.ledger_store import verify_log, verify_store
+    from stream.log import EVENTS, FINDINGS, Stream
     from stream.signing import PUBLIC_FILE, public_keys
-    from tocsin.proving import alerts, tables
+    from tocsin.proving import alerts, database, tables
+    from tocsin.roles_log import address_of
 
     trusted = keys if keys is not None else public_keys(place / PUBLIC_FILE)
-    with alerts(place) as connection:
-        return verify_store(place, trusted, anchored, rows=tables(place, connection), progress=progress)
+    if kafka is None:
+        with alerts(place) as connection:
+            return verify_store(place, trusted, anchored, rows=tables(place, connection), progress=progress)
+    from stream.kafka import KafkaLog
+
+    with KafkaLog(address_of(kafka)) as log, database(kafka, place) as connection:
+        streams = [*(Stream(EVENTS.name, number) for number in range(log.partitions)), FINDINGS]
+        rows = tables(place, connection)
+        return verify_log(log, streams, place / FILE, trusted, anchored, rows=rows, progress=progress)
 
 
 def _tell(store: "Store | None", chains: list[Any], anchored: list[str], *, given: bool) -> None:
