@@ -89,7 +89,7 @@ def admit(
     if max(map(len, lines), default=0) <= longest:
         payload = b"\n".join(lines) if joined is None else joined
         events = parse_lines(payload, lines)
-        if events is not None and enrich is not None and (new := enrich(events, lines, payload, point)) is not None:
+        if events is not None and enrich is not None and (new := enrich(events, lines, point)) is not None:
             events, lines, payload = new.events, new.lines, b"\n".join(new.lines)
         if events is not None and all(outside(event, key) is None for event in _questionable(events, key)):
             first = not into.events
@@ -107,7 +107,7 @@ def admit(
                     hint="leave out what is large; bodies do not belong here",
                 )
             (event,) = FORMAT.parse(line)
-            if enrich is not None and (new := enrich([event], [line], line, point)) is not None:
+            if enrich is not None and (new := enrich([event], [line], point)) is not None:
                 (event,), (line,) = new
             if (error := outside(event, key)) is not None:
                 raise error

@@ -12,7 +12,8 @@ from tocsin_audit.event import NULL_LIKE, AuditEvent
 from tocsin_audit.fingerprint import Fingerprints
 from tocsin_audit.source import Network, source, within
 
-_PRINT: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}:[0-9a-fA-F]{2,64}\Z")
+FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}:[0-9a-fA-F]{2,64}\Z")
+"""A token's fingerprint; anything else is a token as it was presented, which is never stored."""
 _WHO: Final = ("user", "client", "agent", "tenant", "on_behalf_of", "scopes", "audience", "token_ttl_s", "token_age_s")
 _FORWARDED: Final = "x-forwarded-for"
 
@@ -32,18 +33,13 @@ class Caller:
         self._trusted = trusted
         self._clock = clock
 
-    def needs(self, event: AuditEvent) -> bool:
-        """Whether an event holds a token as it was presented, which is never stored."""
-        token = event.token
-        return token is not None and _PRINT.match(token) is None
-
     def changes(
         self, event: AuditEvent, held: Carried | None, tenant_claims: Callable[[str], Iterable[str]]
     ) -> dict[str, Any]:
         """What is known of the caller beyond what the event says."""
         found: dict[str, Any] = {}
         who = identity.NOBODY
-        token = event.token if self.needs(event) else None
+        token = event.token if event.token is not None and FINGERPRINT.match(event.token) is None else None
         if held is not None and token is None:
             token = _bearer(held.headers.get("authorization", ""))
         if token is not None:

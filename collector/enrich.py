@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from collector.caller import Caller
+from collector.caller import FINGERPRINT, Caller
 from collector.formats.native import FORMAT
 from collector.inspection import carried
 from collector.inspection.carried import Carried, payload
@@ -15,14 +15,13 @@ from collector.rewrite import raw, rewritten
 from collector.vantage import Point, Vantage
 from stream.directory import EMPTY, Directory
 from tocsin_audit import arguments, measure
-from tocsin_audit.event import AuditEvent
+from tocsin_audit.event import ABSENT, AuditEvent
 from tocsin_audit.fingerprint import LOCAL, Fingerprints
 
 Changes = dict[str, Any]
 
 SEEN: Final = "seen"
 """The member of `ext` that says where in the content each signal was, without the content."""
-_ERRORS: Final = (b'"error"', b'"reason"')
 NATIVE: Final = "native"
 
 
@@ -57,31 +56,31 @@ class Enricher:
         self._caller = options.caller or Caller(options.prints)
         self._vantage = options.vantage
 
-    def __call__(
-        self, events: Sequence[AuditEvent], lines: Sequence[bytes], payload_: bytes, point: Point
-    ) -> Enriched | None:
+    def __call__(self, events: Sequence[AuditEvent], lines: Sequence[bytes], point: Point) -> Enriched | None:
         """The events and lines as they are to be stored; None where all stay as they came."""
-        holds = carried.possible(payload_)
-        looks = self._options.inspector is not None and b"resources/read" in payload_
-        masks = self._options.privacy.hides or any(mark in payload_ for mark in _ERRORS)
+        looks = self._options.inspector is not None
         counts = self._vantage.concerns(events, point)
-        if not (holds or looks or masks or counts or any(map(self._caller.needs, events))):
-            return None
+        hides = self._options.privacy.hides
+        is_print = FINGERPRINT.match
         new: Enriched | None = None
         for at, event in enumerate(events):
+            # Mostly none of it is the case, and this is on the way of every event.
+            whole = event.token is not None and is_print(event.token) is None
+            hide = hides or event.error is not None or event.reason is not None
+            read = event.method == "resources/read" and looks and event.target is not None
+            holds = event.ext != ABSENT and carried.possible(event.ext)
+            if not (whole or hide or read or counts or holds):
+                continue
             changes: Changes = {}
-            if (holds and event.ext) or self._caller.needs(event):
+            if whole or holds:
                 self._content(event, changes)
-            if looks and event.method == "resources/read" and event.target is not None:
-                assert self._options.inspector is not None
+            if read and event.target is not None and self._options.inspector is not None:
                 _signal(event, changes, self._options.inspector.target(event.target))
             if counts and (told := self._vantage.echo(event, point)) is not None:
                 changes["echo"] = told
-            if not changes and not masks:
-                continue
             # What hides fields sees them as they are by then.
             line = rewritten(lines[at], changes) if changes else lines[at]
-            if masks:
+            if hide:
                 (shown,) = FORMAT.parse(line) if changes else (event,)
                 hidden = self._options.privacy.changes(shown)
                 line = rewritten(line, hidden) if hidden else line
@@ -95,7 +94,7 @@ class Enricher:
         return new
 
     def _content(self, event: AuditEvent, changes: Changes) -> None:
-        held = carried.carried(event.ext) if event.ext else None
+        held = carried.carried(event.ext) if event.ext != ABSENT else None
         changes |= self._caller.changes(event, held, self._owned.tenant_claims)
         if held is None:
             return

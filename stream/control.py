@@ -160,6 +160,16 @@ class Performed(msgspec.Struct, frozen=True, tag="performed", tag_field="control
     result: str = ""
 
 
+class Revealed(msgspec.Struct, frozen=True, tag="reveal", tag_field="control"):
+    """Somebody was told what hidden values of a field stand for; the values are kept as they were hidden."""
+
+    field: str
+    values: tuple[str, ...]
+    by: str
+    at: float
+    why: str
+
+
 class PeerSummary(msgspec.Struct, frozen=True, tag="peers", tag_field="control"):
     """What a detector says of a group of principals once a cell of `seconds` from `start` has closed.
 
@@ -189,7 +199,7 @@ class Model(msgspec.Struct, frozen=True, tag="model", tag_field="control"):
 
 Act = IncidentChange | Muted | Unmuted | Linked | Deny | Lift | Obeyed | Stepped | Performed
 """What an operator does about incidents; it enters the stream of findings."""
-Control = DirectoryVersion | Parameters | Warmth | Act | Denied | PeerSummary | Model
+Control = DirectoryVersion | Parameters | Warmth | Act | Denied | Revealed | PeerSummary | Model
 
 DECODER = msgspec.json.Decoder(Control)
 ENCODER = msgspec.json.Encoder()

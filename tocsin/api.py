@@ -22,6 +22,7 @@ from tocsin.api_links import Linking
 from tocsin.api_mutes import Mutes
 from tocsin.api_refused import DeadLetters
 from tocsin.api_response import response_routes
+from tocsin.api_reveal import Reveal
 from tocsin.authority import admitted, enough, refusal, rule_of
 from tocsin.body import TooLargeError, read_body
 from tocsin.log_in import Gate, NotLetInError, asker_of
@@ -83,6 +84,7 @@ class Api:
             Route("/api/v1/silences/{id}/end", guarded(mutes.end), methods=["POST"]),
             Route("/api/v1/pilot", guarded(mutes.pilot)),
             Route("/api/v1/risks", guarded(mutes.risks)),
+            Route("/api/v1/reveal", guarded(Reveal(self._runtime).answer), methods=["POST"]),
         ]
 
     def _answered(self, handler: Handler) -> Handler:

@@ -63,6 +63,7 @@ ROUTES: Final[dict[str, Rule]] = {
     "POST /api/v1/silences/{id}/end": _ACT,
     "GET /api/v1/pilot": _VIEW,
     "GET /api/v1/risks": _VIEW,
+    "POST /api/v1/reveal": Rule("administrator"),
 }
 """By method and path. Inputs that an operator configures have paths of their own; they ask for a collector key."""
 
@@ -115,6 +116,7 @@ COMMANDS: Final[dict[str, Rule]] = {
     "formats try": _HOST,
     "inspect": _HOST,
     "ownership try": _HOST,
+    "reveal": Rule("administrator"),
     "topics": _HOST,
     "deadletter list": _HOST,
     "deadletter show": _HOST,

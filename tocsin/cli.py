@@ -36,6 +36,7 @@ COMMANDS: Final = (
     "formats",
     "inspect",
     "ownership",
+    "reveal",
     "backtest",
     "import",
     "verify",

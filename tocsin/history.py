@@ -125,7 +125,7 @@ def _items(
     for number, lines in _blocks(path, reading, progress, LINE_LIMIT if form is NATIVE else EXPORT_LIMIT):
         joined = b"\n".join(lines)
         if native and (events := parse_lines(joined, lines)) is not None:
-            if enrich is not None and (new := enrich(events, lines, joined, Point(NATIVE.name, path.name))) is not None:
+            if enrich is not None and (new := enrich(events, lines, Point(NATIVE.name, path.name))) is not None:
                 events, lines = new
             clock = events[-1].time if events else clock
             reading.good += len(events)
@@ -149,7 +149,7 @@ def _items(
                 wire = kept or native_lines([event], at, clock or UNTIMED)[0]
                 clock = event.time
                 reading.good += 1
-                new = enrich([event], [wire], wire, Point(form.name, path.name)) if enrich is not None else None
+                new = enrich([event], [wire], Point(form.name, path.name)) if enrich is not None else None
                 yield Item(index, number + offset, *((event, wire) if new is None else (new.events[0], new.lines[0])))
 
 

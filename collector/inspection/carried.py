@@ -26,9 +26,10 @@ class Carried(NamedTuple):
     found: dict[str, msgspec.Raw]
 
 
-def possible(payload: bytes) -> bool:
-    """Whether there may be any content in these lines, at the cost of a few searches."""
-    return b'"ext"' in payload and any(mark in payload for mark in _MARKS)
+def possible(ext: msgspec.Raw) -> bool:
+    """Whether there may be any content in an `ext`, at the cost of a few searches."""
+    data = bytes(ext)
+    return any(mark in data for mark in _MARKS)
 
 
 def carried(ext: msgspec.Raw) -> Carried | None:

@@ -43,7 +43,7 @@ def enriched(*lines: bytes, point: Point = POINT, **options: Any) -> tuple[list[
     said = Options(inspector=INSPECTOR, prints=PRINTS, **options)
     enrich = Enricher(said, lambda: DIRECTORY)
     events = [FORMAT.parse(each)[0] for each in lines]
-    found = enrich(events, lines, b"\n".join(lines), point)
+    found = enrich(events, lines, point)
     return (events, list(lines)) if found is None else (found.events, found.lines)
 
 
@@ -142,22 +142,17 @@ def test_a_call_that_another_vantage_point_counts_is_marked() -> None:
     enrich = Enricher(options)
     raw = line(trace="t", outcome="ok")
     events = list(FORMAT.parse(raw))
-    assert enrich(events, [raw], raw, Point("native", "k")) is None
+    assert enrich(events, [raw], Point("native", "k")) is None
     # From here on the server is known by two formats.
-    assert enrich(events, [raw], raw, Point("otlp", "k")) is None
-    found = enrich(events, [raw], raw, Point("native", "k"))
+    assert enrich(events, [raw], Point("otlp", "k")) is None
+    found = enrich(events, [raw], Point("native", "k"))
     assert found is not None
     assert found.events[0].echo == "otlp"
 
 
 def test_lines_without_any_of_it_stay_the_very_bytes() -> None:
     lines = [line(token="f1:00ff00ff", user="ann", ext={"a": 1}), line(kind="heartbeat")]
-    assert (
-        Enricher(Options(inspector=INSPECTOR))(
-            parse_lines(b"\n".join(lines), lines) or [], lines, b"\n".join(lines), POINT
-        )
-        is None
-    )
+    assert Enricher(Options(inspector=INSPECTOR))(parse_lines(b"\n".join(lines), lines) or [], lines, POINT) is None
 
 
 def test_the_keys_scope_is_judged_by_what_was_read() -> None:

@@ -17,8 +17,8 @@ def bench(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            help="pipeline, latency, detect, replay, incidents, middleware, vantage, formats, encryption, "
-            "ledger (default: these); million, kafka."
+            help="pipeline, latency, detect, replay, incidents, middleware, vantage, formats, inspection, "
+            "encryption, ledger (default: these); million, kafka."
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="A million principals too: some minutes more.")] = False,
@@ -31,6 +31,7 @@ def bench(
         encryption,
         formats,
         incidents,
+        inspection,
         kafka,
         latency,
         ledger,
@@ -50,6 +51,7 @@ def bench(
         "middleware": middleware.measure,
         "vantage": vantage.measure,
         "formats": formats.measure,
+        "inspection": inspection.measure,
         "ledger": ledger.measure,
         "encryption": encryption.measure,
     }
