@@ -8,20 +8,17 @@ from detectors.failed_auth_bout import NOBODY, SETTLED, Bouts, Regular, Sum
 from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, dropped, judge, raised, reached, slowly
 from detectors.failed_auth_reasons import attempt_of, failed, passed
 from detectors.failed_auth_search import Search, SearchView
-from detectors.failed_auth_standing import standing
+from detectors.failed_auth_standing import COLD, Standings, standing
 from detectors.failed_auth_success import NO, SURE, Burst, successes
 from detectors.parts.habit import HOUR
 from detectors.parts.keyed import pair
-from detectors.parts.moments import CROWD
+from detectors.parts.moments import CROWD, HELD
 from detectors.telling import level_of, minutes, plural, tell
 from stream.facts import Facts
 from stream.finding import Class, Finding
 from tocsin_audit.event import AuditEvent
 
 DAY: Final = 86_400
-WIDE: Final = 16
-LOW: Final = (1 << WIDE) - 1
-"""Of the guesses of a minute the lowest standing is kept in the low 16 bits, the highest above them."""
 QUARTER: Final = 15
 NAMELESS: Final = 100
 """Added to the level of a source's brute force on nameless tokens."""
@@ -34,7 +31,7 @@ class Source(Guessing):
 
     nameless: Bouts | None
     search: Search | None
-    standing: dict[int, int] | None
+    standing: Standings | None
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,28 +39,13 @@ class Source(Guessing):
         self.search = None
         self.standing = None
 
-    def stand(self, minute: int, standing: int) -> bool:
-        """Note how a guess in a minute stands; whether its minute now stands otherwise."""
-        held = self.standing
-        if held is None:
-            held = self.standing = {}
-        known = held.get(minute)
-        if known is None:
-            held[minute] = standing << WIDE | standing
-            return True
-        low, high = min(known & LOW, standing), max(known >> WIDE, standing)
-        held[minute] = high << WIDE | low
-        return held[minute] != known
-
     def warm(self, end: int) -> bool:
         """Whether the hour that ends with a minute holds a guess at a tenant that has a past."""
-        held = self.standing
-        return held is not None and any(end - 60 < one <= end and kept >> WIDE for one, kept in held.items())
+        return self.standing is not None and self.standing.highest(end) > COLD
 
     def peers(self, end: int) -> int:
         """The hourly count usual from one source of all the tenants guessed at in the hour that ends with a minute."""
-        held = [kept & LOW for one, kept in (self.standing or {}).items() if end - 60 < one <= end]
-        return max(min(held, default=0) - 1, 0)
+        return max(self.standing.lowest(end) - 1, 0) if self.standing is not None else 0
 
     def newcomers(self, time: float) -> int:
         """How many accounts got in here for the first time, some minutes ago at least."""
@@ -76,17 +58,20 @@ class Source(Guessing):
 
     def fold(self, other: Guessing) -> list[int]:
         """Fold what another counted; the numbers of the minutes that changed."""
-        for minute, kept in (getattr(other, "standing", None) or {}).items():
-            self.stand(minute, kept & LOW)
-            self.stand(minute, kept >> WIDE)
+        theirs = other.standing if isinstance(other, Source) else None
+        if theirs is not None:
+            if self.standing is None:
+                self.standing = Standings()
+            self.standing.update(theirs)
         return super().fold(other)
 
     def rest(self, clock: float) -> None:
         """Drop what is no longer held."""
         super().rest(clock)
         if self.standing is not None:
-            oldest = int(clock) // MINUTE - Bouts.held
-            self.standing = {one: kept for one, kept in self.standing.items() if one > oldest} or None
+            self.standing.forget(int(clock) // MINUTE - HELD)
+            if not self.standing:
+                self.standing = None
         self.nameless = dropped(self.nameless, clock)
         if self.search is not None and not self.search.rest(clock):
             self.search = None
@@ -142,7 +127,9 @@ class SourceView:
             changed = state.count(who, NOBODY, attempt, event, facts.clock)
             if state.minutes is None or cell not in state.minutes.cells:
                 return NOTHING
-            stands = state.stand(cell, standing(event.tenant, event.time, facts))
+            if state.standing is None:
+                state.standing = Standings()
+            stands = state.standing.add(cell, standing(event.tenant, event.time, facts))
             if not changed and not stands:
                 return NOTHING
             anew = stands or (state.wins is not None and who in state.wins.keys)

@@ -63,6 +63,56 @@ class Past:
         return made
 
 
+class Standings:
+    """By minute the lowest and the highest standing of what was guessed in it."""
+
+    __slots__ = ("minutes",)
+
+    def __init__(self) -> None:
+        self.minutes: dict[int, tuple[int, int]] = {}
+
+    def add(self, minute: int, standing: int) -> bool:
+        """Note how a guess in a minute stands; whether its minute now stands otherwise."""
+        known = self.minutes.get(minute)
+        low, high = known if known is not None else (standing, standing)
+        now = min(low, standing), max(high, standing)
+        self.minutes[minute] = now
+        return now != known
+
+    def update(self, other: "Standings") -> None:
+        """Note all that another noted."""
+        for minute, (low, high) in other.minutes.items():
+            self.add(minute, low)
+            self.add(minute, high)
+
+    def lowest(self, end: int) -> int:
+        """The lowest standing in the hour that ends with a minute."""
+        return min((low for minute, (low, _) in self.minutes.items() if end - 60 < minute <= end), default=COLD)
+
+    def highest(self, end: int) -> int:
+        """The highest standing in the hour that ends with a minute."""
+        return max((high for minute, (_, high) in self.minutes.items() if end - 60 < minute <= end), default=COLD)
+
+    def forget(self, before: int) -> None:
+        """Drop what lies before a minute."""
+        for minute in [one for one in self.minutes if one < before]:
+            del self.minutes[minute]
+
+    def __bool__(self) -> bool:
+        return bool(self.minutes)
+
+    def pack(self) -> Any:
+        """The minutes in order, each with its lowest and highest standing."""
+        return [[minute, *self.minutes[minute]] for minute in sorted(self.minutes)]
+
+    @classmethod
+    def unpack(cls, packed: Any) -> "Standings":
+        """The part that `pack` wrote."""
+        made = cls()
+        made.minutes = {minute: (low, high) for minute, low, high in packed}
+        return made
+
+
 def standing(tenant: str | None, time: float, facts: Facts) -> int:
     """How a guess at a tenant stands: `COLD`, else one more than the guesses an hour usual from one of its sources.
 
