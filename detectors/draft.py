@@ -5,14 +5,18 @@ moment however long the slices take.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice, repeat
 from typing import Final
 
 import msgspec
 
-from detectors.table import Table
+from detectors.base import Kind
+from detectors.table import BUCKET_SHIFT, Table
 
 SLICE: Final = 48
 """Entities that are packed at once at least."""
+CHUNK: Final = 1_024
+"""Entities that are written at once."""
 SHARE: Final = 128
 """And this part of those that are left, so that much to pack does not take for ever."""
 
@@ -26,8 +30,8 @@ class Draft:
     """What a snapshot will consist of; `meta` is whole from the beginning.
 
     `ready` are the rows that need no packing, `buckets` those that are rewritten whole, by kind, as of the snapshot's
-    `number`; `journal` names the row of what changed. There is one draft at a time. Entities that change before their
-    turn are packed by their table at once.
+    `number`; `journal` names the row of what changed, whose buckets become `stale`. There is one draft at a time.
+    Entities that change before their turn are packed by their table at once.
     """
 
     def __init__(
@@ -37,19 +41,27 @@ class Draft:
         tables: Sequence[Table],
         clock: float,
         buckets: Mapping[str, Sequence[int]],
+        stale: dict[Kind, set[int]],
         journal: str,
         number: int,
     ) -> None:
         self.meta = meta
         self._rows = ready
         self._tables = tables
+        self._stale = stale
         self._journal = journal
         self._number = number
-        self._changed = [table.begin_copy(clock, buckets.get(table.kind, ())) for table in tables]
+        changes = [table.begin_copy(clock, buckets.get(table.kind, ())) for table in tables]
         self._whole = [
             (table, bucket, table.copied_bucket(bucket)) for table in tables for bucket in buckets.get(table.kind, ())
         ]
         self._encoded = 0
+        self._chunks = [
+            (table, list(islice(entries, CHUNK)))
+            for table, changed in zip(tables, changes, strict=True)
+            for entries in repeat(iter(changed.items()), -(-len(changed) // CHUNK))
+        ]
+        self._parts: list[bytes] = []
 
     @property
     def left(self) -> int:
@@ -67,23 +79,26 @@ class Draft:
         for table, bucket, entries in self._whole[self._encoded : end]:
             self._rows[f"{table.kind}/{bucket:03x}"] = _bucket_row(self._number, table, entries)
         self._encoded = end
-        return end >= len(self._whole)
+        while self._chunks and (idle or end >= len(self._whole)):
+            self._write(*self._chunks.pop())
+            if not idle:
+                break
+        return end >= len(self._whole) and not self._chunks
 
     def rows(self) -> Rows:
         """The rows of the snapshot; what is left to do is done at once."""
         while not self.advance(idle=True):
             pass
-        changes: dict[str, Entries] = {}
-        for table, changed in zip(self._tables, self._changed, strict=True):
-            if changed:
-                copied = table.copied
-                changes[table.kind] = [
-                    (identity, copied.get(identity) if packed is None else packed)
-                    for identity, packed in sorted(changed.items())
-                ]
+        for table in self._tables:
             table.copied = {}
-        self._rows[self._journal] = _ENCODE(changes)
+        self._rows[self._journal] = _ENCODE(self._parts)
         return self._rows
+
+    def _write(self, table: Table, changed: Entries) -> None:
+        copied = table.copied
+        entries = [(identity, copied.get(identity) if packed is None else packed) for identity, packed in changed]
+        self._parts.append(_ENCODE((table.kind, entries)))
+        self._stale.setdefault(table.kind, set()).update([identity >> BUCKET_SHIFT for identity, _ in entries])
 
 
 def _bucket_row(number: int, table: Table, entries: dict[int, bytes | None]) -> bytes | None:

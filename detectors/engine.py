@@ -56,7 +56,7 @@ class Engine:
     `secret` keys the entities' ids and must stay the same for the life of the state.
     """
 
-    version = 2
+    version = 3
 
     def __init__(
         self,

@@ -17,8 +17,11 @@ ROUND: Final = 16
 """Snapshots in which all changed buckets are rewritten once, about."""
 JOURNAL: Final = "journal/"
 
-_JOURNAL: Final = msgspec.msgpack.Decoder(dict[str, Entries])
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_JOURNAL: Final = msgspec.msgpack.Decoder(list[bytes])
+_PART: Final = msgspec.msgpack.Decoder(tuple[str, Entries])
 _BUCKET: Final = msgspec.msgpack.Decoder(tuple[int, list[tuple[int, bytes]]])
+_NOTHING: Final = _ENCODE([])
 
 
 class Journal:
@@ -37,34 +40,30 @@ class Journal:
         `meta` is asked for once it is known which journal rows count.
         """
         self.number += 1
-        for table in tables:
-            ids = table.changed | table.touched.keys()
-            if ids:
-                self._stale.setdefault(table.kind, set()).update(identity >> BUCKET_SHIFT for identity in ids)
         number = self.number
         buckets = self._rewritten(tables, ready)
-        return Draft(meta(), ready, tables, clock, buckets, _name(number), number)
+        return Draft(meta(), ready, tables, clock, buckets, self._stale, _name(number), number)
 
     def read(self, tables: Sequence[Table], rows: Mapping[str, bytes], number: int, oldest: int) -> None:
         """Fill tables with what the rows up to a snapshot hold. Raises msgspec errors where they are not ours."""
         self.number, self.oldest, self._began = number, oldest, number + 1
+        written: dict[tuple[Kind, int], int] = {}
+        known = {table.kind: table for table in tables}
         for table in tables:
-            written: dict[int, int] = {}
             prefix = f"{table.kind}/"
             for name, row in rows.items():
                 if name.startswith(prefix):
                     at, entries = _BUCKET.decode(row)
-                    written[int(name.removeprefix(prefix), 16)] = at
+                    written[table.kind, int(name.removeprefix(prefix), 16)] = at
                     table.load(entries)
-            stale = self._stale.setdefault(table.kind, set())
-            for at in range(oldest, number + 1):
-                journal = rows.get(_name(at))
-                if journal is None:
+        for at in range(oldest, number + 1):
+            for part in _JOURNAL.decode(rows.get(_name(at), _NOTHING)):
+                kind, changed = _PART.decode(part)
+                if kind not in known:
                     continue
-                changed = _JOURNAL.decode(journal).get(table.kind, ())
-                newer = [entry for entry in changed if written.get(entry[0] >> BUCKET_SHIFT, 0) < at]
-                stale.update(identity >> BUCKET_SHIFT for identity, _ in newer)
-                table.load(newer)
+                newer = [entry for entry in changed if written.get((kind, entry[0] >> BUCKET_SHIFT), 0) < at]
+                self._stale.setdefault(kind, set()).update([identity >> BUCKET_SHIFT for identity, _ in newer])
+                known[kind].load(newer)
 
     def _rewritten(self, tables: Sequence[Table], rows: Rows) -> dict[Kind, list[int]]:
         """The buckets whose turn it is; once round, the rows that are no longer needed are removed."""
