@@ -35,6 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ownership: tuple[Any, ...] = ()
     heartbeat_s: float = 15.0
     stop_s: float = 3.0
+    closed_s: float = 0.0
     onlooker: Onlooker | None = None
     faults: tuple[str, ...] = ()
 
@@ -86,6 +87,7 @@ def options(
     if url is not None and re.match(r"http://(?!127\.|localhost\b|\[::1\])", url):
         faults.append(f"{url} carries the collector key and the events in the clear; hint: use https")
     producer = producer or environ.get("TOCSIN_PRODUCER") or f"{server}@{host}"
+    closed_s = _closed(environ, faults)
     base = Path(spool or environ.get("TOCSIN_SPOOL") or _state(environ) / "tocsin-audit")
     return Options(
         server=server,
@@ -100,8 +102,17 @@ def options(
         ownership=tuple(ownership),
         onlooker=onlooker,
         faults=tuple(faults),
-        **limits,
+        **{"closed_s": closed_s, **limits},
     )
+
+
+def _closed(environ: Mapping[str, str], faults: list[str]) -> float:
+    """Seconds without contact after which everybody is refused; 0 is never."""
+    text = environ.get("TOCSIN_FAIL_CLOSED_S", "0")
+    if re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text):
+        return float(text)
+    faults.append(f"TOCSIN_FAIL_CLOSED_S is {text[:40]!r}; hint: write seconds, such as 300, or 0 to stay open")
+    return 0.0
 
 
 def _state(environ: Mapping[str, str]) -> Path:

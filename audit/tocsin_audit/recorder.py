@@ -171,7 +171,12 @@ class Recorder:
         self._delivery = Shipper(Collector(options.url, options.key), self._spool(), self._troubles)
         cache = options.spool / "settings.json"
         self._subscription = Subscription(
-            Collector(options.url, options.key), cache, self._adopt_settings, self._troubles
+            Collector(options.url, options.key),
+            cache,
+            self._adopt_settings,
+            self._troubles,
+            server=options.server,
+            closed_s=options.closed_s,
         )
 
     def _spool(self) -> Spool | None:

@@ -18,6 +18,7 @@ import pytest
 from tests.audit.serving import serving, until
 from tests.audit.tiny_collector import KEY, TinyCollector
 from tocsin_audit import AuditEvent, AuditMiddleware
+from tocsin_audit.options import options
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "export"}}
 
@@ -378,3 +379,25 @@ def test_an_orderly_stop_of_the_server_delivers_what_is_left(collector: TinyColl
         httpx.post(f"{url}/mcp", json=CALL)
     assert requests(collector.events) == 1
     assert collector.events[-1].reason == "stopped"
+
+
+def test_without_contact_it_stays_open_unless_it_was_told_to_close(make: Make, tmp_path: Path) -> None:
+    gone = TinyCollector()
+    gone.close()
+    still = make(url=gone.url, spool=tmp_path / "open")
+    shut = make(url=gone.url, spool=tmp_path / "shut", limits={"closed_s": 0.2})
+    assert call(shut)[0]["status"] == 200, "not at once"
+    until(lambda: call(shut)[0]["status"] == 403)
+    assert call(still)[0]["status"] == 200
+    back = TinyCollector(gone.port)
+    until(lambda: call(shut)[0]["status"] == 200)
+    for middleware in (still, shut):
+        middleware.stop()
+    back.close()
+
+
+def test_when_to_close_is_said_in_the_environment_and_a_slip_is_named() -> None:
+    assert options({"TOCSIN_FAIL_CLOSED_S": "300"}, host="h", name=None).closed_s == 300.0
+    slip = options({"TOCSIN_FAIL_CLOSED_S": "5m"}, host="h", name=None)
+    assert slip.closed_s == 0.0
+    assert any("TOCSIN_FAIL_CLOSED_S" in fault for fault in slip.faults)
