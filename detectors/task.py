@@ -125,6 +125,11 @@ class DetectTask:
         self._restore()
 
     @property
+    def engine(self) -> Folding:
+        """What folds."""
+        return self._engine
+
+    @property
     def replaying(self) -> bool:
         """Whether outputs of the frames being folded are already known."""
         return self.position <= self._known

@@ -61,7 +61,10 @@ def train_now(
 
 
 class Nightly:
-    """Runs the training each night in a thread of its own that takes at most half of the time."""
+    """Runs the training each night in a thread of its own that takes at most half of the time.
+
+    `ours` says when the hour has come whether it is this process's turn, where several plan the same night.
+    """
 
     def __init__(
         self,
@@ -70,8 +73,11 @@ class Nightly:
         detectors: tuple[AnyDetector, ...],
         clock: Callable[[], float],
         tell: Callable[[Model], object],
+        *,
+        ours: Callable[[], bool] = lambda: True,
     ) -> None:
         self._log = log
+        self._ours = ours
         self._directory = directory
         self._detector = next((one for one in detectors if one.spec.name == NAME), None)
         self._clock = clock
@@ -84,7 +90,7 @@ class Nightly:
         if self._detector is None:
             return
         if not isinstance(self._log, Searchable):
-            logger.info("no models are trained: only the embedded log can be read by time")
+            logger.info("no models are trained: this log cannot be read by time")
             return
         from apscheduler.schedulers.background import BackgroundScheduler
         from apscheduler.triggers.cron import CronTrigger
@@ -107,7 +113,9 @@ class Nightly:
             self._scheduler.shutdown(wait=False)
 
     def run(self) -> None:
-        """Train once; what goes wrong is logged and tried again the next night."""
+        """Train once, if it is ours to do; what goes wrong is logged and tried again the next night."""
+        if not self._ours():
+            return
         assert self._detector is not None
         assert isinstance(self._log, Searchable)
         begin = time.monotonic()

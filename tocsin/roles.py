@@ -32,11 +32,12 @@ from tocsin.first_start import kept_secret
 from tocsin.heartbeat import Heartbeat, Pulse
 from tocsin.inputs import Inputs
 from tocsin.metrics import Metrics
+from tocsin.nightly import Nightly
 from tocsin.observers import Observers
 from tocsin.own_events import OwnEvents
 from tocsin.responding import Responding
 from tocsin.roles_alert import Alerting
-from tocsin.roles_detect import Detecting, fence_of
+from tocsin.roles_detect import Detecting, fence_of, nightly_of
 from tocsin.roles_metrics import watch
 from tocsin.roles_seal import Sealers
 from tocsin.roles_tasks import tasks_of
@@ -76,6 +77,7 @@ class Roles:
         self.detecting: Detecting | None = None
         self.alerting: Alerting | None = None
         self.sealers: Sealers | None = None
+        self._nightly: Nightly | None = None
         self.store: Store | None = None
         self.denying: Denying | None = None
         self.responding: Responding | None = None
@@ -101,6 +103,7 @@ class Roles:
                 )
                 self._add("detect", self.detecting.turn)
                 self._add("clock", partial(self._each_second, self.detecting.tick))
+                self._nightly = nightly_of(self.log, self.detecting, ready.detectors, self._tell)
             if ALERT in roles:
                 self.store = Store(ready.database)
                 resources.callback(self.store.close)
@@ -185,12 +188,16 @@ class Roles:
                 self._tell(said)
         for worker in self._workers:
             worker.start()
+        if self._nightly is not None:
+            self._nightly.start()
         if self._heartbeat is not None:
             self._heartbeat.start()
 
     def stop(self) -> None:
         """Hand over what is ours, and give everything back."""
         self._ending.set()
+        if self._nightly is not None:
+            self._nightly.stop()
         if self._heartbeat is not None:
             self._heartbeat.stop()
         for worker in self._workers:

@@ -5,15 +5,20 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from detectors.base import AnyDetector
+from detectors.engine import Engine
 from detectors.exchange import OwnerTask, PartitionTask
 from detectors.task import TASK, DetectTask
+from stream.control import Model
+from stream.directory import EMPTY, Directory
 from stream.errors import StorageError
 from stream.frame import Frame, Header
 from stream.kafka import KafkaLog
 from stream.kafka_group import Membership
 from stream.kafka_state import Fence
 from stream.log import EVENTS, WIDE, Stream
-from tocsin.roles_tasks import Tasks
+from tocsin.nightly import Nightly
+from tocsin.roles_tasks import FIRST, Tasks
 
 logger = logging.getLogger("tocsin.detect")
 
@@ -61,6 +66,12 @@ class Detecting:
         owned = self._membership.owned
         tasks, owners = dict(self.tasks), dict(self.owners)
         return owned <= tasks.keys() and not any(task.replaying for task in (*tasks.values(), *owners.values()))
+
+    @property
+    def leading(self) -> Engine | None:
+        """The engine of the first partition, where that is ours: whoever has it does what is done once for all."""
+        task = self.tasks.get(FIRST)
+        return task.engine if task is not None and isinstance(task.engine, Engine) else None
 
     def held(self) -> int:
         """Parts of our wide entities that wait for slower partitions."""
@@ -170,6 +181,22 @@ def fence_of(log_topic: str, membership: Membership) -> Callable[[str], Fence | 
         return Fence(log_topic, int(number or 0), membership.proof) if name in (TASK, WIDE) else None
 
     return fence
+
+
+def nightly_of(
+    log: KafkaLog, detecting: Detecting, detectors: tuple[AnyDetector, ...], tell: Callable[[Model], object]
+) -> Nightly:
+    """The nightly training, done by whoever has the first partition when its hour comes, with the facts known there."""
+
+    def directory() -> Directory:
+        engine = detecting.leading
+        return engine.facts.directory if engine is not None else EMPTY
+
+    def clock() -> float:
+        engine = detecting.leading
+        return engine.clock if engine is not None else 0.0
+
+    return Nightly(log, directory, detectors, clock, tell, ours=lambda: detecting.leading is not None)
 
 
 def _events(number: int) -> Stream:
