@@ -126,7 +126,7 @@ def _show(console: Console, made: "Ownerships", limit: int) -> None:
     for fault in made.faults:
         say(f"cannot be used: {fault}", "yellow")
     if not made.rules:
-        say("there are no rules: write `ownership:` in the directory, as docs/guides/ownership.md shows", "yellow")
+        say("there are no rules: write `ownership:` in the directory, as docs/receipt.md shows", "yellow")
     uncovered = made.uncovered
     for (server, target), count in uncovered.most_common(SHOWN):
         say(f"no rule covers {clean_text(server, 40)} {clean_text(target, 80)}: {count:,} events")
