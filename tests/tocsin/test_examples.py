@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from alerting.discovery import sink_names
 from stream.control import Warmth
 from tocsin.config import Config
 from tocsin.setup import prepare
@@ -16,10 +17,19 @@ def test_the_example_configuration_starts(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("SIEM_API_KEY", "c2VjcmV0")
     for name in ("tocsin.example.yaml", "directory.example.yaml"):
         (tmp_path / name).write_bytes((DEPLOY / name).read_bytes())
-    (tmp_path / "pagerduty-routing-key").write_text("0123456789abcdef0123456789abcdef\n")
+    secrets = {
+        "pagerduty-routing-key": "0123456789abcdef0123456789abcdef",
+        "tickets-secret": "0123456789abcdef",
+        "tickets-authorization": "Bearer abc",
+        "team-chat-url": "json://chat.example",
+        "heartbeat-url": "https://heartbeat.example/abc",
+    }
+    for name, secret in secrets.items():
+        (tmp_path / name).write_text(f"{secret}\n")
     ready = prepare(tmp_path / "tocsin.example.yaml")
-    assert {plan.name for plan in ready.sinks} == {"screen", "siem", "pager"}
-    assert [plan.name for plan in ready.sinks if plan.pager] == ["pager"]
+    assert {plan.kind.name for plan in ready.sinks} == set(sink_names()), "one of each"
+    assert [plan.name for plan in ready.sinks if plan.pager] == ["pager", "team"]
+    assert ready.heartbeat is not None
     assert set(ready.directory.tenants) == {"acme", "globex"}
     assert Warmth("observe", "data_volume") in ready.modes
 
