@@ -9,7 +9,6 @@ from stream.fault import Fault
 from stream.frame import HEADER_DECODER, Frame, Header
 from stream.ledger_read import LedgerFile, Stored
 from stream.ledger_verify import UNREADABLE, Proved
-from stream.salt import salt_of
 from stream.seal import HINT, Entry, event_leaves, events_hash, frame_lines, hints_of, row_entry
 
 Rows = Callable[[int, int], Iterable[tuple[int, bytes]]]
@@ -122,8 +121,8 @@ class Witness:
         return None
 
     def _differs(self, found: Entry, entry: Stored, header: bytes, payload: bytes | None) -> Fault:
-        if payload is not None:
-            lines, leaves = _leaves(header, payload)
+        if payload is not None and (inside := _leaves(header, payload)) is not None:
+            lines, leaves = inside
             again = found._replace(lines=len(lines), events=events_hash(leaves))
             if again.leaf == entry.leaf:
                 number = self._proved.seal_of(self.stream, self.partition, found.offset) or 0
@@ -151,18 +150,23 @@ def check_rows(ledger: LedgerFile, proved: Proved, stream: str, file: Path, rows
 
 
 def _line(entry: Stored, header: bytes, payload: bytes) -> int | None:
-    _, leaves = _leaves(header, payload)
-    hints = hints_of(leaves)
+    inside = _leaves(header, payload)
+    if inside is None:
+        return None
+    hints = hints_of(inside[1])
     for at in range(0, max(len(hints), len(entry.hints)), HINT):
         if hints[at : at + HINT] != entry.hints[at : at + HINT]:
             return at // HINT + 1
     return None
 
 
-def _leaves(header: bytes, payload: bytes) -> tuple[list[bytes], list[bytes]]:
+def _leaves(header: bytes, payload: bytes) -> tuple[list[bytes], list[bytes]] | None:
+    """The lines of a frame and their hashes; None where it is encrypted, since verifying has no data key."""
     try:
         decoded = HEADER_DECODER.decode(header)
     except UNREADABLE:
         decoded = Header(received=0.0)
-    lines = frame_lines(Frame(decoded, payload))
-    return lines, event_leaves(lines, salt_of(payload))
+    if decoded.key_id is not None:
+        return None
+    lines, salt = frame_lines(Frame(decoded, payload))
+    return lines, event_leaves(lines, salt)

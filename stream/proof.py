@@ -11,12 +11,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from stream.errors import RejectedError
-from stream.frame import HEADER_DECODER, Frame
+from stream.frame import HEADER_DECODER, Frame, Keys
 from stream.ledger_read import LedgerFile, Stored
 from stream.ledger_verify import UNREADABLE, Proved
 from stream.merkle import consistency, consistent, included, inclusion, leaf_hash
 from stream.note import Checkpoint, Verifier, opened
-from stream.salt import salt_of
 from stream.seal import DECODER, Entry, Part, Seal, event_leaves, event_salts, events_hash, frame_lines
 from stream.signing import vouched
 
@@ -26,7 +25,7 @@ FORM: Final = "tocsin-proof/1"
 class Wanted(NamedTuple):
     """What is to be proved: lines (from 0 on) of a frame or row, or all of it where `lines` is None.
 
-    `header` is a frame's encoded header, empty for a row, whose `salt` the ledger keeps.
+    `header` is a frame's encoded header, empty for a row, whose salt the ledger keeps; `keys` undo its encryption.
     """
 
     stream: str
@@ -36,6 +35,7 @@ class Wanted(NamedTuple):
     payload: bytes
     lines: tuple[int, ...] | None = None
     row: bool = False
+    keys: Keys | None = None
 
 
 class Shown(NamedTuple):
@@ -91,8 +91,9 @@ def write_proof(
 
 def _proved(one: Wanted, entries: Sequence[Stored], index: int) -> Iterator[bytes]:
     stored = entries[index]
-    salt = (stored.salt or b"") if one.row else salt_of(one.payload)
-    lines = [one.payload] if one.row else frame_lines(Frame(HEADER_DECODER.decode(one.header), one.payload))
+    lines, salt = [one.payload], stored.salt or b""
+    if not one.row:
+        lines, salt = frame_lines(Frame(HEADER_DECODER.decode(one.header), one.payload, None, one.keys))
     payload = sha256(salt + one.payload).digest() if one.row else sha256(one.payload).digest()
     entry = Entry(*one[:3], stored.lines, sha256(one.header).digest(), payload, stored.events, b"")
     yield _line(entry=entry.text.decode(), index=index, path=_hex(inclusion([item.leaf for item in entries], index)))

@@ -107,23 +107,27 @@ def hints_of(leaves: Sequence[bytes]) -> bytes:
     return b"".join([leaf[:HINT] for leaf in leaves])
 
 
-def frame_lines(frame: Frame) -> list[bytes]:
-    """The lines of a frame; a payload that cannot be read is one line, since sealing must not stop at it."""
+def frame_lines(frame: Frame) -> tuple[list[bytes], bytes]:
+    """The lines of a frame and its salt, which stand inside what may be encrypted.
+
+    A payload that cannot be read is one line without salt, since sealing must not stop at it.
+    """
     if not frame.payload:
-        return []
-    if frame.header.key_id is not None:
-        # Whoever verifies has no data key, so what was encrypted is sealed as a whole.
-        return [frame.payload]
+        return [], b""
     try:
-        return unpack(frame).split(b"\n")
+        payload = frame.payload
+        if frame.header.key_id is not None and frame.keys is not None:
+            payload = frame.keys.opened(frame.header, payload)
+            frame = Frame(msgspec.structs.replace(frame.header, key_id=None), payload)
+        return unpack(frame).split(b"\n"), salt_of(payload)
     except DamagedError:
-        return [frame.payload]
+        return [frame.payload], b""
 
 
 def frame_entry(stream: str, partition: int, offset: int, frame: Frame, payload: bytes | None = None) -> Entry:
     """The entry of a frame; `payload` is the digest of its payload where that is known already."""
-    lines = frame_lines(frame)
-    leaves = event_leaves(lines, salt_of(frame.payload))
+    lines, salt = frame_lines(frame)
+    leaves = event_leaves(lines, salt)
     return Entry(
         stream,
         partition,

@@ -15,7 +15,7 @@ from detectors.base import event_id
 from stream.decode import decode
 from stream.errors import DamagedError, RejectedError, StorageError
 from stream.finding import DECODER, Finding
-from stream.frame import HEADER_DECODER, Frame, unpack
+from stream.frame import HEADER_DECODER, Frame, Keys, unpack
 from stream.ledger_read import open_read_only
 from stream.log import EVENTS
 from stream.log import FINDINGS as FINDINGS_STREAM
@@ -116,8 +116,8 @@ class Chosen(NamedTuple):
     missing: list[str]
 
 
-def events(data_dir: Path, ids: Iterable[str]) -> Chosen:
-    """The lines of events by their ids."""
+def events(data_dir: Path, ids: Iterable[str], keys: Keys | None = None) -> Chosen:
+    """The lines of events by their ids; `keys` undo the encryption of frames, here as below."""
     left = set(ids)
     wanted = []
     for path in sorted((data_dir / EVENTS_FOLDER).glob(DAY_PATTERN)):
@@ -126,17 +126,17 @@ def events(data_dir: Path, ids: Iterable[str]) -> Chosen:
             if not left or decoded.content != "events":
                 continue
             try:
-                found = decode(Frame(decoded, payload))
+                found = decode(Frame(decoded, payload, None, keys))
             except DamagedError:
                 continue
             lines = tuple(at for at, event in enumerate(found) if event_id(event) in left)
             if lines:
                 left -= {event_id(found[at]) for at in lines}
-                wanted.append(Wanted(*EVENTS, offset, header, payload, lines))
+                wanted.append(Wanted(*EVENTS, offset, header, payload, lines, keys=keys))
     return Chosen(wanted, sorted(left))
 
 
-def incident(data_dir: Path, id_: str) -> Chosen:
+def incident(data_dir: Path, id_: str, keys: Keys | None = None) -> Chosen:
     """Everything that an incident stands on: its events and findings, its decisions, timeline and alerts.
 
     Raises RejectedError where there is no such incident.
@@ -153,29 +153,29 @@ def incident(data_dir: Path, id_: str) -> Chosen:
             for (number,) in connection.execute(select(table.c.id).where(table.c.incident == id_)):
                 ((_, row),) = rows(connection, name, number, 1)
                 wanted.append(Wanted(name, 0, number, b"", row, row=True))
-    evidence = events(data_dir, {event for member in members for event in member.event_ids})
+    evidence = events(data_dir, {event for member in members for event in member.event_ids}, keys)
     names = {member.id for member in members}
-    return Chosen([*wanted, *evidence.wanted, *_findings(data_dir / FINDINGS_FILE, names)], evidence.missing)
+    return Chosen([*wanted, *evidence.wanted, *_findings(data_dir / FINDINGS_FILE, names, keys)], evidence.missing)
 
 
-def span(data_dir: Path, since: float, until: float) -> Chosen:
+def span(data_dir: Path, since: float, until: float, keys: Keys | None = None) -> Chosen:
     """All events received in a stretch of time."""
     wanted = []
     for path in sorted((data_dir / EVENTS_FOLDER).glob(DAY_PATTERN)):
         for offset, header, payload in _frames(path):
             if since <= HEADER_DECODER.decode(header).received < until:
-                wanted.append(Wanted(*EVENTS, offset, header, payload))
+                wanted.append(Wanted(*EVENTS, offset, header, payload, keys=keys))
     return Chosen(wanted, [])
 
 
-def _findings(path: Path, ids: set[str]) -> Iterator[Wanted]:
+def _findings(path: Path, ids: set[str], keys: Keys | None) -> Iterator[Wanted]:
     for offset, header, payload in _frames(path):
         decoded = HEADER_DECODER.decode(header)
         if decoded.content == "findings":
-            found = [DECODER.decode(line).id for line in unpack(Frame(decoded, payload)).split(b"\n")]
+            found = [DECODER.decode(line).id for line in unpack(Frame(decoded, payload, None, keys)).split(b"\n")]
             lines = tuple(at for at, id_ in enumerate(found) if id_ in ids)
             if lines:
-                yield Wanted(*FINDINGS_STREAM, offset, header, payload, lines)
+                yield Wanted(*FINDINGS_STREAM, offset, header, payload, lines, keys=keys)
 
 
 def _frames(path: Path) -> Iterator[tuple[int, bytes, bytes]]:

@@ -1,5 +1,6 @@
 """The ledger of a running Tocsin: what is in it, what it proves to whom, and what a crash does to it."""
 
+import base64
 import json
 import shutil
 import sqlite3
@@ -210,6 +211,23 @@ def test_a_key_is_rotated_with_overlap_and_old_and_new_auditors_verify(tocsin: C
         assert len(told["ledger"]["keys"]) == 2
     (shown,) = json.loads(tocsin("keys", "signing", "show", "--data", data, "--json").stdout)
     assert shown["key"] == Path("new").read_text().strip()
+
+
+def test_what_is_encrypted_is_verified_without_its_key_and_proved_with_it(tocsin: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "hidden"
+    folder.mkdir()
+    (folder / "master").write_text(base64.b64encode(bytes(range(32))).decode())
+    with Program(folder, {**SETTINGS, "encrypt": {"key": {"file": "master"}}}) as program:
+        program.ready()
+        program.post([line(time.time(), id="mine"), line(time.time(), id="not-mine")])
+        sealed(program)
+        assert program.stop() == 0
+    assert verified(tocsin, program.data, "--public-key", program.data / "ledger.pub")["ok"]
+    words = ("verify", program.data, "--event", "mine", "--export", "proof", "--config")
+    assert tocsin(*words, program.config).exit_code == 0
+    told = verified(tocsin, "proof", "--public-key", program.data / "ledger.pub")
+    assert [json.loads(one["text"])["id"] for one in told["shown"]] == ["mine"]
+    assert "not-mine" not in Path("proof").read_text()
 
 
 @pytest.mark.crash

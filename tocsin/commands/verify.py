@@ -71,7 +71,7 @@ def verify(
             raise typer.BadParameter("a proof needs --export FILE, and --incident, --event or --since to say of what")
         if kafka:
             raise typer.BadParameter("a proof is made of a log in files; of one on Kafka `tocsin verify` checks all")
-        _export(place, keys, anchored, export, (incident, event or [], since, until), as_json=as_json)
+        _export(loaded, place, keys, anchored, export, (incident, event or [], since, until), as_json=as_json)
     else:
         _store(place, keys, anchored, kafka=loaded if kafka else None, given=keys is not None, as_json=as_json)
 
@@ -173,6 +173,7 @@ def _tell(store: "Store | None", chains: list[Any], anchored: list[str], *, give
 
 
 def _export(
+    loaded: "Loaded",
     place: Path,
     keys: "list[Verifier] | None",
     anchored: list[str],
@@ -188,7 +189,9 @@ def _export(
     from stream.ledger_read import LedgerFile
     from stream.proof import write_proof
     from tocsin import proving
+    from tocsin.encryption import crypt_of
     from tocsin.moments import moment
+    from tocsin.setup import assemble
 
     incident, ids, since, until = what
     with Console(stderr=True).status("verifying") as status:
@@ -196,12 +199,13 @@ def _export(
         if store.faults or store.proved is None:
             raise RejectedError("the store is not what was written", where=str(place), hint="tocsin verify says where")
         now = time.time()
+        crypt = crypt_of(assemble(loaded, place, sinks=False).masters, place, now)
         if incident is not None:
-            chosen = proving.incident(place, incident)
+            chosen = proving.incident(place, incident, crypt)
         elif ids:
-            chosen = proving.events(place, ids)
+            chosen = proving.events(place, ids, crypt)
         else:
-            chosen = proving.span(place, moment(since or "", now), moment(until, now) if until else now)
+            chosen = proving.span(place, moment(since or "", now), moment(until, now) if until else now, crypt)
         if chosen.missing:
             raise RejectedError(f"not in the log: {', '.join(chosen.missing[:5])}", where=str(place))
         if not chosen.wanted:
