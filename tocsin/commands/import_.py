@@ -27,6 +27,7 @@ def import_(
 ) -> None:
     """Let baselines know the past, before the first `tocsin run`. What history shows is only observed, never paged."""
     from collector.enrich import Enricher
+    from stream.salt import fresh_salt
     from stream.sqlite import open_log
     from tocsin.encryption import crypt_of
     from tocsin.format_choice import choose_format
@@ -40,7 +41,7 @@ def import_(
     size = size_of(files)
     space = reserve(ready)
     crypt = crypt_of(ready.masters, ready.data, time.time())
-    with open_log(ready.data, reserve_bytes=space, crypt=crypt) as log, bytes_read(size, "importing") as progress:
+    with open_log(ready.data, reserve_bytes=space, crypt=crypt, salt=fresh_salt) as log, bytes_read(size, "importing") as progress:
         enrich = Enricher(ready.enrich, lambda: ready.directory)
         done = import_history(log, files, choose_format(form), reading, progress=progress, enrich=enrich)
     errors = Console(stderr=True)
