@@ -12,8 +12,8 @@ class Limits:
     """Bounds of the listener: bytes, lines, seconds.
 
     `body` holds before and after decompression. `in_flight` is what all requests under way may hold together, and one
-    key at most half of it. `polls` are long polls under way. `key_rate` is what one key may bring in bytes a second, after
-    decompression and on average over ten seconds; 0 is any.
+    key at most half of it. `polls` are long polls under way. `key_rate` is what one key may bring in bytes a second,
+    after decompression and on average over ten seconds; 0 is any.
     """
 
     body: int = 16 * MIB

@@ -29,6 +29,8 @@ DEFAULT: Final = Rule("administrator")
 
 _VIEW: Final = Rule("viewer", "own")
 _ACT: Final = Rule("responder", "own")
+_WIDE: Final = Rule("viewer")
+_WIDE_ACT: Final = Rule("responder")
 _OPEN: Final = Rule("nobody")
 _KEY: Final = Rule("producer")
 _HOST: Final = Rule("host")
@@ -53,6 +55,18 @@ ROUTES: Final[dict[str, Rule]] = {
     "POST /api/v1/incidents/{id}/link": _ACT,
     "POST /api/v1/incidents/{id}/unlink": _ACT,
     "POST /api/v1/incidents/{id}/{act}": _ACT,
+    "GET /api/v1/incidents/{id}/evidence": _WIDE,
+    "GET /api/v1/incidents/{id}/report": _WIDE,
+    "GET /api/v1/incidents/{id}/runbook": _WIDE,
+    "GET /api/v1/incidents/{id}/scope": _WIDE,
+    "POST /api/v1/incidents/{id}/actions/{name}": _WIDE_ACT,
+    "POST /api/v1/incidents/{id}/deny": _WIDE_ACT,
+    "POST /api/v1/incidents/{id}/revoke": _WIDE_ACT,
+    "POST /api/v1/incidents/{id}/runbook/{step}": _WIDE_ACT,
+    "GET /api/v1/denials": _WIDE,
+    "GET /api/v1/denials/{id}": _WIDE,
+    "POST /api/v1/denials/{id}/lift": _WIDE_ACT,
+    "GET /api/v1/precision": _WIDE,
     "GET /api/v1/events": _VIEW,
     "GET /api/v1/why-not": Rule("viewer"),
     "GET /api/v1/refused": Rule("viewer"),
@@ -79,6 +93,10 @@ COMMANDS: Final[dict[str, Rule]] = {
     "keys revoke": _HOST,
     "keys rotate": _HOST,
     "keys master": _HOST,
+    "keys signing show": _HOST,
+    "keys signing export": _HOST,
+    "keys signing rotate": _HOST,
+    "keys signing retire": _HOST,
     "users add": _HOST,
     "users list": _HOST,
     "users password": _HOST,
@@ -99,6 +117,14 @@ COMMANDS: Final[dict[str, Rule]] = {
     "incident reopen": _ACT,
     "incident link": _ACT,
     "incident unlink": _ACT,
+    "incident runbook": _WIDE_ACT,
+    "incident evidence": _WIDE,
+    "incident scope": _WIDE,
+    "contain incident": _WIDE_ACT,
+    "contain list": _WIDE,
+    "contain lift": _WIDE_ACT,
+    "report incident": _WIDE,
+    "report precision": _WIDE,
     "silence add": _ACT,
     "silence preview": _VIEW,
     "silence list": _VIEW,
