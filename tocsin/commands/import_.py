@@ -41,7 +41,10 @@ def import_(
     size = size_of(files)
     space = reserve(ready)
     crypt = crypt_of(ready.masters, ready.data, time.time())
-    with open_log(ready.data, reserve_bytes=space, crypt=crypt, salt=fresh_salt) as log, bytes_read(size, "importing") as progress:
+    with (
+        open_log(ready.data, reserve_bytes=space, crypt=crypt, salt=fresh_salt) as log,
+        bytes_read(size, "importing") as progress,
+    ):
         enrich = Enricher(ready.enrich, lambda: ready.directory)
         done = import_history(log, files, choose_format(form), reading, progress=progress, enrich=enrich)
     errors = Console(stderr=True)
