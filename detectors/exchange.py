@@ -49,15 +49,14 @@ class PartitionTask(DetectTask):
         self._folds = engine
         self._parts: list[list[Part]] = [[] for _ in range(engine.owners)]
         self._shown = [0.0] * engine.owners
-        self._asked: int | None = None
         self._heard: dict[int, Answer] = {}
-        self._early: list[Finding] = []
+        self._places: dict[int, int] = {}
         super().__init__(log, engine, **kept)
 
     @property
     def waiting(self) -> bool:
         """Whether it stands at a boundary."""
-        return self._asked is not None
+        return self._folds.asked is not None
 
     @property
     def clock(self) -> float:
@@ -76,38 +75,27 @@ class PartitionTask(DetectTask):
         self._outgoing.flush()
         super().flush()
 
-    def begin_save(self) -> None:
-        """Begin a snapshot, unless what was told at a boundary has not been answered."""
-        if self._asked is None:
-            super().begin_save()
-
-    def save(self) -> None:
-        """Make a snapshot; at a boundary the one before stands."""
-        if self._asked is None:
-            super().save()
-
     def _may_fold(self, record: Record) -> bool:
         engine = self._folds
         header = record.frame.header
         while (boundary := engine.boundary(header.received)) is not None:
-            if self._asked is None:
-                parts, found = engine.tell(boundary, record.offset, imported=header.imported)
-                self._early += found
+            if engine.asked is None:
+                parts = engine.tell(boundary, record.offset, imported=header.imported)
                 for owner, part in enumerate(parts):
                     self._parts[owner].append(part)
-                self._asked = boundary
                 return False
             if not self._answered(boundary):
                 return False
             passed_on = engine.hear(boundary, [self._heard[owner] for owner in range(engine.owners)], record.offset)
             for owner, part in enumerate(passed_on):
                 self._parts[owner].append(part)
-            self._asked, self._heard = None, {}
+            for owner, place in self._places.items():
+                engine.places[owner] = place
+            self._heard, self._places = {}, {}
         return True
 
     def _fold(self, record: Record) -> Sequence[Finding]:
-        found = [*self._early, *super()._fold(record)]
-        self._early = []
+        found = super()._fold(record)
         for owner, part in self._folds.take(record).items():
             self._parts[owner].append(part)
         return found
@@ -115,12 +103,13 @@ class PartitionTask(DetectTask):
     def _answered(self, boundary: int) -> bool:
         for owner in range(self._folds.owners):
             while owner not in self._heard:
-                records = self._log.read(Stream(PEERS, owner), self._folds.places[owner], limit=1, wait=HARDLY)
+                place = self._places.get(owner, self._folds.places[owner])
+                records = self._log.read(Stream(PEERS, owner), place, limit=1, wait=HARDLY)
                 if not records:
                     return False
                 answer = answer_of(records[0].frame)
                 if answer.boundary <= boundary:
-                    self._folds.places[owner] = records[0].offset + 1
+                    self._places[owner] = records[0].offset + 1
                 if answer.boundary == boundary:
                     self._heard[owner] = answer
                 elif answer.boundary < boundary:

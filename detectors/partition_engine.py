@@ -81,7 +81,8 @@ class PartitionEngine(Engine):
     """Folds what is about principals and gathers what is wide; `parts` takes what the last frame made for each owner.
 
     Between `boundary` frames there is `tell` and, once all owners have answered, `hear`: no frame beyond a boundary
-    may be folded before.
+    may be folded before. `asked` is the boundary whose answers are waited for, `heard` the last one that was passed,
+    `places` where the owners' next answers are to be read.
     """
 
     def __init__(
@@ -111,7 +112,9 @@ class PartitionEngine(Engine):
         self._begun = False
         self._warm: dict[int, int] = {}
         self.heard = 0
+        self.asked: int | None = None
         self.places = [0] * owners
+        self._early: list[Finding] = []
 
     @property
     def layout(self) -> Layout:
@@ -132,8 +135,14 @@ class PartitionEngine(Engine):
             self.heard = int((received - LATENESS) // step) * step + LATENESS
         return self.heard + step if self.heard + step <= received else None
 
-    def tell(self, boundary: int, offset: int, *, imported: bool) -> tuple[list[Part], list[Finding]]:
-        """What each owner is told at a boundary before the frame at an offset, and what principals' cells showed."""
+    def fold(self, record: Record) -> list[Finding]:
+        """The findings that a frame makes, and what was found at the boundaries before it."""
+        early, self._early = self._early, []
+        return [*early, *super().fold(record)]
+
+    def tell(self, boundary: int, offset: int, *, imported: bool) -> list[Part]:
+        """What each owner is told at a boundary before the frame at an offset."""
+        self.asked = boundary
         self.clock = self.facts.clock = max(self.clock, float(boundary))
         self._outlet.begin(self.clock, imported=imported)
         parts = [Part(offset, boundary, self.clock, imported, told=[]) for _ in range(self.owners)]
@@ -146,7 +155,8 @@ class PartitionEngine(Engine):
             for group, count in self._warmup.peers().items()
             if count != self._warm.get(group, 0)
         )
-        return parts, self._outlet.found
+        self._early += self._outlet.found
+        return parts
 
     def hear(self, boundary: int, answers: Sequence[Answer], offset: int) -> list[Part]:
         """Take in what the owners said at a boundary; what the first partition passes on to each of them."""
@@ -158,7 +168,7 @@ class PartitionEngine(Engine):
             self._warmup.count_peers(dict(answer.warm))
         self._warm = dict(self._warmup.peers())
         self._reported = set(self._warmup.first_seen()[1])
-        self.heard = boundary
+        self.heard, self.asked = boundary, None
         if not self._first or not told:
             return []
         return [Part(offset, boundary + 1, self.clock, heard=told) for _ in answers]
@@ -197,10 +207,13 @@ class PartitionEngine(Engine):
         whole = msgspec.msgpack.decode(meta, type=_Meta)
         super().restore(whole.engine, buckets)
         self.heard, self._warm, self.places = whole.heard, whole.warm, whole.places
+        self.asked, self._early = whole.asked, whole.early
         self._reported, self._begun = set(self._warmup.first_seen()[1]), whole.begun
 
     def _meta(self) -> bytes:
-        return _ENCODE(_Meta(super()._meta(), self.heard, self._warm, self._begun, self.places))
+        return _ENCODE(
+            _Meta(super()._meta(), self.heard, self._warm, self._begun, self.places, self.asked, self._early)
+        )
 
     def _owner(self, identity: int) -> int:
         return identity % self.owners
@@ -252,6 +265,8 @@ class _Meta(msgspec.Struct, array_like=True):
     warm: dict[int, int]
     begun: bool
     places: list[int]
+    asked: int | None
+    early: list[Finding]
 
 
 def _raw(raw: Raw) -> Raw:

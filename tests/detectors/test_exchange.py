@@ -12,13 +12,13 @@ from detectors.engine import Engine
 from detectors.exchange import OwnerTask, PartitionTask
 from detectors.held import Held
 from detectors.owner_engine import OwnerEngine
-from detectors.partial import LAST, Batch, Part
+from detectors.partial import LAST, Batch, Part, batch_of
 from detectors.partition_engine import PartitionEngine
 from detectors.task import DetectTask
 from stream.facts import Facts
 from stream.finding import DECODER
 from stream.frame import Frame, Record, unpack
-from stream.log import EVENTS, FINDINGS, PEERS, Snapshot, Stream
+from stream.log import EVENTS, FINDINGS, PEERS, WIDE, Stream
 from stream.memory import MemoryLog
 from stream.spread import Spread
 from tests.detectors.streams import HOUR, START, directory, frames, tick
@@ -190,7 +190,7 @@ def test_what_is_held_and_what_was_seen_outlive_a_restart() -> None:
     assert [source.part.clock for source in again.ready()] == [10.0, 30.0]
 
 
-def test_a_snapshot_at_a_boundary_waits_for_the_answer() -> None:
+def test_a_task_that_is_restored_at_a_boundary_waits_on_and_tells_nothing_twice() -> None:
     log = Kept(2)
     spread = Spread(log)
     for frame in history(6):
@@ -199,5 +199,9 @@ def test_a_snapshot_at_a_boundary_waits_for_the_answer() -> None:
     while not task.waiting:
         task.advance(wait=0.0)
     task.save()
-    kept: Snapshot | None = log.load("detect")
-    assert kept is None
+    told = len(log.streams[Stream(WIDE, 0)])
+    again = partition_task(log, 0)
+    assert (again.waiting, again.position, again.clock) == (True, task.position, task.clock)
+    again.advance(wait=0.0)
+    sent = [batch_of(frame) for frame in log.streams[Stream(WIDE, 0)][told:]]
+    assert not any(batch.parts for batch in sent)
