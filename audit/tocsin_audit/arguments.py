@@ -68,7 +68,7 @@ def handles(values: Any, fingerprints: Fingerprints) -> tuple[str, ...]:
     for value in _handle_values(values, 3):
         if len(found) >= _MOST_HANDLES:
             break
-        found[fingerprints.of(value)] = None
+        found.update(dict.fromkeys(fingerprints.every(value)))
     return tuple(found)
 
 
