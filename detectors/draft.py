@@ -66,13 +66,13 @@ class Draft:
     @property
     def left(self) -> int:
         """Entities that are not packed yet."""
-        return sum(len(table.copying) for table in self._tables)
+        return sum(len(table.copies.wanted) for table in self._tables)
 
     def advance(self, *, idle: bool) -> bool:
         """Do a slice, all that is left where there is nothing else to do; whether the snapshot is whole."""
         limit = self.left if idle else SLICE + self.left // SHARE
         for table in self._tables:
-            limit -= table.copy_some(limit)
+            limit -= table.copies.some(limit)
         if limit <= 0 and self.left:
             return False
         end = len(self._whole) if idle else self._encoded + SLICE
@@ -90,18 +90,18 @@ class Draft:
         while not self.advance(idle=True):
             pass
         for table in self._tables:
-            table.copied = {}
+            table.copies.made = {}
         self._rows[self._journal] = _ENCODE(self._parts)
         return self._rows
 
     def _write(self, table: Table, changed: Entries) -> None:
-        copied = table.copied
+        copied = table.copies.made
         entries = [(identity, copied.get(identity) if packed is None else packed) for identity, packed in changed]
         self._parts.append(_ENCODE((table.kind, entries)))
         self._stale.setdefault(table.kind, set()).update([identity >> BUCKET_SHIFT for identity, _ in entries])
 
 
 def _bucket_row(number: int, table: Table, entries: dict[int, bytes | None]) -> bytes | None:
-    copied = table.copied
+    copied = table.copies.made
     whole = [(identity, copied[identity] if packed is None else packed) for identity, packed in sorted(entries.items())]
     return _ENCODE((number, whole)) if whole else None

@@ -2,6 +2,8 @@
 
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from detectors.base import Entity
 from detectors.keys import Raw
 
@@ -94,3 +96,27 @@ class Quiet(NamedTuple):
 
 
 NOTHING: Final = Quiet(0)
+
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+unpacked: Final = msgspec.msgpack.Decoder(Quiet).decode
+"""The `Quiet` that bytes hold."""
+
+
+def packed_quiet(quiet: Quiet) -> bytes:
+    """A `Quiet` as bytes."""
+    return trimmed([quiet.seen, list(quiet.states), *quiet[2:]])
+
+
+def trimmed(items: list[Any]) -> bytes:
+    """The items of a `Quiet`, with its states as a list, without the trailing ones that say nothing."""
+    states = items[1]
+    while states and states[-1] is None:
+        states.pop()
+    while len(items) > 1 and (not items[-1] or items[-1] == NOTHING[len(items) - 1]):
+        items.pop()
+    return _ENCODE(items)
+
+
+def says_nothing(quiet: Quiet, minute: int) -> bool:
+    """Whether there is nothing to remember of an entity at a minute of the clock."""
+    return not quiet.states and not quiet.hours and all(entry >> 2 <= minute for _, entry in quiet.emitted)

@@ -69,7 +69,7 @@ class Settling:
         """
         clock = self.facts.clock
         if live.copying:
-            table.copy(live)
+            table.copies.before_change(live)
         while live.due <= clock:
             self._settle(table, live, min(live.pending))
         table.make_ready(live, bits)
@@ -142,7 +142,7 @@ class Settling:
                 table.give_back(live, clock)
 
     def _ask(self, table: Table, live: Live, cell: Cell) -> None:
-        table.copy(live)
+        table.copies.before_change(live)
         bits = live.pending.get(cell.end << 4 | table.lengths.index(cell.seconds), 0) & self._telling[cell.seconds]
         for index, detector in enumerate(table.detectors):
             if not bits >> index & 1:
@@ -162,7 +162,7 @@ class Settling:
                 if table.count >= self._caps[table.kind][0]:
                     return  # a group too many: its members are judged by their tenant's movement
                 live = table.add(raw, identity, self.facts.clock)
-        table.copy(live)
+        table.copies.before_change(live)
         index = table.detectors.index(detector)
         self._open(table, live, cell.start, 1 << index, cell.end)
         live.seen = int(self.facts.clock) // 60
@@ -190,7 +190,7 @@ class Settling:
         return True
 
     def _settle(self, table: Table, live: Live, code: int) -> None:
-        table.copy(live)
+        table.copies.before_change(live)
         bits = live.pending.pop(code)
         live.plan_due()
         self._due[table.rank].settled()

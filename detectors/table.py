@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
-import msgspec
-
 from detectors.base import AnyDetector, Detector, Kind
+from detectors.copies import Copies
 from detectors.keys import Raw, digest, entity_of
-from detectors.live import NOTHING, Live, Quiet
+from detectors.live import Live, Quiet, packed_quiet, says_nothing, trimmed, unpacked
 from detectors.shelf import Shelf
 from detectors.state import Codec
 from stream.facts import Facts
@@ -26,8 +25,6 @@ REST_MINUTES: Final = (27 * 60, 51 * 60, 8 * 1_440 + 180)
 """Minutes without an event after which no hour, no hour of the day that followed, and no day is held open any more."""
 
 _AGE: Final = attrgetter("seen")
-_ENCODE: Final = msgspec.msgpack.Encoder().encode
-_DECODE: Final = msgspec.msgpack.Decoder(Quiet).decode
 
 
 class Bucket:
@@ -45,8 +42,7 @@ class Table:
 
     `live` finds a busy entity by its raw key. Whether an entity is live or packed never changes what is found, only how
     fast; `live_limit` bounds the objects. `touched` are live entities changed since the last snapshot and `changed` the
-    ids whose packed bytes did. While a snapshot is made, `copying` are the live entities that it still wants as they
-    were when it began, and `copied` those that it got.
+    ids whose packed bytes did; `copies` are what a snapshot that is being made gets of the live.
     """
 
     def __init__(
@@ -61,9 +57,7 @@ class Table:
         self.count = 0
         self.touched: dict[int, Live] = {}
         self.changed: set[int] = set()
-        self.copying: dict[int, Live] = {}
-        self.copied: dict[int, bytes] = {}
-        self._copy_clock = 0.0
+        self.copies = Copies(self.pack)
         self._secret = secret
         self.live_limit = live_limit
         self._victims: list[Live] = []
@@ -99,7 +93,7 @@ class Table:
             return identity, None
         live = bucket.live.get(identity)
         if live is None and (packed := bucket.idle.pop(identity)) is not None:
-            live = self._wake(raw, identity, _DECODE(packed))
+            live = self._wake(raw, identity, unpacked(packed))
             self._seat(bucket, live, clock)
         return identity, live
 
@@ -140,7 +134,7 @@ class Table:
         live = bucket.live.get(identity)
         if live is not None or (packed := bucket.idle.get(identity)) is None:
             return live
-        quiet = _DECODE(packed)
+        quiet = unpacked(packed)
         return self._wake(quiet.raw, identity, quiet) if quiet.raw is not None else None
 
     def give_back(self, live: Live, clock: float) -> None:
@@ -173,7 +167,7 @@ class Table:
             minute = int(clock) // 60
             emitted = sorted(entry for entry in live.emitted.items() if entry[1] >> 2 > minute)
         pending = sorted(live.pending.items()) if live.pending else ()
-        return _trimmed(
+        return trimmed(
             [
                 live.seen,
                 states,
@@ -192,25 +186,18 @@ class Table:
         """Begin to copy what changed since this was last called, and whole buckets, as they are now.
 
         Returns the ids that changed; for those whose bytes are not at hand yet, and for the other live entities of
-        the buckets, `copied` has them once `copy_some` came round to them.
+        the buckets, `copies` has them once it came round to them.
         """
         changed: dict[int, bytes | None] = {}
         for identity in self.changed:
             changed[identity] = self.buckets[identity >> BUCKET_SHIFT].idle.get(identity)
-        self.copied = {}
-        self.copying = dict(self.touched)
-        for identity in self.touched:
-            changed[identity] = None
+        changed.update(dict.fromkeys(self.touched))
+        lives = list(self.touched.values())
         for number in buckets:
-            self.copying.update(self.buckets[number].live)
-        for live in self.copying.values():
-            live.dirty = False
-            live.copying = True
-            # Its next event has to come by `touch` before it changes anything.
-            live.stamp = -1
+            lives += self.buckets[number].live.values()
+        self.copies.begin(lives, clock)
         self.changed.clear()
         self.touched.clear()
-        self._copy_clock = clock
         return changed
 
     def copied_bucket(self, number: int) -> dict[int, bytes | None]:
@@ -219,24 +206,6 @@ class Table:
         entries: dict[int, bytes | None] = dict(bucket.idle.items())
         entries.update(dict.fromkeys(bucket.live))
         return entries
-
-    def copy(self, live: Live) -> None:
-        """Copy an entity that is about to change, if a snapshot still wants it as it is."""
-        if live.copying:
-            live.copying = False
-            del self.copying[live.id]
-            self.copied[live.id] = self.pack(live, self._copy_clock)
-
-    def copy_some(self, limit: int) -> int:
-        """Copy at most so many of those that did not change; how many there were."""
-        done = 0
-        copying = self.copying
-        while copying and done < limit:
-            identity, live = copying.popitem()
-            live.copying = False
-            self.copied[identity] = self.pack(live, self._copy_clock)
-            done += 1
-        return done
 
     def size(self, clock: float) -> int:
         """The bytes of all entities when packed."""
@@ -266,7 +235,7 @@ class Table:
         moves = [(old, here[tuple(known)]) for old, known in enumerate(detectors) if tuple(known) in here]
         for bucket in self.buckets.values():
             for identity, packed in bucket.idle.items():
-                quiet = _DECODE(packed)
+                quiet = unpacked(packed)
                 states: list[bytes | None] = [None] * len(self.detectors)
                 for old, new in moves:
                     states[new] = quiet.states[old] if old < len(quiet.states) else None
@@ -277,7 +246,7 @@ class Table:
                     if kept and seconds in self.lengths:
                         pending[code >> 4 << 4 | self.lengths.index(seconds)] = kept
                 moved = quiet._replace(states=tuple(states), pending=tuple(sorted(pending.items())))
-                bucket.idle.put(identity, _packed(moved))
+                bucket.idle.put(identity, packed_quiet(moved))
                 self.changed.add(identity)
 
     def sweep(self, clock: float) -> None:
@@ -316,9 +285,9 @@ class Table:
         old: list[int] = []
         resting: list[tuple[int, Quiet]] = []
         for identity, packed in bucket.idle.items():
-            quiet = _DECODE(packed)
+            quiet = unpacked(packed)
             age = minute - quiet.seen
-            if age > STUB_MINUTES and not quiet.pending and (age > keep_minutes or _says_nothing(quiet, minute)):
+            if age > STUB_MINUTES and not quiet.pending and (age > keep_minutes or says_nothing(quiet, minute)):
                 old.append(identity)
             elif quiet.states and (rested := sum(age > after for after in REST_MINUTES)) > quiet.rested:
                 resting.append((identity, quiet._replace(rested=rested)))
@@ -344,7 +313,7 @@ class Table:
                 for code in live.pending:
                     yield live.id, code
             for identity, packed in bucket.idle.items():
-                for code, _ in _DECODE(packed).pending:
+                for code, _ in unpacked(packed).pending:
                     yield identity, code
 
     def _unremarkable(self, live: Live, minute: int) -> bool:
@@ -354,7 +323,7 @@ class Table:
         if any(entry >> 2 > minute for entry in live.emitted.values()):
             return False
         live.looked = live.seen
-        return _says_nothing(_DECODE(self.pack(live, minute * 60.0)), minute)
+        return says_nothing(unpacked(self.pack(live, minute * 60.0)), minute)
 
     def _rested(self, quiet: Quiet, clock: float) -> bytes:
         states: list[bytes | None] = []
@@ -366,7 +335,7 @@ class Table:
                 states.append(again if again != self._fresh[index] else None)
             else:
                 states.append(None)
-        return _packed(quiet._replace(states=tuple(states)))
+        return packed_quiet(quiet._replace(states=tuple(states)))
 
     def _wake(self, raw: Raw, identity: int, quiet: Quiet) -> Live:
         states: list[Any] = [*quiet.states, *(None for _ in range(len(self.detectors) - len(quiet.states)))]
@@ -397,31 +366,13 @@ class Table:
         bucket = self.buckets[live.id >> BUCKET_SHIFT]
         if bucket.live.get(live.id) is not live:
             return
-        self.copy(live)
+        self.copies.before_change(live)
         del bucket.live[live.id]
         del self.live[live.raw]
         bucket.idle.put(live.id, self.pack(live, clock))
         if live.dirty:
             del self.touched[live.id]
             self.changed.add(live.id)
-
-
-def _packed(quiet: Quiet) -> bytes:
-    return _trimmed([quiet.seen, list(quiet.states), *quiet[2:]])
-
-
-def _trimmed(items: list[Any]) -> bytes:
-    """The items of a `Quiet`, with its states as a list, without the trailing ones that say nothing."""
-    states = items[1]
-    while states and states[-1] is None:
-        states.pop()
-    while len(items) > 1 and (not items[-1] or items[-1] == NOTHING[len(items) - 1]):
-        items.pop()
-    return _ENCODE(items)
-
-
-def _says_nothing(quiet: Quiet, minute: int) -> bool:
-    return not quiet.states and not quiet.hours and all(entry >> 2 <= minute for _, entry in quiet.emitted)
 
 
 def _bits(flags: Iterable[bool]) -> int:
