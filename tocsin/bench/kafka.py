@@ -3,10 +3,11 @@
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from detectors.engine import Engine
+from detectors.exchange import OwnerTask
 from detectors.task import DetectTask
 from stream import kafka_topics
 from stream.decode import prepare
@@ -23,6 +24,7 @@ from tocsin.bench.figure import Figure
 from tocsin.bench.traffic import BATCH, bodies, lines
 from tocsin.config import parse_config
 from tocsin.cycles import spare
+from tocsin.roles_tasks import tasks_of
 from tocsin.setup import assemble
 from tocsin_audit.event import DECODER
 
@@ -38,7 +40,8 @@ PARTITIONS: Final = 8
 def measure(events: int = COUNT) -> Iterator[Figure]:
     """Events a second of a core, from fetching to findings and a snapshot, after a warm-up.
 
-    Whole frames of one partition, then frames spread over eight; beside them what the same costs without Kafka.
+    Whole frames of one partition, then frames spread over eight, which exchange what is wide; beside them what the same
+    costs without Kafka.
 
     Raises UnavailableError where no broker was named.
     """
@@ -78,14 +81,17 @@ def _folded(server: str, frames: list[dict[int, Frame]], partitions: int, events
     _append(address, frames)
     with KafkaLog(address, bury=True) as log:
         detectors = assemble(parse_config(""), sinks=False).detectors
-        tasks = [DetectTask(log, Engine(detectors), stream=Stream(EVENTS.name, number)) for number in range(partitions)]
+        make = tasks_of(log, partitions, detectors)
+        pairs = [make(number) for number in range(partitions)]
         ends = [log.end(Stream(EVENTS.name, number)) for number in range(partitions)]
         spare()
-        _pass(tasks, [end * WARM // (events + WARM) for end in ends])
+        _pass(pairs, [end * WARM // (events + WARM) for end in ends])
         begin, cpu = time.perf_counter(), time.process_time()
-        _pass(tasks, ends)
-        for task in tasks:
-            task.save()
+        _pass(pairs, ends)
+        for pair in pairs:
+            for task in pair:
+                if task is not None:
+                    task.save()
         wall, used = time.perf_counter() - begin, time.process_time() - cpu
     kafka_topics.remove(address)
     return round(events / wall), round(used / events * 1e6, 2)
@@ -98,9 +104,9 @@ def _alone(frames: list[Frame], events: int) -> float:
         log.append(EVENTS, decode(encode(frame)))
     task = DetectTask(log, Engine(assemble(parse_config(""), sinks=False).detectors))
     spare()
-    _pass([task], [WARM // BATCH])
+    _pass([(task, None)], [WARM // BATCH])
     cpu = time.process_time()
-    _pass([task], [len(frames)])
+    _pass([(task, None)], [len(frames)])
     task.save()
     return round((time.process_time() - cpu) / events * 1e6, 2)
 
@@ -112,8 +118,10 @@ def _append(address: Address, frames: list[dict[int, Frame]]) -> None:
                 future.result()
 
 
-def _pass(tasks: list[DetectTask], ends: list[int]) -> None:
-    while any(task.position < end for task, end in zip(tasks, ends, strict=True)):
-        for task, end in zip(tasks, ends, strict=True):
+def _pass(pairs: Sequence[tuple[DetectTask, OwnerTask | None]], ends: list[int]) -> None:
+    while any(task.position < end for (task, _), end in zip(pairs, ends, strict=True)):
+        for (task, owner), end in zip(pairs, ends, strict=True):
             if task.position < end:
                 task.advance(wait=0.001, limit=16)
+            if owner is not None:
+                owner.advance(wait=0.001, limit=16)
