@@ -79,6 +79,8 @@ def test_nothing_speaks_of_the_machines_it_was_made_on() -> None:
         ("incident forget", False),
         ("keys signing export --to FILE", True),
         ("keys signing forget", False),
+        ("contain 3f9a --deny source_ip=203.0.113.9", True),
+        ("contain 3f9a --who", False),
         ("forget", False),
         ("search --who alice", False),
         ("wrap --server files -- npx -y --who", True),
@@ -100,6 +102,10 @@ def _known(words: list[str]) -> bool:
     while hasattr(command, "commands") and left:
         several = next((at for at, word in enumerate(left, 1) if not word.endswith(",")), 1)
         listed = [word.rstrip(",") for word in left[:several]]
+        default = getattr(command, "default", None)
+        if default is not None and listed[0] not in command.commands:
+            command = command.commands[default]
+            continue
         if not set(listed) <= command.commands.keys():
             return False
         command, left = command.commands[listed[0]], left[several:]

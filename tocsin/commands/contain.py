@@ -21,10 +21,12 @@ SUBJECTS = "user, client, agent, tenant, token, source_ip, target, server"
 class _Group(TyperGroup):
     """Takes `tocsin contain ID …` for `tocsin contain incident ID …`."""
 
+    default = "incident"
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command's name in front of an incident's id."""
         if args and not args[0].startswith("-") and args[0] not in self.commands:
-            args = ["incident", *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 
