@@ -240,6 +240,9 @@ def _sinks(loaded: Loaded, faults: list[Fault]) -> tuple[SinkPlan, ...]:
             faults.append(loaded.fault((*path, "type"), error.what, error.hint))
             continue
         options, wrong = convert_options(loaded, path, dict(section.__pydantic_extra__ or {}), kind.Options)
+        if not wrong and getattr(options, "events", None) is not None and loaded.config.log != "sqlite":
+            hint = "leave `events` out, and have another consumer of the events topic send them"
+            wrong.append(loaded.fault((*path, "events"), "events are only sent from a log in the data directory", hint))
         faults += wrong
         if not wrong:
             plans.append(SinkPlan(name, kind, options))

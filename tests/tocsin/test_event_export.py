@@ -16,7 +16,10 @@ from stream.log import EVENTS
 from stream.sqlite import SqliteLog
 from tests.tocsin.lines import NOON, guesses, line, ndjson
 from tests.tocsin.program import Program, until
+from tocsin.config import parse_config
 from tocsin.event_export import FRAMES, EventExport
+from tocsin.faults import FaultsError
+from tocsin.setup import assemble
 from tocsin_audit.event import AuditEvent
 
 DOWN = Sent(Result("retry", "503"), ())
@@ -89,6 +92,13 @@ def test_what_is_refused_is_counted_and_holds_up_nothing(store: SqliteLog) -> No
     export = an_export(store, sender)
     export.step()
     assert (export.status()["sent"], export.status()["refused"]) == (1, 1)
+
+
+def test_a_log_on_kafka_says_that_it_sends_no_events() -> None:
+    siem = "{type: elasticsearch, url: 'http://127.0.0.1:9200', events: []}"
+    with pytest.raises(FaultsError) as caught:
+        assemble(parse_config(f"log: kafka://127.0.0.1:9092/t\nsinks: {{siem: {siem}}}"))
+    assert "only sent from a log in the data directory" in str(caught.value)
 
 
 @pytest.mark.elasticsearch
