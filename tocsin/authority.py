@@ -156,6 +156,7 @@ COMMANDS: Final[dict[str, Rule]] = {
     "restore": _HOST,
     "simulate": _HOST,
     "evaluate": _HOST,
+    "seal": _HOST,
     "bench": _HOST,
 }
 """By the command's words: its role, where it speaks to a running Tocsin."""
