@@ -113,8 +113,8 @@ def _data(event: _Event, native: bool) -> bytes:
         raise RecordError("missing", "there are no data", field="data", hint="put the audit event into data")
     if data[:1] == b'"' and data[-1:] == b'"' and event.data_base64 is None:
         try:
-            data = msgspec.json.decode(data, type=str).encode()
-        except msgspec.MsgspecError:
+            data = msgspec.json.decode(data, type=str).encode("utf-8", "replace")
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return data
     if deep(data):
         return data
@@ -122,7 +122,7 @@ def _data(event: _Event, native: bool) -> bytes:
         if native:
             return _completed(data, event)
         return msgspec.json.format(data, indent=-1) if b"\n" in data and data[:1] in b"{[" else data
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return data
 
 

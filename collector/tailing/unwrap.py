@@ -38,7 +38,12 @@ _DOCKER_LINE: Final = msgspec.json.Decoder(_Docker)
 def unwrap(line: bytes, container: Container) -> Piece | None:
     """What a line of a container's log holds; None where it is not wrapped so."""
     if container in ("auto", "cri") and (match := _CRI.match(line)) is not None:
-        return Piece(line[match.end() :], match[2].decode(), moment(match[1].decode()), match[3] == b"F")
+        return Piece(
+            line[match.end() :],
+            match[2].decode(errors="replace"),
+            moment(match[1].decode(errors="replace")),
+            match[3] == b"F",
+        )
     if container in ("auto", "docker") and line.startswith(_DOCKER):
         try:
             found = _DOCKER_LINE.decode(line)

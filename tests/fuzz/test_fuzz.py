@@ -20,6 +20,18 @@ def test_a_target_takes_what_it_begins_with(name: str) -> None:
         ALL[name](seed)
 
 
+FOUND = [
+    ("container-lines", b"2026-11-21T10:00:00.000000\xb000Z stdout F text"),
+    ("cloudevents", b'"x\x88y"'),
+]
+"""What fuzzing found, so that it stays mended."""
+
+
+@pytest.mark.parametrize(("name", "data"), FOUND, ids=[name for name, _ in FOUND])
+def test_what_once_failed_is_taken(name: str, data: bytes) -> None:
+    ALL[name](data)
+
+
 @pytest.mark.parametrize("name", names())
 def test_no_format_fails_with_the_samples_of_another(name: str) -> None:
     for case in cases(name):
