@@ -142,7 +142,7 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Listening:
     return heard
 
 
-MORE = {"refused retry": ["1"]}
+MORE = {"refused retry": ["1"], "contain incident": ["--deny", "source_ip=192.0.2.1"]}
 """What commands ask for that they do not ask for by themselves."""
 
 
