@@ -87,6 +87,8 @@ def mask(text: str) -> str:
     """A text without credentials, addresses of people and paths of files, its words kept."""
     if _SUSPECT.search(text) is None or text.startswith(_OURS):
         return text
+    # RE2 reads UTF-8, which has no halves of pairs.
+    text = text.encode("utf-8", "replace").decode()
     text = _ASSIGNED.sub(r"\1\2[removed]", text)
     text = clean_error(text, 1024) or ""
     text = _EMAIL.sub("[email]", text)
