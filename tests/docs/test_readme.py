@@ -111,10 +111,10 @@ def test_the_line_for_other_servers_runs(tmp_path: Path) -> None:
 
 
 def test_the_blocks_about_the_middleware_run(tmp_path: Path) -> None:
-    fastmcp, sdk, own = blocks(AUDIT_README, "python")
+    fastmcp, sdk, own, changes = blocks(AUDIT_README, "python")
     program = f'{OTHERS}\nserver = MCPServer("billing")\n{fastmcp}\nasyncio.run(mcp.list_tools())\n'
     program += f'{sdk}\nwith TestClient(app) as client:\n    assert client.get("/nowhere").status_code == 404\n'
-    program += own
+    program += f"{own}\n{changes}"
     _python(program, tmp_path)
 
 

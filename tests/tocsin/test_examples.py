@@ -23,6 +23,7 @@ def test_the_example_configuration_starts(tmp_path: Path, monkeypatch: pytest.Mo
         "tickets-authorization": "Bearer abc",
         "team-chat-url": "json://chat.example",
         "heartbeat-url": "https://heartbeat.example/abc",
+        "master-key": "bWFzdGVyLWtleS1tYXN0ZXIta2V5LW1hc3Rlci1rZXk=",
     }
     for name, secret in secrets.items():
         (tmp_path / name).write_text(f"{secret}\n")
