@@ -28,7 +28,7 @@ class Due:
 
     def __init__(self) -> None:
         self.backlog = 0
-        self._open: dict[tuple[int, int, int], dict[int, "array[int]"]] = {}
+        self._open: dict[tuple[int, int, int], dict[int, array[int]]] = {}
         self._order: list[tuple[int, int, int]] = []
         self._closed: deque[tuple[int, int, int]] = deque()
         self._units: Iterator[Unit] | None = None

@@ -122,8 +122,9 @@ class SourceView:
                     ring = state.nameless = Bouts()
                 if not ring.holds(event.time, facts.clock):
                     return NOTHING
-                changed = ring.cell(event.time).add(NOBODY, NOBODY, attempt, event)
-                return self._guesses(state, entity, cell) if changed else NOTHING
+                if not ring.cell(event.time).add(NOBODY, NOBODY, attempt, event):
+                    return NOTHING
+                return self._guesses(state, entity, cell)
             changed = state.count(who, NOBODY, attempt, event, facts.clock)
             if state.minutes is None or cell not in state.minutes.cells:
                 return NOTHING

@@ -22,7 +22,8 @@ DOCUMENTATION: Final = Documentation(
     blind_spots="A tenant with fewer than 300 active hours of principals gets no model. A principal is not judged "
     "before 24 active hours. Whoever is odd from the first day on is usual. An attack spread over many hours, each "
     "of them ordinary. What a principal touched is not looked at, only how much and how.",
-    false_positives="A new duty, a first report, an incident at work, travel. About one hour in 500 is told, fewer where the log holds attacks.",
+    false_positives="A new duty, a first report, an incident at work, travel. About one hour in 500 is told, fewer "
+    "where the log holds attacks.",
     validation="Replay a fortnight of a clerk, then one hour at 03:00 with a dozen denials, ten times the usual rows "
     "and tools it never used: one outlier of severity low that names them. An ordinary hour: nothing.",
     priority="Notice, or low where no ordinary hour was ever as odd. It never wakes anybody; it raises the risk of a "

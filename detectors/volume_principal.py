@@ -176,5 +176,5 @@ class Principal:
         return made
 
 
-_EMPTY: Final = (b"", "", "", (), (), None, (), [], None)
+_EMPTY: Final[tuple[Any, ...]] = (b"", "", "", (), (), None, (), [], None)
 _NO_HOUR: Final = Hour()

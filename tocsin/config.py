@@ -110,8 +110,8 @@ class Kafka(Section):
         1,
         ge=1,
         le=1024,
-        description="partitions of the events, each for one worker at a time; changing it later loses the state, so take "
-        "as many as there will ever be workers",
+        description="partitions of the events, each for one worker at a time; changing it later loses the state, so "
+        "take as many as there will ever be workers",
     )
     replication: int = Field(3, ge=1, le=9, description="replicas of each partition, as far as there are brokers")
     retention_days: float = Field(30.0, gt=0, le=36500, description="days for which events are kept at least")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import Result
 
@@ -148,10 +149,12 @@ def test_the_running_tocsin_is_asked_and_names_incident_and_decision(program: Pr
     assert (decision["reason"], decision["status"]) == ("new", "open")
     assert program.get(f"/incidents/{decision['incident']}")["incident"]["severity"] == "critical"
     assert program.request("GET", "/why-not", params={"event": "nope"}).status_code in (202, 404)
-    unknown = until(
-        lambda: (answer := program.request("GET", "/why-not", params={"event": "nope"})).status_code != 202 and answer,
-        "the unknown one is answered",
-    )
+
+    def answered() -> httpx.Response | None:
+        answer = program.request("GET", "/why-not", params={"event": "nope"})
+        return answer if answer.status_code != 202 else None
+
+    unknown = until(answered, "the unknown one is answered")
     assert unknown.status_code == 404
     assert program.request("GET", "/why-not").status_code == 400
 
