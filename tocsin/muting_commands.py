@@ -56,7 +56,8 @@ def muting(kind: str, *, help_: str, until: str, for_help: str, example: str) ->
         _show(console, seen)
 
     @app.command(
-        epilog=f"Example: tocsin {kind} preview {example}", help="What it would have hidden in the last 30 days."
+        epilog=f"Example: tocsin {kind} preview --where tenant=acme --where class=brute",
+        help="What it would have hidden in the last 30 days.",
     )
     def preview(
         where: Where,

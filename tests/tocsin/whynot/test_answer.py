@@ -150,11 +150,11 @@ def test_the_running_tocsin_is_asked_and_names_incident_and_decision(program: Pr
     assert program.get(f"/incidents/{decision['incident']}")["incident"]["severity"] == "critical"
     assert program.request("GET", "/why-not", params={"event": "nope"}).status_code in (202, 404)
 
-    def answered() -> httpx.Response | None:
+    def refused() -> httpx.Response | None:
         answer = program.request("GET", "/why-not", params={"event": "nope"})
         return answer if answer.status_code != 202 else None
 
-    unknown = until(answered, "the unknown one is answered")
+    unknown = until(refused, "the unknown one is answered")
     assert unknown.status_code == 404
     assert program.request("GET", "/why-not").status_code == 400
 
