@@ -43,7 +43,7 @@ def _client(config: Any, data: Any) -> Any:
     return connect(config, data)
 
 
-@app.command(epilog="Example: tocsin contain 3f9ab2c1 --deny source_ip=203.0.113.9 --for 4h --dry-run")
+@app.command(epilog="Example: tocsin contain incident 3f9ab2c1 --deny source_ip=203.0.113.9 --for 4h --dry-run")
 def incident(
     id_: Annotated[str, typer.Argument(metavar="ID", help="The incident's id, or the first digits of it.")],
     deny: Annotated[
