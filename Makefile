@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: setup demo test check bench evaluate docs lock
+.PHONY: setup demo test long check bench evaluate docs lock
 
 setup:
 	@PYTHON=$(PYTHON) scripts/setup.sh
@@ -16,7 +16,10 @@ check: setup
 
 test: setup
 	@scripts/check.sh
-	@$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n auto --dist loadgroup -m "not long" $(ARGS)
+
+long: setup
+	@$(BIN)/pytest -n auto --dist loadgroup -m long $(ARGS)
 
 bench: setup
 	@$(BIN)/tocsin bench $(ARGS)

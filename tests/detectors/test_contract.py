@@ -180,7 +180,7 @@ def test_chosen_keys_are_bounded_and_do_not_push_out_those_that_are_known(name: 
     flood(name, keys=4_000, cap=500)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @every
 def test_a_hundred_thousand_chosen_keys_are_bounded(name: str) -> None:
     flood(name, keys=100_000, cap=5_000)

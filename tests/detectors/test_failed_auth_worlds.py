@@ -57,14 +57,14 @@ def test_what_only_looks_like_an_attack_pages_nobody(scenario: str) -> None:
     assert paged(sample(scenario)) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("scenario", ATTACKS)
 def test_hardly_any_attack_is_missed(scenario: str) -> None:
     cases = fifth(scenario)
     assert len(missed(cases)) <= ALLOWED * len(cases)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("scenario", [*DECOYS, "outage"])
 def test_hardly_any_decoy_pages(scenario: str) -> None:
     cases = fifth(scenario)

@@ -55,7 +55,7 @@ def test_a_change_is_found_and_its_place_named(sealed: Path, tmp_path: Path, nam
     assert [text for text in wrong if text] == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_thousand_random_changes_are_all_found_and_named(sealed: Path, tmp_path: Path) -> None:
     names = list(ATTACKS)
     wrong = [attack(sealed, tmp_path / f"{seed}", names[seed % len(names)], seed) for seed in range(100, 100 + MANY)]

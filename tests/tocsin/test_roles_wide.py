@@ -13,7 +13,7 @@ from stream.spread import Spread
 from tests.services.kafka import fresh_log
 from tests.tocsin.kafka_workers import Found, Worker, found_by_one, found_in, simulated, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.crash, pytest.mark.xdist_group("kafka")]
+pytestmark = [pytest.mark.kafka, pytest.mark.long, pytest.mark.crash, pytest.mark.xdist_group("kafka")]
 
 PARTITIONS = 8
 HOURS = (33.0, 35.0)
