@@ -124,7 +124,7 @@ class OwnerEngine(Engine):
         return self._outlet.found
 
     def _fold_partial(self, table: Table, partial: Partial, moves: list[int]) -> None:
-        raw = tuple(partial.raw) if isinstance(partial.raw, list) else partial.raw
+        raw = partial.raw
         live = table.live.get(raw)
         if live is None:
             live = self._admit_for(table, raw, partial.tenant, partial.source, partial.producer)
@@ -156,10 +156,9 @@ class OwnerEngine(Engine):
             detector = next((one for one in table.detectors if one.spec.name == told.detector), None) if table else None
             if detector is None:
                 continue
-            raw = tuple(told.raw) if isinstance(told.raw, list) else told.raw
             cell = Cell(told.seconds, told.start)
             try:
-                self._groups.add(detector, told.kind, raw, told.value, cell)
+                self._groups.add(detector, told.kind, told.raw, told.value, cell)
             except Exception as error:  # noqa: BLE001  # a detector's fault, whatever it is, must not stop the others
                 self._outlet.failed(detector.spec, error, cell.end)
 

@@ -147,7 +147,7 @@ class PartitionEngine(Engine):
         self._outlet.begin(self.clock, imported=imported)
         parts = [Part(offset, boundary, self.clock, imported, told=[]) for _ in range(self.owners)]
         for told in self._telling.tell(self.clock):
-            into = parts[self._owner(keys.digest(told.kind, _raw(told.raw), self._secret))].told
+            into = parts[self._owner(keys.digest(told.kind, told.raw, self._secret))].told
             assert into is not None
             into.append(told)
         parts[0].warmed = sorted(
@@ -267,7 +267,3 @@ class _Meta(msgspec.Struct, array_like=True):
     places: list[int]
     asked: int | None
     early: list[Finding]
-
-
-def _raw(raw: Raw) -> Raw:
-    return tuple(raw) if isinstance(raw, list) else raw
