@@ -255,7 +255,7 @@ def test_topics_that_do_not_fit_are_named_with_what_mends_them(kafka_server: str
     address = parse_address(f"kafka://{kafka_server}/t{secrets.token_hex(6)}", {})
     kafka_topics.create(address, kafka_topics.wanted(address, 2, 1), 1)
     assert not any(topic.faults for topic in kafka_topics.inspect(address, kafka_topics.wanted(address, 2, 1), 1))
-    events, findings, state, _ = kafka_topics.inspect(address, kafka_topics.wanted(address, 3, 2), 1)
+    events, findings, _wide, _peers, state, _dead = kafka_topics.inspect(address, kafka_topics.wanted(address, 3, 2), 1)
     assert "has 2 partitions, not 3" in events.faults
     assert any("retention.ms" in fault for fault in events.faults)
     assert "--add-config retention.ms=172800000" in events.mend
