@@ -40,4 +40,4 @@ def test_an_empty_entity_groups_nobody() -> None:
 
 def test_what_inhibits_is_never_told_of_as_a_success() -> None:
     assert not TARGETS & {"success_after", "unauthenticated", "token_replay", "canary", "cross_tenant_handle"}
-    assert {"cross_tenant_leak", "outage", "retry_storm"} == SOURCES
+    assert {"cross_tenant_leak", "outage", "retry_storm", "spray"} == SOURCES
