@@ -42,6 +42,7 @@ def lived(folder: Path) -> Path:
     now = time.time()
     with Program(folder, SETTINGS) as program:
         program.ready()
+        until(lambda: program.get("/status")["ledger"]["anchors"]["vault"]["size"], "a checkpoint is older than all")
         program.post([line(now + at, user=f"colleague{at}", id=f"work-{at}") for at in range(20)])
         program.post([*guesses(now - 60), line(now, user="bystander", id="the-bystander")])
         until(lambda: program.get("/incidents"), "there is an incident")
