@@ -15,6 +15,8 @@ from stream.kafka_address import Address
 
 SESSION_MS: Final = 6_000
 """Milliseconds without a heartbeat after which a member is taken for dead and its partitions go to others."""
+METADATA_MS: Final = 5_000
+"""Milliseconds after which the brokers are asked again which partitions there are."""
 POLL: Final = 0.1
 """Seconds of one look at the group."""
 RELEASE: Final = 1.5
@@ -48,6 +50,8 @@ class Membership:
             fetch_max_bytes=1024,
             max_partition_fetch_bytes=1024,
             max_poll_interval_ms=max(300_000, session_ms),
+            # A topic that was made just now may not be known yet; nobody is given any of it until it is.
+            metadata_max_age_ms=METADATA_MS,
             partition_assignment_strategy=(CooperativeStickyAssignor,),
         )
         self._consumer.subscribe([topic], listener=_Listener(self))
