@@ -1,11 +1,7 @@
 """Finding formats: their names without importing any, and the one that is asked for."""
 
-import pkgutil
 from collections.abc import Collection
-from functools import cache
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from typing import Final
 
 from collector import formats
 from collector.format import Format
@@ -13,9 +9,9 @@ from collector.format_auto import NAME as AUTO
 from collector.format_auto import Auto
 from collector.mapping_files import load_mapped, mapped_names
 from stream.errors import ConfigError, UnavailableError
+from stream.offers import Offers, modules_of
 
-GROUP: Final = "tocsin.formats"
-"""The entry point group under which other distributions offer formats: name = module."""
+OFFERS: Final = Offers("format", "tocsin.formats", formats.__name__, "FORMAT", modules_of(formats))
 
 _LAST: Final = ("native", "access_log", "uvicorn")
 """Formats that are tried last, since their marks are the least telling."""
@@ -23,7 +19,7 @@ _LAST: Final = ("native", "access_log", "uvicorn")
 
 def format_names() -> tuple[str, ...]:
     """The names of all formats: modules and descriptions in `formats`, and what other distributions offer."""
-    return tuple(sorted({*_own(), *mapped_names(), *_offered()}))
+    return tuple(sorted({*OFFERS.names(), *mapped_names()}))
 
 
 def load_format(name: str) -> Format:
@@ -33,18 +29,13 @@ def load_format(name: str) -> Format:
     """
     if name == AUTO:
         return load_auto()
-    own, offered = _own(), _offered()
     if name in mapped_names():
         return load_mapped(name)
-    if name not in own and name not in offered:
-        known = ", ".join((AUTO, *format_names()))
-        raise ConfigError(f"there is no format '{name}'", hint=f"there are {known}; or name a YAML file")
     try:
-        module: Any = import_module(f"{formats.__name__}.{name}") if name in own else offered[name].load()
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0].replace("_", "-")
-        raise UnavailableError(f"the format '{name}' is unavailable", hint=f"pip install {package}") from error
-    found: Format = getattr(module, "FORMAT", module)
+        found: Format = OFFERS.load(name)
+    except ConfigError as error:
+        known = ", ".join((AUTO, *format_names()))
+        raise ConfigError(error.what, hint=f"there are {known}; or name a YAML file") from None
     return found
 
 
@@ -62,14 +53,5 @@ def load_auto(without: Collection[str] = ()) -> Auto:
 
 
 def _surest_first() -> list[str]:
-    code = sorted((_own() | _offered().keys()) - set(_LAST))
+    code = sorted(set(OFFERS.names()) - set(_LAST))
     return [*code, *sorted(mapped_names() - set(_LAST)), *_LAST]
-
-
-def _own() -> frozenset[str]:
-    return frozenset(module.name for module in pkgutil.iter_modules(formats.__path__))
-
-
-@cache
-def _offered() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}

@@ -8,6 +8,7 @@ import pytest
 
 from detectors import discovery
 from detectors.discovery import detector_names, load_detector
+from stream import offers
 from stream.errors import ConfigError, UnavailableError
 
 
@@ -31,8 +32,8 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    point = EntryPoint("theirs", value, discovery.GROUP)
-    monkeypatch.setattr(discovery, "entry_points", lambda group: [point] if group == discovery.GROUP else [])
+    point = EntryPoint("theirs", value, discovery.OFFERS.group)
+    monkeypatch.setattr(offers, "entry_points", lambda group: [point] if group == discovery.OFFERS.group else [])
 
 
 def test_other_distributions_offer_detectors(monkeypatch: pytest.MonkeyPatch) -> None:
