@@ -97,7 +97,9 @@ def admit(
             into.joined = payload if first else None
             return
     for number, line in zip(numbers, lines, strict=True):
-        if line.isspace():
+        # What is kept is one plain object: nobody who reads it later has to strip it again.
+        line = line.strip()
+        if not line:
             continue
         try:
             if len(line) > longest:
