@@ -75,12 +75,20 @@ def incident_of(incident: Incident) -> dict[str, Any]:
 
 
 def finding_of(finding: Finding) -> dict[str, Any]:
-    """What a finding saw, with its evidence."""
+    """A finding with who noticed it, how severe it is, and its techniques."""
+    return {
+        **evidence_of(finding),
+        "detector": finding.detector,
+        "severity": finding.severity,
+        "techniques": list(finding.techniques[:VALUES]),
+    }
+
+
+def evidence_of(finding: Finding) -> dict[str, Any]:
+    """What a finding saw, with its numbers and evidence."""
     return {
         "id": finding.id,
         "class": finding.class_,
-        "detector": finding.detector,
-        "severity": finding.severity,
         "observed": harmless(finding.observed),
         "expected": harmless(finding.expected),
         "why": harmless(finding.why),
@@ -88,7 +96,6 @@ def finding_of(finding: Finding) -> dict[str, Any]:
         "to": rfc3339(finding.end),
         "events": finding.count,
         "event_ids": [harmless(identity, 80) for identity in finding.event_ids],
-        "techniques": list(finding.techniques[:VALUES]),
     }
 
 

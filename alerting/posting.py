@@ -1,13 +1,14 @@
 """Posting to a service once, and what its answer means for what was posted; the outbox does the waiting."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
 import httpx
 
+from alerting.alert import Alert
 from alerting.harmless import harmless
 from alerting.sink import Result
 from stream.errors import ConfigError
@@ -106,7 +107,13 @@ def retry_after(headers: Mapping[str, Any]) -> float | None:
     return None
 
 
-def in_order(alerts_left: int, result: Result) -> list[Result]:
-    """The answers for an alert that has to wait and for all behind it, which are not tried, so that order is kept."""
-    waiting = Result("retry", harmless(f"not tried, since an earlier alert failed: {result.why}", SAID), result.after)
-    return [result, *[waiting] * alerts_left]
+def one_by_one(alerts: Sequence[Alert], deliver: Callable[[Alert], Result]) -> list[Result]:
+    """The answer for each alert, delivered in order; behind the first `retry` none is tried, so that order is kept."""
+    results: list[Result] = []
+    for alert in alerts:
+        result = deliver(alert)
+        results.append(result)
+        if result.outcome == "retry":
+            why = harmless(f"not tried, since an earlier alert failed: {result.why}", SAID)
+            return results + [Result("retry", why, result.after)] * (len(alerts) - len(results))
+    return results

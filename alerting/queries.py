@@ -276,19 +276,7 @@ def _runbook(runbooks: Runbooks, incident: Incident) -> dict[str, Any]:
     return {
         "title": book.title,
         "phases": {
-            name: [
-                {
-                    "id": step.id,
-                    "purpose": step.purpose,
-                    "who": step.who,
-                    "minutes": step.minutes,
-                    "text": runbooks.step_text(step, incident),
-                    "query": runbooks.query_text(step, incident),
-                    "action": runbooks.action_text(step, incident),
-                }
-                for step in steps
-            ]
-            for name, steps in runbooks.phases_of(incident)
+            name: [runbooks.step_of(step, incident) for step in steps] for name, steps in runbooks.phases_of(incident)
         },
         "lines": runbooks.lines(incident),
     }

@@ -108,6 +108,18 @@ class Runbooks:
         """The action of a step, as `query_text` has its query."""
         return self._command(step.action, incident)
 
+    def step_of(self, step: Step, incident: Incident) -> dict[str, Any]:
+        """A step for machines: what it is for, who does it, how long it takes, and its words and commands."""
+        return {
+            "id": step.id,
+            "purpose": step.purpose,
+            "who": step.who,
+            "minutes": step.minutes,
+            "text": self.step_text(step, incident),
+            "query": self.query_text(step, incident),
+            "action": self.action_text(step, incident),
+        }
+
     def phases_of(self, incident: Incident) -> Iterator[tuple[str, tuple[Step, ...]]]:
         """The phases of an incident's runbook with the steps whose conditions hold."""
         have = _have(incident)

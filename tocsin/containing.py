@@ -1,8 +1,8 @@
 """From what the configuration says of containment to the limits, approvals and actions that alerting knows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
-from typing import Final
+from typing import Final, TypeVar
 
 from alerting.matching import Condition, parse
 from alerting.response import outside
@@ -16,6 +16,7 @@ from tocsin.moments import duration
 from tocsin.options import read_secret
 
 _AT: Final = ("alerting", "containment")
+T = TypeVar("T")
 
 
 def containment_of(loaded: Loaded, faults: list[Fault]) -> Containment:
@@ -49,12 +50,7 @@ def containment_of(loaded: Loaded, faults: list[Fault]) -> Containment:
 
 def action_of(loaded: Loaded, name: str) -> outside.Action:
     """A configured action with its secrets; raises RejectedError where there is none, FaultsError for a secret."""
-    actions = loaded.config.alerting.containment.actions
-    if name not in actions:
-        raise RejectedError(
-            f"there is no action '{name[:40]}'", hint=did_you_mean(name, actions) or _known("actions", actions)
-        )
-    action = actions[name]
+    action = _named("action", name, loaded.config.alerting.containment.actions)
     secrets = {
         key: read_secret(loaded, (*_AT, "actions", name, "secrets", key), secret)
         for key, secret in action.secrets.items()
@@ -70,12 +66,7 @@ def action_of(loaded: Loaded, name: str) -> outside.Action:
 
 def issuer_of(loaded: Loaded, name: str) -> outside.Issuer:
     """A configured issuer with its secret; raises as `action_of` does."""
-    issuers = loaded.config.alerting.containment.issuers
-    if name not in issuers:
-        raise RejectedError(
-            f"there is no issuer '{name[:40]}'", hint=did_you_mean(name, issuers) or _known("issuers", issuers)
-        )
-    issuer = issuers[name]
+    issuer = _named("issuer", name, loaded.config.alerting.containment.issuers)
     secret = read_secret(loaded, (*_AT, "issuers", name, "client_secret"), issuer.client_secret)
     return outside.Issuer(issuer.revoke, issuer.client_id, secret, issuer.introspect)
 
@@ -120,6 +111,9 @@ def _template(request: said.Request) -> outside.Template:
     )
 
 
-def _known(what: str, names: Iterable[str]) -> str:
-    listed = ", ".join(sorted(names))
-    return f"there are {listed}" if listed else f"name some in alerting.containment.{what}"
+def _named(what: str, name: str, known: Mapping[str, T]) -> T:
+    """The one of a name; raises RejectedError naming those there are."""
+    if name not in known:
+        hint = did_you_mean(name, known) if known else f"name some in alerting.containment.{what}s"
+        raise RejectedError(f"there is no {what} '{name[:40]}'", hint=hint)
+    return known[name]

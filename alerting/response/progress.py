@@ -45,7 +45,7 @@ def progress(store: Store, runbooks: Runbooks, record: Record, now: float) -> di
                 following = step.id
             shown.append(
                 {
-                    **_step(runbooks, step, record),
+                    **runbooks.step_of(step, incident),
                     "state": state,
                     "due": rfc3339(until),
                     "late": is_late,
@@ -84,19 +84,6 @@ def _rows(store: Store, record: Record) -> Mapping[str, RowMapping]:
     mine = select(STEPS).where(STEPS.c.incident == record.id, STEPS.c.opening == record.opening)
     with store.reading() as connection:
         return {row["step"]: row for row in connection.execute(mine).mappings()}
-
-
-def _step(runbooks: Runbooks, step: Step, record: Record) -> dict[str, Any]:
-    incident = record.incident()
-    return {
-        "id": step.id,
-        "purpose": step.purpose,
-        "who": step.who,
-        "minutes": step.minutes,
-        "text": runbooks.step_text(step, incident),
-        "query": runbooks.query_text(step, incident),
-        "action": runbooks.action_text(step, incident),
-    }
 
 
 def _who(row: RowMapping | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import msgspec
 from alerting.alert import Alert
 from alerting.harmless import UNTRUSTED, harmless, harmless_block
 from alerting.message import about, title
-from alerting.posting import Poster, in_order, taken
+from alerting.posting import Poster, one_by_one, taken
 from alerting.record import rank
 from alerting.sink import DONE, PATH, Result
 from stream.finding import SEVERITIES
@@ -86,13 +86,7 @@ class Alertmanager:
 
     def deliver(self, alerts: Sequence[Alert], in_doubt: frozenset[str]) -> Sequence[Result]:  # noqa: ARG002  # a repeat changes nothing there
         """Say the alerts one by one; after the first `retry` nothing more is sent."""
-        results: list[Result] = []
-        for number, alert in enumerate(alerts, 1):
-            result = self._post(list(said(alert, self._labels, self._clock() + self._hold)))
-            if result.outcome == "retry":
-                return [*results, *in_order(len(alerts) - number, result)]
-            results.append(result)
-        return results
+        return one_by_one(alerts, lambda alert: self._post(list(said(alert, self._labels, self._clock() + self._hold))))
 
     def renew(self, alerts: Sequence[Alert]) -> Result:
         """Say again what stands, so that it neither runs out nor is forgotten by a restart."""

@@ -12,7 +12,7 @@ import msgspec
 from alerting.alert import Alert, Change
 from alerting.harmless import harmless, harmless_block, unlinked, unmarked
 from alerting.message import title
-from alerting.posting import REFUSED, in_order
+from alerting.posting import REFUSED, one_by_one
 from alerting.sink import DONE, PATH, SECRET, Result
 from stream.finding import Severity
 
@@ -74,13 +74,7 @@ class Chat:
 
     def deliver(self, alerts: Sequence[Alert], in_doubt: frozenset[str]) -> Sequence[Result]:
         """Send the alerts one by one; after the first `retry` nothing more is sent."""
-        results: list[Result] = []
-        for number, alert in enumerate(alerts, 1):
-            result = self._deliver(alert, repeated=alert.id in in_doubt)
-            if result.outcome == "retry":
-                return [*results, *in_order(len(alerts) - number, result)]
-            results.append(result)
-        return results
+        return one_by_one(alerts, lambda alert: self._deliver(alert, repeated=alert.id in in_doubt))
 
     def close(self) -> None:
         """Nothing to give back: apprise ends each connection itself."""

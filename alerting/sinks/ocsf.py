@@ -9,7 +9,7 @@ import msgspec
 from alerting.alert import Alert
 from alerting.harmless import harmless
 from alerting.ocsf import events
-from alerting.posting import Poster, in_order, taken
+from alerting.posting import Poster, one_by_one, taken
 from alerting.rotated import Rotated
 from alerting.sink import DONE, PATH, SECRET, Result
 
@@ -63,15 +63,10 @@ class Ocsf:
 
     def deliver(self, alerts: Sequence[Alert], in_doubt: frozenset[str]) -> Sequence[Result]:
         """Write all alerts at once, or post them one by one until the first `retry`."""
-        if self._url is None:
+        url = self._url
+        if url is None:
             return self._write(alerts, in_doubt)
-        results: list[Result] = []
-        for number, alert in enumerate(alerts, 1):
-            result = self._post(self._url, alert, repeated=alert.id in in_doubt)
-            if result.outcome == "retry":
-                return [*results, *in_order(len(alerts) - number, result)]
-            results.append(result)
-        return results
+        return one_by_one(alerts, lambda alert: self._post(url, alert, repeated=alert.id in in_doubt))
 
     def close(self) -> None:
         """Give back connections."""

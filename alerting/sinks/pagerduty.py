@@ -15,9 +15,10 @@ from pagerduty import Error, EventsApiV2Client, HttpError
 
 from alerting.alert import Alert
 from alerting.harmless import harmless, harmless_block
-from alerting.posting import REFUSED, retry_after, trust
+from alerting.plain import evidence_of
+from alerting.posting import REFUSED, one_by_one, retry_after, trust
 from alerting.sink import DONE, PATH, Result
-from stream.finding import Finding, Severity
+from stream.finding import Severity
 from tocsin_audit.event import rfc3339
 
 SEVERITIES: Final[dict[Severity, Literal["critical", "error", "warning", "info"]]] = {
@@ -73,14 +74,7 @@ class PagerDuty:
 
     def deliver(self, alerts: Sequence[Alert], in_doubt: frozenset[str]) -> Sequence[Result]:
         """Send what concerns the pager; after the first `retry` nothing more is sent, so that the order is kept."""
-        results: list[Result] = []
-        for alert in alerts:
-            result = self._deliver(alert, repeated=alert.id in in_doubt)
-            if result.outcome == "retry":
-                waiting = Result("retry", f"not tried, since an earlier alert failed: {result.why}", result.after)
-                return [*results, result, *[waiting] * (len(alerts) - len(results) - 1)]
-            results.append(result)
-        return results
+        return one_by_one(alerts, lambda alert: self._deliver(alert, repeated=alert.id in in_doubt))
 
     def close(self) -> None:
         """Give back connections."""
@@ -159,7 +153,7 @@ def details_of(alert: Alert, *, repeated: bool) -> dict[str, Any]:
         "classes": list(incident.classes),
         "events": incident.events,
         "show": f"tocsin incident show {harmless(incident.id, 80)}",
-        "findings": [finding_of(finding) for finding in alert.findings[:20]],
+        "findings": [evidence_of(finding) for finding in alert.findings[:20]],
     }
     if incident.runbook:
         details["runbook"] = harmless(incident.runbook, 200)
@@ -174,21 +168,6 @@ def details_of(alert: Alert, *, repeated: bool) -> dict[str, Any]:
     if left_out:
         details["findings_left_out"] = left_out
     return details
-
-
-def finding_of(finding: Finding) -> dict[str, Any]:
-    """What a finding adds to a page."""
-    return {
-        "id": finding.id,
-        "class": finding.class_,
-        "observed": harmless(finding.observed),
-        "expected": harmless(finding.expected),
-        "why": harmless(finding.why),
-        "from": rfc3339(finding.start),
-        "to": rfc3339(finding.end),
-        "events": finding.count,
-        "event_ids": [harmless(identity, 80) for identity in finding.event_ids],
-    }
 
 
 def result_of(error: Error | RequestError) -> Result:

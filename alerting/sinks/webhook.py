@@ -9,7 +9,7 @@ import msgspec
 
 from alerting.alert import Alert
 from alerting.plain import plain
-from alerting.posting import Poster, in_order, taken
+from alerting.posting import Poster, one_by_one, taken
 from alerting.sink import DONE, PATH, SECRET, Result
 
 SMALLEST: Final = 4096
@@ -69,13 +69,7 @@ class Webhook:
 
     def deliver(self, alerts: Sequence[Alert], in_doubt: frozenset[str]) -> Sequence[Result]:
         """Post the alerts one by one; after the first `retry` nothing more is sent."""
-        results: list[Result] = []
-        for number, alert in enumerate(alerts, 1):
-            result = self._deliver(alert, repeated=alert.id in in_doubt)
-            if result.outcome == "retry":
-                return [*results, *in_order(len(alerts) - number, result)]
-            results.append(result)
-        return results
+        return one_by_one(alerts, lambda alert: self._deliver(alert, repeated=alert.id in in_doubt))
 
     def close(self) -> None:
         """Give back connections."""
