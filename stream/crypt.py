@@ -1,8 +1,9 @@
 """Encryption at rest: AES-256-GCM under data keys, which a master key wraps.
 
-Each purpose (events, findings, state, …) has a data key of its own, a new one every day; the file of wrapped keys lies
-beside the data and is worth nothing without the master key. Frames stay encrypted in memory until `frame.unpack`, so
-that chain, seals and backups are over what is stored and need no key.
+Each purpose (events, findings, state, …) has a data key of its own, a new one every day, and a tenant one of its own
+for the frames that are all about it. Wrapped keys are worth nothing without the master key: they lie in a file beside
+the data, and on Kafka in each record. Frames stay encrypted in memory until `frame.unpack`, so that chain, seals and
+backups are over what is stored and need no key.
 """
 
 import secrets
@@ -13,14 +14,24 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from stream.crypt_keys import KeyRing
+from stream.crypt_keys import FILE, DataKeys
 from stream.errors import DamagedError
-from stream.frame import Frame, Header, Record
+from stream.frame import Frame, Header, Record, unpack
 
-MAGIC: Final = b"tce1"
+MAGIC: Final = b"tce2"
 """What encrypted bytes begin with that are no frame."""
 _NONCE: Final = 12
-_ID: Final = 16
+_CIPHERS: Final = 10_000
+"""Keys that are held ready at most."""
+
+
+class _Whose(msgspec.Struct):
+    """What of a finding says whose it is."""
+
+    tenant: str | None = None
+
+
+_WHOSE: Final = msgspec.json.Decoder(_Whose)
 
 
 class Crypt:
@@ -29,7 +40,7 @@ class Crypt:
     `now` is the wall clock in seconds at the start; from then on the frames' receipt says when a data key is old.
     """
 
-    def __init__(self, ring: KeyRing, now: float) -> None:
+    def __init__(self, ring: DataKeys, now: float) -> None:
         self._ring = ring
         self._clock = now
         self._ciphers: dict[str, AESGCM] = {}
@@ -39,7 +50,7 @@ class Crypt:
         if not frame.payload or frame.header.key_id is not None:
             return frame
         self._clock = max(self._clock, frame.header.received)
-        id_ = self._ring.current(frame.header.content, self._clock)
+        id_ = self._ring.current(frame.header.content, self._clock, tenant_of(frame))
         header = msgspec.structs.replace(frame.header, key_id=id_)
         nonce = secrets.token_bytes(_NONCE)
         payload = nonce + self._cipher(id_).encrypt(nonce, frame.payload, _bound(header))
@@ -64,7 +75,8 @@ class Crypt:
         id_ = self._ring.current(purpose, self._clock)
         nonce = secrets.token_bytes(_NONCE)
         bound = f"{purpose}\0{name}".encode()
-        return MAGIC + id_.encode() + nonce + self._cipher(id_).encrypt(nonce, content, bound)
+        name_ = id_.encode()
+        return MAGIC + bytes((len(name_),)) + name_ + nonce + self._cipher(id_).encrypt(nonce, content, bound)
 
     def open(self, purpose: str, name: str, stored: bytes) -> bytes:
         """What `seal` was given; bytes from before there was encryption stay as they are.
@@ -73,8 +85,9 @@ class Crypt:
         """
         if not stored.startswith(MAGIC):
             return stored
-        at = len(MAGIC) + _ID
-        id_ = stored[len(MAGIC) : at].decode("ascii", "replace")
+        begin = len(MAGIC) + 1
+        at = begin + int.from_bytes(stored[len(MAGIC) : begin], "big")
+        id_ = stored[begin:at].decode("ascii", "replace")
         try:
             bound = f"{purpose}\0{name}".encode()
             return self._cipher(id_).decrypt(stored[at : at + _NONCE], stored[at + _NONCE :], bound)
@@ -84,8 +97,22 @@ class Crypt:
     def _cipher(self, id_: str) -> AESGCM:
         cipher = self._ciphers.get(id_)
         if cipher is None:
-            cipher = self._ciphers[id_] = AESGCM(self._ring.key(id_))
+            cipher = AESGCM(self._ring.key(id_))
+            if len(self._ciphers) >= _CIPHERS:
+                self._ciphers = {}
+            self._ciphers[id_] = cipher
         return cipher
+
+
+def tenant_of(frame: Frame) -> str:
+    """The tenant that all lines of a frame are about; empty where they are about several, or none."""
+    if frame.header.content == "events" and frame.decoded is not None:
+        tenants = {event.tenant for event in frame.decoded}
+    elif frame.header.content == "findings":
+        tenants = {_WHOSE.decode(line).tenant for line in unpack(frame).splitlines()}
+    else:
+        return ""
+    return (tenants.pop() or "") if len(tenants) == 1 else ""
 
 
 def _bound(header: Header) -> bytes:
@@ -95,4 +122,4 @@ def _bound(header: Header) -> bytes:
 
 
 def _damaged(what: str) -> DamagedError:
-    return DamagedError(what, hint="run `tocsin verify`; restore the file from a backup, with its keyring.json")
+    return DamagedError(what, hint=f"run `tocsin verify`; restore the file from a backup, with its {FILE}")

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from stream import kafka_topics
+from stream.crypt import Crypt
 from stream.errors import DamagedError, StorageError
 from stream.frame import Frame, Record
 from stream.kafka_address import Address
@@ -28,6 +29,7 @@ class KafkaLog:
     `partitions` is how many `events` has. With `bury` a record that cannot be read goes to the dead letters with the
     reason and is passed over; without, it raises DamagedError for whoever reads it. `fence` says for a task whose
     group vouches for who saves its snapshots. `salt` makes a new salt for each payload (see `stream.salt`).
+    `crypt` encrypts what is written, so that neither broker nor disk can read it, and decrypts what is read.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class KafkaLog:
         fence: Callable[[str], Fence | None] | None = None,
         bury: bool = False,
         salt: Callable[[], bytes] | None = None,
+        crypt: Crypt | None = None,
     ) -> None:
         self.address = address
+        self._crypt = crypt
         self._salt = salt
         self._bury = bury
         self._buried: set[tuple[Stream, int]] = set()
@@ -47,11 +51,12 @@ class KafkaLog:
             self._writer = KafkaWriter(address)
             resources.callback(self._writer.close)
             self.dead_letters = DeadLetters(address, self._writer)
-            self._reader = KafkaReader(address, self.topic, self.dead_letters.bury if bury else None)
+            self._reader = KafkaReader(address, self.topic, self.dead_letters.bury if bury else None, crypt)
             resources.callback(self._reader.close)
             for name in (*STREAMS, kafka_topics.STATE):
                 self._counts[name] = self._count(name)
-            self._state = KafkaState(address, self._topic(kafka_topics.STATE), self._counts[kafka_topics.STATE], fence)
+            counted = self._counts[kafka_topics.STATE]
+            self._state = KafkaState(address, self._topic(kafka_topics.STATE), counted, fence, crypt)
             resources.callback(self._state.close)
             self._resources = resources.pop_all()
 
@@ -68,6 +73,8 @@ class KafkaLog:
     def append(self, stream: Stream, frame: Frame) -> Future[int]:
         """Add a frame; see `Log.append`."""
         whole = frame if self._salt is None else salted(frame, self._salt())
+        if self._crypt is not None:
+            whole = self._crypt.sealed(whole)
         return self._writer.append(self._known(stream), stream.partition, encode(whole))
 
     def read(self, stream: Stream, position: int, *, limit: int = 64, wait: float = 0.0) -> Sequence[Record]:
@@ -93,7 +100,7 @@ class KafkaLog:
     def within(self, stream: Stream, since: float, until: float, *, newest_first: bool = False) -> Iterator[Record]:
         """Durable frames of all partitions with event times in `[since, until)`, by receipt or against it."""
         topic, partitions = self._known(stream), self._counts[stream.name]
-        return within(self.address, topic, partitions, since, until, newest_first=newest_first)
+        return within(self.address, topic, partitions, since, until, newest_first=newest_first, keys=self._crypt)
 
     def end(self, stream: Stream) -> int:
         """The offset that the next durable frame of a stream will have."""

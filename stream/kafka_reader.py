@@ -13,7 +13,7 @@ from kafka.errors import KafkaError
 from stream import kafka_client
 from stream.clock import AHEAD
 from stream.errors import DamagedError, StorageError, TocsinError
-from stream.frame import Record
+from stream.frame import Keys, Record
 from stream.kafka_address import Address
 from stream.kafka_record import believed, decode
 from stream.log import Stream
@@ -85,13 +85,21 @@ class KafkaReader:
     `poison` is told of records that are no frames; without it they raise DamagedError for whoever comes to them.
     """
 
-    def __init__(self, address: Address, topic: Callable[[Stream], str], poison: Poison | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        topic: Callable[[Stream], str],
+        poison: Poison | None = None,
+        keys: Keys | None = None,
+    ) -> None:
+    `keys` go with the frames, to undo their encryption.
         self._address = address
         self._topic = topic
         self._poison = poison
         self._lanes: dict[Stream, _Lane] = {}
         self._grown = threading.Condition()
         self._count = 0
+        self._keys = keys
         self._closed = False
         self._problem: TocsinError | None = None
         self._asking = threading.Lock()
@@ -233,7 +241,7 @@ class KafkaReader:
         bad: DamagedError | None = None
         for message in messages:
             try:
-                frame = believed(decode(message.value), message.timestamp / 1000, AHEAD)
+                frame = believed(decode(message.value, self._keys), message.timestamp / 1000, AHEAD)
             except DamagedError as error:
                 if self._poison is None:
                     bad = DamagedError(

@@ -8,7 +8,7 @@ import msgspec
 from stream import control, finding
 from stream import decode as events
 from stream.errors import DamagedError
-from stream.frame import HEADER_DECODER, HEADER_ENCODER, Frame, unpack
+from stream.frame import HEADER_DECODER, HEADER_ENCODER, Frame, Header, Keys, unpack
 
 MAGIC: Final = b"tcn\x01"
 """Tells our records from others', and their version."""
@@ -22,8 +22,20 @@ def encode(frame: Frame) -> bytes:
     return b"".join((MAGIC, len(header).to_bytes(_LENGTH, "big"), header, frame.payload))
 
 
-def decode(value: bytes | None) -> Frame:
-    """The frame of a record's value. Raises DamagedError saying why it is none."""
+class _AsWritten:
+    """The keys of a frame whose header no longer has the receipt that its payload was bound to."""
+
+    def __init__(self, keys: Keys, received: float) -> None:
+        self._keys = keys
+        self._received = received
+
+    def opened(self, header: Header, payload: bytes) -> bytes:
+        """A stored payload as it was before; see `Keys.opened`."""
+        return self._keys.opened(msgspec.structs.replace(header, received=self._received), payload)
+
+
+def decode(value: bytes | None, keys: Keys | None = None) -> Frame:
+    """The frame of a record's value, with what decrypts it. Raises DamagedError saying why it is none."""
     if value is None or not value.startswith(MAGIC):
         raise DamagedError("the record is no frame of this version of Tocsin")
     begin = len(MAGIC) + _LENGTH
@@ -35,7 +47,7 @@ def decode(value: bytes | None) -> Frame:
         header = HEADER_DECODER.decode(view[begin:end])
     except msgspec.MsgspecError as error:
         raise DamagedError(f"the record's header cannot be read ({error})") from error
-    return Frame(header, bytes(view[end:]))
+    return Frame(header, bytes(view[end:]), None, keys)
 
 
 def check(frame: Frame) -> None:
@@ -62,4 +74,5 @@ def believed(frame: Frame, appended: float, ahead: float) -> Frame:
     """
     if frame.header.received <= appended + ahead:
         return frame
-    return Frame(msgspec.structs.replace(frame.header, received=appended), frame.payload)
+    keys = None if frame.keys is None else _AsWritten(frame.keys, frame.header.received)
+    return Frame(msgspec.structs.replace(frame.header, received=appended), frame.payload, None, keys)

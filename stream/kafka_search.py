@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from heapq import merge
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 
 from stream import kafka_client
 from stream.clock import AHEAD
 from stream.errors import DamagedError, StorageError
-from stream.frame import Record
+from stream.frame import Keys, Record
 from stream.kafka_address import Address
 from stream.kafka_record import believed, decode
 
@@ -19,11 +19,19 @@ PATIENCE_MS: Final = 10_000
 
 
 def within(
-    address: Address, topic: str, partitions: int, since: float, until: float, *, newest_first: bool
+    address: Address,
+    topic: str,
+    partitions: int,
+    since: float,
+    until: float,
+    *,
+    newest_first: bool,
+    keys: Keys | None = None,
 ) -> Iterator[Record]:
     """Frames with event times in `[since, until)`, by receipt, or against it; records that are no frames are left out.
 
-    What was appended more than a minute before `since` has no such event and is not read. Raises StorageError.
+    What was appended more than a minute before `since` has no such event and is not read. `keys` go with the frames, to
+    undo their encryption. Raises StorageError.
     """
     places = [TopicPartition(topic, number) for number in range(partitions)]
     consumer = kafka_client.consumer(address)
@@ -33,7 +41,7 @@ def within(
             moment = max(0, int((since - AHEAD) * 1000))
             starts = consumer.offsets_for_times(dict.fromkeys(places, moment), timeout_ms=PATIENCE_MS)
         lanes = [
-            _lane(address, consumer, place, starts[place].offset, ends[place], newest_first)
+            _lane(_Source(address, consumer, place, keys), starts[place].offset, ends[place], newest_first)
             for place in places
             if starts.get(place) is not None
         ]
@@ -45,15 +53,21 @@ def within(
         consumer.close()
 
 
-def _lane(
-    address: Address, consumer: KafkaConsumer, place: Any, start: int, end: int, newest_first: bool
-) -> Iterator[Record]:
+class _Source(NamedTuple):
+    address: Address
+    consumer: KafkaConsumer
+    place: Any
+    keys: Keys | None
+
+
+def _lane(source: _Source, start: int, end: int, newest_first: bool) -> Iterator[Record]:
     for begin in range(start, end, CHUNK)[:: -1 if newest_first else 1]:
-        records = _chunk(address, consumer, place, begin, min(begin + CHUNK, end))
+        records = _chunk(source, begin, min(begin + CHUNK, end))
         yield from records[:: -1 if newest_first else 1]
 
 
-def _chunk(address: Address, consumer: KafkaConsumer, place: Any, begin: int, end: int) -> Sequence[Record]:
+def _chunk(source: _Source, begin: int, end: int) -> Sequence[Record]:
+    address, consumer, place, keys = source
     found: list[Record] = []
     with kafka_client.guarded(address):
         consumer.assign([place])
@@ -70,7 +84,7 @@ def _chunk(address: Address, consumer: KafkaConsumer, place: Any, begin: int, en
                 if message.offset >= end:
                     return found
                 try:
-                    frame = believed(decode(message.value), message.timestamp / 1000, AHEAD)
+                    frame = believed(decode(message.value, keys), message.timestamp / 1000, AHEAD)
                 except DamagedError:
                     continue  # it lies among the dead letters
                 found.append(Record(message.offset, frame))

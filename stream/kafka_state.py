@@ -14,6 +14,7 @@ from kafka.errors import CommitFailedError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from stream import kafka_client
+from stream.crypt import Crypt
 from stream.errors import DamagedError, StorageError
 from stream.kafka_address import Address
 from stream.kafka_writer import answered
@@ -67,16 +68,22 @@ class KafkaState:
     """The compacted topic of snapshots; safe to use from any thread.
 
     `fence` gives for a task what its group says; with it a writer that lost its partition, and does not know it yet,
-    cannot save.
+    cannot save. `crypt` encrypts what is saved.
     """
 
     def __init__(
-        self, address: Address, topic: str, partitions: int, fence: Callable[[str], Fence | None] | None = None
+        self,
+        address: Address,
+        topic: str,
+        partitions: int,
+        fence: Callable[[str], Fence | None] | None = None,
+        crypt: Crypt | None = None,
     ) -> None:
         self._address = address
         self._topic = topic
         self._partitions = partitions
         self._fence = fence
+        self._crypt = crypt
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
         self._producer: KafkaProducer | None = None
@@ -130,6 +137,8 @@ class KafkaState:
         self, task: str, name: str, content: bytes | None, known: _Known, parts: dict[str, int], position: int = 0
     ) -> Iterator[tuple[bytes, bytes | None]]:
         before = parts.pop(name, 1)
+        if content is not None and self._crypt is not None:
+            content = self._crypt.seal("state", f"{task} {name}", content)
         count = 0 if content is None else max(1, -(-len(content) // PART))
         if count > 1:
             parts[name] = count
@@ -255,7 +264,8 @@ class KafkaState:
         parts = found[0].parts if 0 in found else len(found) + 1
         if any(part not in found for part in range(parts)):
             raise self._damaged(task, f"the bucket {name!r} lacks a part")
-        return b"".join(found[part].content for part in range(parts))
+        content = b"".join(found[part].content for part in range(parts))
+        return content if self._crypt is None else self._crypt.open("state", f"{task} {name}", content)
 
     def _damaged(self, task: str, what: str) -> DamagedError:
         hint = "delete the topic and make it anew with `tocsin topics --create`; the state is rebuilt from the log"

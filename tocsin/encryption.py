@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stream.crypt import Crypt
+from stream.crypt_carried import CarriedKeys
 from stream.crypt_keys import KeyRing, Master
 from stream.errors import ConfigError
 from tocsin.config import Loaded
@@ -17,10 +18,6 @@ def masters_of(loaded: Loaded, faults: list[Fault]) -> tuple[Master, ...]:
     """The master keys, the present one first; none where nothing is encrypted. Faults are added."""
     said = loaded.config.encrypt
     if said is None:
-        return ()
-    if loaded.config.log != "sqlite":
-        hint = "encrypt the brokers' disks, and leave encrypt out"
-        faults.append(loaded.fault(("encrypt",), "what lies on Kafka is not encrypted by Tocsin", hint))
         return ()
     places: list[tuple[Path_, Secret]] = [(("encrypt", "key"), said.key)]
     places += [(("encrypt", "previous", number), one) for number, one in enumerate(said.previous)]
@@ -44,6 +41,11 @@ def crypt_of(masters: tuple[Master, ...], data: Path, now: float) -> Crypt | Non
         return None
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Crypt(KeyRing(data, masters[0], masters[1:]), now)
+
+
+def carried_crypt(masters: tuple[Master, ...], now: float) -> Crypt | None:
+    """What encrypts a log that many processes share; None where nothing is encrypted. `now` is in seconds."""
+    return Crypt(CarriedKeys(masters[0], masters[1:]), now) if masters else None
 
 
 def _master(loaded: Loaded, secret: Secret) -> Master:

@@ -29,6 +29,7 @@ from tocsin.client import TOKEN_FILE
 from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.first_start import kept_secret
+from tocsin.encryption import carried_crypt
 from tocsin.heartbeat import Heartbeat, Pulse
 from tocsin.inputs import Inputs
 from tocsin.metrics import Metrics
@@ -89,7 +90,9 @@ class Roles:
             self.token = kept_secret(ready.data / TOKEN_FILE)
             address = roles_log.address_of(ready.loaded)
             topic = f"{address.prefix}.{EVENTS.name}"
-            self.log = resources.enter_context(roles_log.open_checked(ready.loaded, address, self._fence))
+            self.crypt = carried_crypt(ready.masters, clock())
+            log = roles_log.open_checked(ready.loaded, address, self._fence, self.crypt)
+            self.log = resources.enter_context(log)
             if DETECT in roles:
                 self._detects = self._joined(roles_detect.GROUP, topic, resources)
                 self._vouch = fence_of(topic, self._detects)
@@ -238,7 +241,7 @@ class Roles:
         """The inputs of this process; how far its own files are read stays in its own folder."""
         checkpointer = Checkpointer()
         resources.callback(checkpointer.close)
-        state = SqliteState(self.ready_made.data / INPUTS_FILE, checkpointer)
+        state = SqliteState(self.ready_made.data / INPUTS_FILE, checkpointer, self.crypt)
         resources.callback(state.close)
         return Inputs(
             self.ready_made.inputs,
@@ -287,7 +290,8 @@ class Roles:
 
     def _following(self, address: Address, resources: ExitStack) -> Callable[[], None]:
         self.denying = Denying(self.log, lambda: self.directory.directory, self.clock)
-        return roles_respond.following(address, self.ready_made.data, self.denying, self.clock, resources)
+        where = (address, self.ready_made.data)
+        return roles_respond.following(*where, self.denying, self.clock, resources, self.crypt)
 
     def _responding(self, store: Store) -> Responding:
         return Responding(

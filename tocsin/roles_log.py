@@ -2,10 +2,12 @@
 
 import os
 import secrets
+import time
 from collections.abc import Callable
 from typing import Final
 
 from stream import kafka_topics
+from stream.crypt import Crypt
 from stream.errors import ConfigError, StorageError
 from stream.kafka import KafkaLog
 from stream.kafka_address import SCHEME, Address, parse_address
@@ -14,6 +16,8 @@ from stream.kafka_topics import Topic, Wanted
 from stream.log import Snapshot
 from stream.salt import fresh_salt
 from tocsin.config import Loaded
+from tocsin.encryption import carried_crypt, masters_of
+from tocsin.faults import Fault, FaultsError
 
 ENTITY_KEY: Final = "entity-key"
 """Kept as a snapshot: the key of entities' ids, which every worker that takes over a partition must know."""
@@ -47,15 +51,35 @@ def inspect(loaded: Loaded, address: Address) -> list[Topic]:
 
 
 def create(loaded: Loaded, address: Address) -> list[str]:
-    """Make the missing topics, and the workers' shared key where there is none; the names of what was made."""
+    """Make the missing topics, and the workers' shared key where there is none; the names of what was made.
+
+    The key is kept anew, so that it lies as it should where encryption, or another master key, was configured since.
+    """
+    crypt = crypt_for(loaded)
     made = kafka_topics.create(address, wanted(loaded, address), loaded.config.kafka.replication)
-    with KafkaLog(address) as log:
-        if log.load(ENTITY_KEY) is None:
-            log.save(Snapshot(ENTITY_KEY, 1, 0, secrets.token_urlsafe(32).encode(), {}))
+    with KafkaLog(address, crypt=crypt) as log:
+        there = log.load(ENTITY_KEY)
+        if there is None or crypt is not None:
+            key = secrets.token_urlsafe(32).encode() if there is None else there.meta
+            log.save(Snapshot(ENTITY_KEY, 1, 0, key, {}))
     return made
 
 
-def open_checked(loaded: Loaded, address: Address, fence: Callable[[str], Fence | None] | None = None) -> KafkaLog:
+def crypt_for(loaded: Loaded) -> Crypt | None:
+    """What encrypts the configured log; None where nothing is encrypted. Raises FaultsError."""
+    faults: list[Fault] = []
+    masters = masters_of(loaded, faults)
+    if faults:
+        raise FaultsError(faults)
+    return carried_crypt(masters, time.time())
+
+
+def open_checked(
+    loaded: Loaded,
+    address: Address,
+    fence: Callable[[str], Fence | None] | None = None,
+    crypt: Crypt | None = None,
+) -> KafkaLog:
     """The log, once its topics are what they must be; records that cannot be read become dead letters.
 
     Raises StorageError naming every topic that does not fit, and the command that mends it.
@@ -67,7 +91,7 @@ def open_checked(loaded: Loaded, address: Address, fence: Callable[[str], Fence 
             where=address.where,
             hint="; ".join(dict.fromkeys(topic.mend for topic in faulty)),
         )
-    return KafkaLog(address, fence=fence, bury=True, salt=fresh_salt)
+    return KafkaLog(address, fence=fence, bury=True, salt=fresh_salt, crypt=crypt)
 
 
 def entity_key(log: KafkaLog) -> bytes:

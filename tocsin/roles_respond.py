@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from collector.denials import Tail
+from stream.crypt import Crypt
 from stream.kafka import KafkaLog
 from stream.kafka_address import Address
 from stream.sqlite_state import SqliteState
@@ -18,16 +19,21 @@ WAIT: Final = 0.25
 
 
 def following(
-    address: Address, folder: Path, denying: Denying, clock: Callable[[], float], resources: ExitStack
+    address: Address,
+    folder: Path,
+    denying: Denying,
+    clock: Callable[[], float],
+    resources: ExitStack,
+    crypt: Crypt | None = None,
 ) -> Callable[[], None]:
     """A stage that follows the facts in the stream of events, with a reader of its own.
 
     Facts are in every partition, so it reads the first one alone; what it knows outlives the process.
     """
-    log = resources.enter_context(KafkaLog(address, bury=True))
+    log = resources.enter_context(KafkaLog(address, bury=True, crypt=crypt))
     checkpointer = Checkpointer()
     resources.callback(checkpointer.close)
-    state = SqliteState(folder / FILE, checkpointer)
+    state = SqliteState(folder / FILE, checkpointer, crypt)
     resources.callback(state.close)
     tail = Tail(log, state, denying.board, denying.changed)
     return lambda: tail.turn(clock(), wait=WAIT)

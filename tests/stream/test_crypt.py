@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.crypt import Crypt
-from stream.crypt_keys import DAY, FILE, KeyRing, Master, new_master
+from stream.crypt_carried import CarriedKeys
+from stream.crypt_columns import Columns
+from stream.crypt_keys import DAY, FILE, TENANT_PERIOD, KeyRing, Master, new_master
 from stream.errors import ConfigError, DamagedError, StorageError
 from stream.frame import Frame, Header, pack, unpack
 from stream.log import EVENTS, FINDINGS, Snapshot
 from stream.sqlite import open_log
 from stream.verify import verify_chain
+from tocsin_audit.event import AuditEvent
 
 SECRET = b'{"user":"https://idp.example|very-secret-alice"}'
 
@@ -145,6 +148,79 @@ def test_a_text_that_is_no_master_key_is_refused_and_not_repeated(text: str) -> 
 
 
 def test_a_damaged_ring_says_so(tmp_path: Path, master: Master) -> None:
-    (tmp_path / FILE).write_text("{")
+    (tmp_path / FILE).write_text("{\n")
     with pytest.raises(StorageError, match="cannot be read"):
         KeyRing(tmp_path, master)
+
+
+def test_a_key_that_a_crash_cut_short_is_forgotten_and_the_others_stay(tmp_path: Path, master: Master) -> None:
+    kept = KeyRing(tmp_path, master).current("events", 1.0)
+    with (tmp_path / FILE).open("ab") as file:
+        file.write(b'{"id":"half')
+    again = KeyRing(tmp_path, master)
+    assert again.current("events", 2.0) == kept
+    new = again.current("findings", 2.0)
+    assert KeyRing(tmp_path, master).key(new) == again.key(new)
+
+
+def about(*tenants: str | None) -> Frame:
+    events = [AuditEvent(time=5.0, server="s", method="m", tenant=tenant) for tenant in tenants]
+    packed = frame()
+    return Frame(packed.header, packed.payload, events)
+
+
+def test_what_is_all_about_one_tenant_is_under_a_key_of_its_own(tmp_path: Path, master: Master) -> None:
+    ring = KeyRing(tmp_path, master)
+    crypt = Crypt(ring, 0.0)
+    ids = [crypt.sealed(one).header.key_id for one in (about("a"), about("b", "b"), about("a", "a"), about("a", "b"))]
+    assert ids[0] == ids[2]
+    assert len(set(ids)) == 3
+    assert crypt.sealed(about(None)).header.key_id == ids[3], "what is of no tenant, or of several, shares one"
+    lines = b"\n".join(b'{"id":"%d","tenant":"a"}' % number for number in range(2))
+    finding = pack(Header(received=5.0, count=2, content="findings"), lines)
+    assert ring.current("findings", 5.0, "a") == crypt.sealed(finding).header.key_id
+
+
+def test_a_tenants_key_lasts_a_month_and_outlives_a_new_master(tmp_path: Path, master: Master) -> None:
+    ring = KeyRing(tmp_path, master)
+    first = ring.current("events", 0.0, "a")
+    assert ring.current("events", TENANT_PERIOD - 1, "a") == first
+    second = ring.current("events", TENANT_PERIOD, "a")
+    assert second != first
+    plain = ring.key(first)
+    after = Master(new_master())
+    again = KeyRing(tmp_path, after, (master,))
+    assert again.key(first) == plain
+    assert again.current("events", TENANT_PERIOD, "a") == second
+
+
+def test_names_that_anybody_makes_up_do_not_grow_the_ring_without_bound(
+    tmp_path: Path, master: Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.crypt_keys.TENANTS", 8)
+    monkeypatch.setattr("stream.crypt_carried.TENANTS", 8)
+    for ring in (KeyRing(tmp_path, master), CarriedKeys(master)):
+        ids = {ring.current("events", 5.0, f"made up {number}") for number in range(100)}
+        assert len(ids) == 9
+        assert ring.current("events", 5.0, "made up 0") in ids, "those who were first keep theirs"
+        assert ring.current("events", 5.0, "made up 99") == ring.current("events", 5.0)
+
+
+def test_the_first_key_of_a_purpose_lasts(tmp_path: Path, master: Master) -> None:
+    ring = KeyRing(tmp_path, master)
+    first = ring.lasting("names")
+    assert ring.current("names", 100 * DAY) != first
+    assert KeyRing(tmp_path, master).lasting("names") == first
+
+
+@given(text=st.text(max_size=50))
+def test_values_that_are_looked_for_look_equal_and_others_do_not(text: str) -> None:
+    crypt = Crypt(CarriedKeys(Master("00" * 32)), 0.0)
+    one, other = Columns(crypt, b"a"), Columns(crypt, b"b")
+    assert one.told(one.named(text)) == text
+    assert one.named(text) == Columns(crypt, b"a").named(text)
+    assert not text or one.named(text) != other.named(text)
+    assert one.opened("t.c", one.sealed("t.c", text)) == text
+    assert one.sealed("t.c", text) != one.sealed("t.c", text)
+    with pytest.raises(DamagedError):
+        one.opened("t.other", one.sealed("t.c", text))

@@ -29,8 +29,9 @@ def append(log: KafkaLog, partition: int, number: int) -> None:
     log.append(Stream(EVENTS.name, partition), pack(header, line)).result(30)
 
 
-def test_all_partitions_are_sealed_by_one_and_verified(kafka_server: str, tocsin: Call) -> None:
-    from tocsin.roles_log import create
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+def test_all_partitions_are_sealed_by_one_and_verified(kafka_server: str, tocsin: Call, encrypted: bool) -> None:
+    from tocsin.roles_log import create, crypt_for
 
     address = fresh_log(kafka_server, f"t{secrets.token_hex(6)}", 2)
     settings = {
@@ -40,10 +41,13 @@ def test_all_partitions_are_sealed_by_one_and_verified(kafka_server: str, tocsin
         "ledger": {"seal_seconds": 0.3, "anchors": {"vault": {"type": "file", "path": "vault.ndjson"}}},
         "reserve": {"percent": 0, "gib": 0},
     }
+    if encrypted:
+        assert tocsin("keys", "master", "master").exit_code == 0
+        settings["encrypt"] = {"key": {"file": "master"}}
     Path("tocsin.yaml").write_text(json.dumps(settings))
     ready = prepare(Path("tocsin.yaml"))
     create(ready.loaded, address)
-    with KafkaLog(address, salt=fresh_salt) as log:
+    with KafkaLog(address, salt=fresh_salt, crypt=crypt_for(ready.loaded)) as log:
         for start in (0, 20):
             roles = Roles(ready, frozenset({SEAL}))
             roles.start()
