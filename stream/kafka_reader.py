@@ -83,6 +83,7 @@ class KafkaReader:
     """Serves readers of any partitions from one consumer without a group.
 
     `poison` is told of records that are no frames; without it they raise DamagedError for whoever comes to them.
+    `keys` go with the frames, to undo their encryption.
     """
 
     def __init__(
@@ -92,14 +93,13 @@ class KafkaReader:
         poison: Poison | None = None,
         keys: Keys | None = None,
     ) -> None:
-    `keys` go with the frames, to undo their encryption.
         self._address = address
         self._topic = topic
         self._poison = poison
+        self._keys = keys
         self._lanes: dict[Stream, _Lane] = {}
         self._grown = threading.Condition()
         self._count = 0
-        self._keys = keys
         self._closed = False
         self._problem: TocsinError | None = None
         self._asking = threading.Lock()
