@@ -1,12 +1,15 @@
 """What receivers' page budgets have left in the store, and what they hold back."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from alerting.budget import Page
 from alerting.dialect import insert_on
 from alerting.schema import BUNDLES, HELD, PAGES, RECEIVERS
+
+DRILL: Final = "drill"
+"""The class whose pages cost nothing, so that whoever rehearses has nothing real held back."""
 
 
 class Bundle(NamedTuple):
@@ -34,7 +37,7 @@ class Allowance:
         self._pages: dict[str, list[Page]] = {}
 
     def pages(self, receiver: str, since: float) -> list[Page]:
-        """The pages that a receiver got after a moment; locks the receiver's budget until the end."""
+        """The pages that a receiver got after a moment, drills aside; locks the receiver's budget until the end."""
         if receiver not in self._pages:
             self._connection.execute(
                 insert_on(self._connection, RECEIVERS).on_conflict_do_nothing(), {"name": receiver}
@@ -42,15 +45,18 @@ class Allowance:
             self._connection.execute(select(RECEIVERS.c.name).where(RECEIVERS.c.name == receiver).with_for_update())
             self._connection.execute(delete(PAGES).where(PAGES.c.receiver == receiver, PAGES.c.at <= since))
             rows = self._connection.execute(
-                select(PAGES.c.at, PAGES.c.classes, PAGES.c.tenant).where(PAGES.c.receiver == receiver)
+                select(PAGES.c.at, PAGES.c.classes, PAGES.c.tenant).where(
+                    PAGES.c.receiver == receiver, PAGES.c.classes != DRILL
+                )
             )
             self._pages[receiver] = [Page(at, tuple(classes.split(",")), tenant) for at, classes, tenant in rows]
         return self._pages[receiver]
 
     def add_page(self, receiver: str, page: Page, alert: str) -> None:
         """Spend one page of a receiver's budget."""
-        self.pages(receiver, float("-inf")).append(page)
-        classes = ",".join(page.classes)
+        spent, classes = self.pages(receiver, float("-inf")), ",".join(page.classes)
+        if classes != DRILL:
+            spent.append(page)
         values = {"receiver": receiver, "at": page.at, "classes": classes, "tenant": page.tenant, "alert": alert}
         self._connection.execute(insert(PAGES), values)
 

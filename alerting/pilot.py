@@ -35,13 +35,13 @@ class Past(NamedTuple):
 
 
 def past(store: Store, since: float, *, tenants: frozenset[str] | None = None) -> list[Past]:
-    """The findings since a moment, in the order in which they were decided; with `tenants` theirs, as they see them."""
+    """The findings since a moment as they were decided, drills left out; with `tenants` theirs, as they see them."""
     newest = select(FINDINGS.c.at, FINDINGS.c.body).where(FINDINGS.c.at >= since)
     newest = newest.order_by(FINDINGS.c.at.desc(), FINDINGS.c.finding).limit(MOST)
     with store.reading() as connection:
         rows = connection.execute(newest).all()
     seen = [(row.at, own_finding(DECODER.decode(row.body), tenants)) for row in reversed(rows)]
-    return [Past(at, finding) for at, finding in seen if finding is not None]
+    return [Past(at, finding) for at, finding in seen if finding is not None and finding.class_ != "drill"]
 
 
 def replay(findings: Iterable[Past], policies: Policies, routes: Routes, *, live: bool = False) -> list[Decided]:

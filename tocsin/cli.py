@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "silence",
     "exception",
     "routes",
+    "drill",
     "refused",
     "report",
     "search",

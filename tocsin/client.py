@@ -47,10 +47,11 @@ class Client:
         wanted = {key: value for key, value in query.items() if value is not None}
         return self._sent("GET", path, params=wanted)
 
-    def lines(self, path: str) -> Iterator[Any]:
-        """Ask for something that comes line by line."""
+    def lines(self, path: str, body: dict[str, Any] | None = None) -> Iterator[Any]:
+        """Ask for something that comes line by line; with a body have something done that tells of itself so."""
+        method = "GET" if body is None else "POST"
         try:
-            with self._http.stream("GET", path, timeout=httpx.Timeout(TIMEOUT, read=None)) as answer:
+            with self._http.stream(method, path, json=body, timeout=httpx.Timeout(TIMEOUT, read=None)) as answer:
                 if not answer.is_success:
                     answer.read()
                     raise self._refusal(answer, path)

@@ -22,9 +22,11 @@ WRONG: Final = frozenset({"benign", "false"})
 def precision(store: Store, since: float, now: float) -> dict[str, Any]:
     """Verdicts per detector and class of incidents that ended since a moment; times in seconds.
 
-    `true` counts for a detector, `benign` and `false` against it, `duplicate` neither way.
+    `true` counts for a detector, `benign` and `false` against it, `duplicate` neither way; drills count for nothing.
     """
-    closed = select(INCIDENTS.c.body).where(INCIDENTS.c.status.in_(ENDED), INCIDENTS.c.updated >= since)
+    closed = select(INCIDENTS.c.body).where(
+        INCIDENTS.c.status.in_(ENDED), INCIDENTS.c.updated >= since, INCIDENTS.c.family != "drill"
+    )
     waking = (
         select(FINDINGS.c.incident)
         .join_from(FINDINGS, DECISIONS, DECISIONS.c.finding == FINDINGS.c.finding)
