@@ -15,9 +15,10 @@ from alerting.walls import own_event, own_incident
 from stream.clean import clean_text
 from stream.control import IncidentChange
 from stream.errors import RejectedError, TocsinError
-from stream.facts import Facts
 from stream.finding import SEVERITIES
 from tocsin.acts import carry_out
+from tocsin.api_drill import DrillApi
+from tocsin.api_events import Events
 from tocsin.api_links import Linking
 from tocsin.api_mutes import Mutes
 from tocsin.api_refused import DeadLetters
@@ -84,6 +85,7 @@ class Api:
             Route("/api/v1/silences/{id}/end", guarded(mutes.end), methods=["POST"]),
             Route("/api/v1/pilot", guarded(mutes.pilot)),
             Route("/api/v1/risks", guarded(mutes.risks)),
+            Route("/api/v1/drills", guarded(DrillApi(self._runtime).begin), methods=["POST"]),
             Route("/api/v1/reveal", guarded(Reveal(self._runtime).answer), methods=["POST"]),
         ]
 
