@@ -77,6 +77,7 @@ ROUTES: Final[dict[str, Rule]] = {
     "POST /api/v1/silences/{id}/end": _ACT,
     "GET /api/v1/pilot": _VIEW,
     "GET /api/v1/risks": _VIEW,
+    "POST /api/v1/drills": _ACT,
     "POST /api/v1/reveal": Rule("administrator"),
 }
 """By method and path. Inputs that an operator configures have paths of their own; they ask for a collector key."""
@@ -134,6 +135,7 @@ COMMANDS: Final[dict[str, Rule]] = {
     "exception list": _VIEW,
     "exception end": _ACT,
     "routes test": _HOST,
+    "drill": _ACT,
     "report pilot": _VIEW,
     "report risk": _VIEW,
     "search": _VIEW,
