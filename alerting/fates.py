@@ -21,6 +21,7 @@ WORDS: Final = {
     "inhibited": "another incident explains it",
     "over_budget": "the receiver's page budget was spent: it is told in a bundle",
     "observed_only": "its mode is observe or shadow: recorded, never told",
+    "resolved": "it says that what had been found is over",
     "below_page": "it is less severe than what wakes a person",
 }
 AT_ONCE: Final = 500

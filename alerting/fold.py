@@ -7,9 +7,10 @@ from typing import Final
 import msgspec
 
 from alerting.decide import Decision, Situation, continues, decide
+from alerting.ending import over_at, stands
 from alerting.incident_key import IncidentKey, incident_key
 from alerting.inhibit import SOURCES, TARGETS
-from alerting.life import live, reopened
+from alerting.life import Lived, live, over, reopened
 from alerting.matching import of_finding
 from alerting.mute import mute, unmute
 from alerting.policy import Policies
@@ -23,10 +24,12 @@ from alerting.route import Routes
 from alerting.tell import Decided, Teller, Texts
 from alerting.unit import Unit
 from stream.control import Act, Deny, IncidentChange, Lift, Linked, Muted, Obeyed, Performed, Stepped, Unmuted
-from stream.finding import Finding
+from stream.finding import Finding, ends
 
 _EXPLAINED: Final = frozenset({"silenced", "excepted", "inhibited"})
 """What is known to be harmless, or to be another's doing, adds to nobody's risk."""
+LOOK: Final = 15.0
+"""Seconds of the log's clock between two looks for what is over or late."""
 
 
 class Folder:
@@ -36,11 +39,12 @@ class Folder:
         self._policies = policies
         self._routes = routes
         self._teller = Teller(policies, routes, texts)
+        self._look = float("-inf")
 
     def findings(self, unit: Unit, findings: Sequence[Finding], clock: float, *, imported: bool) -> list[Decided]:
         """Decide findings and change their incidents; one change of an incident a frame, however many findings it has.
 
-        Causes that inhibit come first, so that what they explain in the same frame is theirs.
+        Causes that inhibit come first, so that what they explain in the same frame is theirs, and ends last.
         """
         keys = {finding.id: incident_key(finding) for finding in findings}
         unit.prefetch([name for key in keys.values() for name in (key.id, key.before)])
@@ -48,9 +52,13 @@ class Folder:
         policies = replace(self._policies, matchers=(*self._policies.matchers, *unit.matchers(clock)))
         told: list[Decided] = []
         changed: dict[str, list[tuple[Finding, Decision]]] = {}
+        over_: list[Finding] = []
         unit.risks.prefetch(findings)
         for finding in sorted(findings, key=lambda finding: finding.class_ not in SOURCES):
             key = keys[finding.id]
+            if ends(finding) and finding.id not in known:
+                over_.append(finding)
+                continue
             risks = unit.risks.with_(finding, clock)
             situation = Situation(
                 record=unit.record(key.id),
@@ -76,6 +84,8 @@ class Folder:
         for incident, members in changed.items():
             told += self._teller.tell(unit, incident, members, clock)
             self._respond(unit, incident, members, clock)
+        for finding in over_:
+            told += self._end(unit, finding, keys[finding.id], clock, live=finding.mode == "live" and not imported)
         return told
 
     def _respond(self, unit: Unit, incident: str, members: Sequence[tuple[Finding, Decision]], clock: float) -> None:
@@ -127,19 +137,64 @@ class Folder:
         lived = live(before, act, clock)
         if isinstance(lived, str):
             return lived
-        record = msgspec.structs.replace(lived.record, revision=before.revision + 1)
-        record = self._policies.targets.scheduled(record)
-        unit.put(record)
-        if before.is_open and not record.is_open:
-            for follower in unit.followers(record.id):
-                unit.put(msgspec.structs.replace(follower, told=None, told_by=None))
-        self._teller.acted(unit, before, record, lived, act, clock)
+        said = [act.note or act.verdict or "", f"root cause: {act.cause}" if act.cause else ""]
+        self._teller.lived(unit, before, lived, act.by, "; ".join(one for one in said if one), clock)
         return None
 
     def due(self, unit: Unit, clock: float, *, all_: bool = False) -> None:
-        """Tell what budgets held back for long enough (`all_` does not wait), and what is late."""
+        """Tell what budgets held back for long enough (`all_` does not wait), what is over, and what is late."""
         self._teller.bundles(unit, clock, all_=all_)
-        self._teller.late(unit, clock)
+        if clock < self._look:
+            return
+        self._look = clock + LOOK
+        for record in unit.overdue(clock):
+            ended = over_at(record.lasting)
+            if ended is not None and ended <= clock:
+                said = "its detector would have told it again had it gone on"
+                self._teller.lived(unit, record, over(record, ended, "resolved", clock), "tocsin", said, clock)
+            else:
+                self._teller.late(unit, record, clock)
+
+    def _end(self, unit: Unit, finding: Finding, key: IncidentKey, clock: float, *, live: bool) -> list[Decided]:
+        """Take from open incidents what a finding says is over; those that hold nothing else are resolved."""
+        told: list[Decided] = []
+        for before in unit.open_about(key.tenant, key.family, key.subject):
+            if not stands(before.lasting, finding):
+                continue
+            record = with_findings(before, (finding,), clock, live=live)
+            ended = over_at(record.lasting)
+            whole = ended is not None and ended <= max(clock, finding.time)
+            decision = Decision(
+                finding=finding.id,
+                incident=before.id,
+                reason="resolved",
+                change="resolved" if whole else "joined",
+                severity=finding.severity,
+                live=live,
+                detail="" if whole else "the rest of it goes on",
+            )
+            if not told:
+                unit.add_finding(finding, before.id, clock, own=True)
+            unit.add_decision(decision, clock, None)
+            note = finding.observed or finding.title
+            if ended is not None and whole:
+                lived = over(record, ended, "resolved", clock)
+            else:
+                lived = Lived(record, "joined", "resolved")
+            self._teller.lived(unit, before, lived, "tocsin", note, clock, findings=(finding,))
+            told.append(Decided(finding, decision, None))
+        if not told:
+            decision = Decision(
+                finding=finding.id,
+                incident=key.id,
+                reason="resolved",
+                change=None,
+                severity=finding.severity,
+                live=live,
+            )
+            unit.add_decision(decision, clock, None)
+            told.append(Decided(finding, decision, None))
+        return told
 
 
 def _join(

@@ -59,8 +59,15 @@ def live(record: Record, act: IncidentChange, clock: float) -> Lived | str:
         cause = act.cause or record.cause
         after = msgspec.structs.replace(after, ended=ended, verdict=act.verdict or record.verdict, cause=cause)
     elif act.act == "reopen":
-        after = reopened(after)
+        # Whoever opened it again says when it ends, whatever its detector thinks.
+        after = msgspec.structs.replace(reopened(after), lasting=None)
     return Lived(after, rule.change, rule.reason)
+
+
+def over(record: Record, ended: float, reason: Reason, clock: float) -> Lived:
+    """What becomes of an open incident that is over by itself since a moment, for a reason that Tocsin can name."""
+    after = msgspec.structs.replace(record, status="resolved", ended=ended, updated=clock)
+    return Lived(after, "resolved", reason)
 
 
 def reopened(record: Record) -> Record:
@@ -80,4 +87,5 @@ def reopened(record: Record) -> Record:
         late=(),
         due=None,
         told_by=None,
+        lasting={},
     )

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from alerting.alert import Incident, Status
+from alerting.ending import lasting
 from alerting.family import Subject
 from alerting.incident_key import IncidentKey
 from stream.finding import SEVERITIES, Class, Finding, Severity
@@ -30,7 +31,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     receivers that heard of this opening, so that they hear how it ends whatever hour that is. `told_at`,
     `acknowledged_at` and `contained_at` are of this opening, `late` are its clocks that ran out, and `due` is when the
     next one does. `began` is the event time at which its first finding starts, `cause` is the root cause that whoever
-    closed it named, and `saved` the last opening whose evidence was asked for.
+    closed it named, and `saved` the last opening whose evidence was asked for. `lasting` says by matter when it is
+    over, None where a person has to say so.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     contained_at: float | None = None
     late: tuple[str, ...] = ()
     due: float | None = None
+    lasting: dict[str, float | None] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -97,6 +100,7 @@ def opened_by(key: IncidentKey, finding: Finding, clock: float) -> Record:
         began=finding.start,
         updated=clock,
         active=clock,
+        lasting={},
     )
 
 
@@ -134,6 +138,7 @@ def with_findings(record: Record, findings: Sequence[Finding], clock: float, *, 
         updated=clock,
         active=clock,
         observed=record.observed and not live,
+        lasting=lasting(record.lasting, findings),
     )
 
 

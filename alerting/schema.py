@@ -39,6 +39,7 @@ INCIDENTS: Final = Table(
     Index("incidents_by_status", "status", "updated"),
     Index("incidents_by_update", "updated"),
     Index("incidents_by_told_by", "told_by"),
+    Index("incidents_by_about", "about_value", "family"),
     Index("incidents_by_inhibits", "inhibits", "status"),
     Index("incidents_by_due", "due"),
 )

@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
 
+from alerting.ending import over_at
 from alerting.record import Record
 from stream.finding import Severity
 
@@ -49,12 +50,15 @@ class Targets:
         ]
 
     def scheduled(self, record: Record) -> Record:
-        """The record with the moment at which the next of its clocks runs out."""
+        """The record with the moment at which the next of its clocks runs out, or all in it is over."""
         running = [
             one.due
             for one in self._readings(record, float("-inf"))
             if record.is_open and one.reached is None and one.clock not in record.late
         ]
+        over = over_at(record.lasting) if record.is_open else None
+        if over is not None:
+            running.append(over)
         return msgspec.structs.replace(record, due=min(running, default=None))
 
     def _readings(self, record: Record, now: float) -> Iterator[Reading]:

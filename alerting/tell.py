@@ -1,7 +1,7 @@
 """Telling: what of a change is sent to whom, whose page budget it costs, and what waits for a bundle."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -14,11 +14,7 @@ from alerting.policy import Policies
 from alerting.record import Record, rank
 from alerting.route import Receiver, Routes, Told, sinks_of
 from alerting.unit import Unit
-from stream.control import IncidentChange
 from stream.finding import Finding
-
-LOOK: Final = 15.0
-"""Seconds of the log's clock between two looks for what is late."""
 
 
 class Texts(Protocol):
@@ -48,15 +44,30 @@ class Teller:
         self._policies = policies
         self._routes = routes
         self._texts = texts
-        self._look = float("-inf")
 
-    def acted(
-        self, unit: Unit, before: Record, record: Record, lived: Lived, act: IncidentChange, clock: float
+    def lived(
+        self,
+        unit: Unit,
+        before: Record,
+        lived: Lived,
+        by: str,
+        note: str,
+        clock: float,
+        *,
+        findings: tuple[Finding, ...] = (),
     ) -> None:
-        """Tell of an operator's act."""
-        said = [act.note or act.verdict or "", f"root cause: {act.cause}" if act.cause else ""]
-        unit.add_timeline(record, clock, lived.change, lived.reason, act.by, "; ".join(one for one in said if one))
-        alert = self._alert(record, lived.change, lived.reason, clock)
+        """Keep what became of an incident's life, and tell it to those who heard of the incident.
+
+        Whoever was not told of the next day's incident because of one that has ended is told of what comes there.
+        """
+        record = msgspec.structs.replace(lived.record, revision=before.revision + 1)
+        record = self._policies.targets.scheduled(record)
+        unit.put(record)
+        if before.is_open and not record.is_open:
+            for follower in unit.followers(record.id):
+                unit.put(msgspec.structs.replace(follower, told=None, told_by=None))
+        unit.add_timeline(record, clock, lived.change, lived.reason, by, note)
+        alert = self._alert(record, lived.change, lived.reason, clock, findings=findings)
         sinks: dict[str, None] = {}
         for told in self._receivers(before, clock):
             heard = sinks_of(told.receiver, lived.change, page=False, paged=before.paged, ended=not before.is_open)
@@ -109,39 +120,30 @@ class Teller:
             if all_ or bundle.due <= clock:
                 self._bundle(unit, bundle, clock)
 
-    def late(self, unit: Unit, clock: float) -> None:
-        """Say of incidents what is late, and wake those to whom it is passed on when nobody acknowledged it."""
-        if clock < self._look:
+    def late(self, unit: Unit, record: Record, clock: float) -> None:
+        """Say of an incident what is late, and wake those to whom it is passed on when nobody acknowledged it."""
+        overdue = self._policies.targets.overdue(record, clock)
+        names = tuple(one.clock for one in overdue)
+        after = msgspec.structs.replace(record, late=record.late + names, revision=record.revision + 1, updated=clock)
+        after = self._policies.targets.scheduled(after)
+        page = "acknowledge" in names and not self._policies.observe
+        told = self._escalated(record) if page else ()
+        heard = dict.fromkeys((*after.heard, *(it.name for it in told)))
+        after = msgspec.structs.replace(after, heard=tuple(heard))
+        unit.put(after)
+        if not overdue:
             return
-        self._look = clock + LOOK
-        for record in unit.overdue(clock):
-            overdue = self._policies.targets.overdue(record, clock)
-            names = tuple(one.clock for one in overdue)
-            after = msgspec.structs.replace(
-                record, late=record.late + names, revision=record.revision + 1, updated=clock
-            )
-            after = self._policies.targets.scheduled(after)
-            page = "acknowledge" in names and not self._policies.observe
-            told = self._escalated(record) if page else ()
-            after = msgspec.structs.replace(
-                after, heard=tuple(dict.fromkeys((*after.heard, *(it.name for it in told))))
-            )
-            unit.put(after)
-            if not overdue:
-                continue
-            note = ", ".join(f"{one.clock} within {one.target / 60:.0f} min" for one in overdue)
-            unit.add_timeline(after, clock, "late", "late", "tocsin", note)
-            sinks: dict[str, None] = {}
-            for receiver in told:
-                classes = tuple(after.classes)
-                unit.allowance.pages(receiver.name, clock - self._policies.budget_of(receiver).window)
-                alert_id = f"{after.id}.{after.revision}"
-                unit.allowance.add_page(receiver.name, Page(clock, classes, after.tenant), alert_id)
-                sinks.update(dict.fromkeys((*receiver.sinks, *receiver.pagers)))
-            for one in self._receivers(after, clock):
-                sinks.update(dict.fromkeys(one.receiver.sinks))
-            if sinks:
-                unit.send(self._alert(after, "late", "late", clock, page=bool(told)), sinks)
+        note = ", ".join(f"{one.clock} within {one.target / 60:.0f} min" for one in overdue)
+        unit.add_timeline(after, clock, "late", "late", "tocsin", note)
+        sinks: dict[str, None] = {}
+        for receiver in told:
+            alert_id = f"{after.id}.{after.revision}"
+            unit.allowance.add_page(receiver.name, Page(clock, after.classes, after.tenant), alert_id)
+            sinks.update(dict.fromkeys((*receiver.sinks, *receiver.pagers)))
+        for one in self._receivers(after, clock):
+            sinks.update(dict.fromkeys(one.receiver.sinks))
+        if sinks:
+            unit.send(self._alert(after, "late", "late", clock, page=bool(told)), sinks)
 
     def _escalated(self, record: Record) -> tuple[Receiver, ...]:
         """Those to whom an incident is passed on, by the receivers who heard of it."""

@@ -10,6 +10,7 @@ from alerting.alert import ENCODER as ALERT_ENCODER
 from alerting.alert import Alert
 from alerting.allowance import Allowance
 from alerting.decide import Decision
+from alerting.family import Subject
 from alerting.links import Links
 from alerting.matching import parse_all
 from alerting.places import Places
@@ -106,6 +107,21 @@ class Unit:
         ids = [id_ for (id_,) in self.connection.execute(late.limit(limit))]
         self.prefetch(ids)
         return [record for id_ in ids if (record := self._records[id_]) is not None]
+
+    def open_about(self, tenant: str | None, family: str, about: Subject) -> list[Record]:
+        """The open incidents of a family about one entity, of whatever day, the newest first."""
+        same = (INCIDENTS.c.tenant == tenant) if tenant is not None else INCIDENTS.c.tenant.is_(None)
+        where = (
+            INCIDENTS.c.about_value == about.value,
+            INCIDENTS.c.about_key == about.key,
+            INCIDENTS.c.family == family,
+        )
+        rows = self.connection.execute(select(INCIDENTS.c.id).where(*where, same, INCIDENTS.c.status.not_in(ENDED)))
+        ids = dict.fromkeys([*(id_ for (id_,) in rows), *self._changed])
+        self.prefetch(ids)
+        found = [record for id_ in ids if (record := self._records[id_]) is not None and record.is_open]
+        mine = [one for one in found if (one.tenant, one.family, one.about) == (tenant, family, about)]
+        return sorted(mine, key=lambda one: (-one.opened, one.id))
 
     def followers(self, id_: str) -> list[Record]:
         """The incidents that nobody was told of because this one, of the day before, was told."""

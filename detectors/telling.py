@@ -37,11 +37,14 @@ def tell(
     shown: Evidence,
     confidence: float = 1.0,
     facts: Mapping[str, tuple[str, ...]] | None = None,
+    matter: str = "",
+    lasts: float | None = None,
 ) -> Finding:
     """A finding about the entity with these names.
 
     `at` is the start of the deciding cell and `window` the seconds to which the id is aligned: one id a window and
     level. The finding's `start` is that of the aligned window, so that no order of arrival moves it to another day.
+    `matter` is over `lasts` seconds after it, unless it is told again (`Finding`).
     """
     spec = detector.spec
     bucket = int(at // window)
@@ -74,6 +77,8 @@ def tell(
         techniques=spec.techniques.get(class_, ()),
         runbook=class_,
         facts={field: values for field, values in gathered.items() if values and field not in names},
+        matter=matter,
+        over=start + lasts if lasts is not None else None,
     )
 
 

@@ -58,6 +58,10 @@ class Finding(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True):
 
     Times are seconds since the epoch here and RFC 3339 UTC in `public`. `id`, `class_`, `entity` and `severity` never
     depend on the order in which events arrived; texts, evidence and times may.
+
+    A detector that can know when something is over names what it would end in `matter` (`silence`, `refusals`), and in
+    `over` when it is: after `time` where it would have said it again had it gone on, and up to `time` in a finding that
+    says nothing but that (`ends`). Where it cannot know, `matter` is empty, and a person says so.
     """
 
     id: str
@@ -82,6 +86,13 @@ class Finding(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True):
     techniques: tuple[str, ...] = ()
     runbook: str = ""
     facts: dict[str, tuple[str, ...]] = {}
+    matter: str = ""
+    over: float | None = None
+
+
+def ends(finding: Finding) -> bool:
+    """Whether a finding says nothing but that what its detector had found is over."""
+    return finding.over is not None and finding.over <= finding.time
 
 
 def finding_id(
@@ -104,8 +115,9 @@ def public(finding: Finding) -> dict[str, Any]:
     """The finding as others see it: every field, `class`, times as RFC 3339 UTC."""
     names = zip(Finding.__struct_fields__, Finding.__struct_encode_fields__, strict=True)
     record: dict[str, Any] = {shown: msgspec.to_builtins(getattr(finding, name)) for name, shown in names}
-    for key in ("start", "end", "time"):
-        record[key] = rfc3339(record[key])
+    for key in ("start", "end", "time", "over"):
+        if record[key] is not None:
+            record[key] = rfc3339(record[key])
     return record
 
 

@@ -106,7 +106,9 @@ class World:
             ended = self.ended.get(one.decision.incident)
             if ended is not None and worthy(one) and one.finding.time > ended:
                 assert one.page_id is not None, "a finding newer than the end pages"
-                del self.ended[one.decision.incident]
+            if one.page_id is not None:
+                # Also what is worse than all that was told before opens an incident again.
+                self.ended.pop(one.decision.incident, None)
             if one.decision.incident not in self.ids:
                 self.ids.append(one.decision.incident)
 
@@ -117,7 +119,7 @@ class World:
             return record
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(STEPS)
 def test_every_finding_that_should_wake_somebody_is_in_what_somebody_was_told(steps: list[Any]) -> None:
     with closing(Store(MEMORY)) as store:
@@ -170,7 +172,7 @@ def _by_incident(alerts: list[Alert]) -> dict[str, list[Alert]]:
     return found
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(STEPS)
 def test_the_same_steps_give_the_same_alerts(steps: list[Any]) -> None:
     def run() -> list[tuple[Any, ...]]:
