@@ -18,7 +18,6 @@ from stream.errors import RejectedError, TocsinError
 from stream.finding import SEVERITIES
 from tocsin.acts import carry_out
 from tocsin.api_drill import DrillApi
-from tocsin.api_events import Events
 from tocsin.api_links import Linking
 from tocsin.api_mutes import Mutes
 from tocsin.api_refused import DeadLetters
