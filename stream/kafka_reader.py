@@ -26,6 +26,8 @@ BYTES_AHEAD: Final = 16 * 1024 * 1024
 LEAST: Final = 0.25
 POLL: Final = 0.05
 """Seconds of one look for data, after which new readers get their turn."""
+BEHIND: Final = 5.0
+"""Seconds for which readers further ahead wait for one that reads what lies behind what is kept."""
 PATIENCE: Final = 30.0
 """Seconds within which what is known to be there must come."""
 
@@ -42,6 +44,7 @@ class _Lane:
         self.sought: int | None = None
         self.held = False
         self.bad: DamagedError | None = None
+        self.behind = 0.0
         self.start(position)
 
     def start(self, position: int) -> None:
@@ -174,8 +177,15 @@ class KafkaReader:
             lane = self._lanes[stream] = _Lane(position)
             self._grown.notify_all()
         found = lane.since(position, limit)
+        now = time.monotonic()
         if found is None:
+            if position < lane.begin:
+                lane.behind = now
+            elif lane.behind and now - lane.behind < BEHIND:
+                return []  # what somebody else reads leads there
             lane.start(position)
+        elif lane.behind:
+            lane.behind = now
         elif found and lane.held:
             self._grown.notify_all()
         return found

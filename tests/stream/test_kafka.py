@@ -307,3 +307,18 @@ def test_a_header_with_what_a_newer_program_adds_can_be_read(burying: KafkaLog, 
     header = msgspec.msgpack.encode({"received": 5.0, "content": "tick", "codec": "none", "novelty": 1})
     put(address, MAGIC + len(header).to_bytes(4, "big") + header)
     assert burying.read(EVENTS, 0)[0].frame.header.received == 5.0
+
+
+def test_readers_of_a_partition_far_apart_do_not_starve_one_another(address: Address, frame_of: FrameOf) -> None:
+    with KafkaLog(address) as log:
+        for future in [log.append(EVENTS, frame_of(1)) for _ in range(900)]:
+            future.result(60)
+        places = [0, 700]
+
+        def advance() -> bool:
+            for reader, place in enumerate(places):
+                if found := log.read(EVENTS, place, limit=16, wait=1e-6):
+                    places[reader] = found[-1].offset + 1
+            return min(places) == 900
+
+        until(advance, 60)
