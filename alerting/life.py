@@ -65,8 +65,11 @@ def live(record: Record, act: IncidentChange, clock: float) -> Lived | str:
 
 
 def over(record: Record, ended: float, reason: Reason, clock: float) -> Lived:
-    """What becomes of an open incident that is over by itself since a moment, for a reason that Tocsin can name."""
-    after = msgspec.structs.replace(record, status="resolved", ended=ended, updated=clock)
+    """What becomes of an open incident that is over by itself since a moment, for a reason that Tocsin can name.
+
+    Whatever is newer than the last that was heard of it opens it again, though a later end had been expected.
+    """
+    after = msgspec.structs.replace(record, status="resolved", ended=min(ended, record.active), updated=clock)
     return Lived(after, "resolved", reason)
 
 

@@ -13,6 +13,9 @@ from stream.finding import Finding
 
 WINDOW: Final = 600
 MINUTE: Final = 60
+MATTER: Final = "refusals"
+LASTS: Final = 3 * WINDOW
+"""Seconds from a window's start after which the next ones would have told of it, had it gone on."""
 CLIENT: Final = 100
 """Added to the level of a storm over many accounts of one client."""
 
@@ -56,6 +59,8 @@ def retries(
                 expected=f"fewer than {bar * 4**level}: a caller should renew its credential after the first refusal",
                 why="The same credential again and again is a fault of the caller, not guessing.",
                 shown=shown,
+                matter=MATTER,
+                lasts=LASTS,
             )
 
 
@@ -79,4 +84,6 @@ def lapses(detector: Detector[Any], ring: TargetRing, entity: Entity, cell: int,
                 expected=f"fewer than {bar * 4**level} accounts of one client",
                 why="When many accounts of one client lapse together, the client does not renew or a key was rotated.",
                 shown=Evidence(one.extent for one in cells),
+                matter=MATTER,
+                lasts=LASTS,
             )

@@ -17,6 +17,7 @@ from tocsin_audit.event import AuditEvent
 
 CELL: Final = 300
 MINUTE: Final = 60
+HOUR: Final = 3_600
 WIDTHS: Final = (3, 5, 10)
 """Minutes over which an outage is judged: it begins and ends within minutes in which others, or the same, got through.
 """
@@ -148,7 +149,7 @@ class OutageView:
                 tenant=entity.tenant,
                 severity="medium",
                 at=start,
-                window=3_600,
+                window=HOUR,
                 level=level,
                 title="Authentication fails for everybody",
                 observed=f"{plural(count, 'caller')} refused {plural(shown.count, 'time')} within "
@@ -159,6 +160,8 @@ class OutageView:
                 "rotation or a release, not somebody guessing.",
                 shown=shown,
                 confidence=0.8,
+                matter="refusals",
+                lasts=2 * HOUR,
             )
             for level in range(top + 1)
         ]
