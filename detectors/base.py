@@ -1,6 +1,6 @@
 """What a detector is: a pure fold of one entity's events into state and findings."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -135,6 +135,7 @@ class Spec:
     `once` names for each kind the marks of an `ok` with valid credentials after which another one of the same
     principal, source, token and server in the same minute changes nothing, so that the engine passes over it.
     `sampled` says that it states facts, not counts, and is stepped with the events of sampled sources too.
+    `batched` says that it is asked about an entity's events of a frame at once (`batch`), whatever their marks.
     `tells` is the length of the cells, one of `cells`, whose closing has principals tell their groups (0: none).
     `major` changes when a finding's id must (CONTRACTS §3); `state_version` when packed state is no longer readable.
     """
@@ -153,6 +154,7 @@ class Spec:
     major: int = 1
     state_version: int = 1
     sampled: bool = False
+    batched: bool = False
     tells: int = 0
     settles: Mapping[Kind, tuple[int, ...]] = field(default_factory=dict)
 
@@ -193,6 +195,24 @@ class Detector(Generic[S]):
         """What the engine calls as `step` for entities of a kind: the same, with the choice by kind made beforehand."""
         return self.step
 
+    def batch(self, state: S, entity: Entity, events: Sequence[AuditEvent], facts: Facts) -> Sequence[Finding]:
+        """Fold all events of an entity in one frame (`Spec.batched`), as `step` would have folded one after the other.
+
+        Nothing is left out but what was counted before: denials by our own deny list are among them.
+        """
+        return [found for event in events for found in self.step(state, entity, event, facts)]
+
+    def alarm(self, state: S) -> float | None:  # noqa: ARG002  # most detectors have nothing to say without an event
+        """The first moment of the log's clock at which `wake` may have something to say; None for never.
+
+        Asked after every frame with events of the entity, so it must be quick; being early costs a look, no more.
+        """
+        return None
+
+    def wake(self, state: S, entity: Entity, watch: "Watch[S]", facts: Facts) -> Sequence[Finding]:  # noqa: ARG002  # most detectors never ask to be woken
+        """The moment of `alarm` has passed without an event that moved it: say what only that could show."""
+        return NOTHING
+
     def settle(self, state: S, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:  # noqa: ARG002  # a detector without closed state needs none of them
         """A cell of time has closed: learn from it, forget what is too old, say what only the end of it could show."""
         return NOTHING
@@ -231,6 +251,29 @@ class Detector(Generic[S]):
     def merge(self, state: S, partial: S, entity: Entity, facts: Facts) -> Sequence[Finding]:
         """Fold a partial state, made by `step` from some of the entity's events, as `step` would have folded them."""
         raise NotImplementedError
+
+
+class Other(NamedTuple, Generic[S]):
+    """Another entity of the kind that is woken, with the detector's state of it; `place` is the engine's."""
+
+    entity: Entity
+    state: S
+    place: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Watch(Generic[S]):
+    """What a detector knows when it is woken.
+
+    `at` is the moment on the log's clock that it asked for; `since` when the log last went on after it had stood still
+    (0 for never): what was not heard before that says nothing. `others` are all entities of the kind; one whose state
+    is to be changed must be given to `change` first.
+    """
+
+    at: float
+    since: float
+    others: Callable[[], Iterable[Other[S]]]
+    change: Callable[[Other[S]], None]
 
 
 AnyDetector = Detector[Any]

@@ -10,8 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from detectors import keys
+from detectors.alarms import Alarms
 from detectors.answers import Answers
 from detectors.base import AnyDetector, Entity, Kind
+from detectors.batches import batches, cells
 from detectors.draft import Draft
 from detectors.flood import Flood
 from detectors.journal import Journal
@@ -23,6 +25,7 @@ from detectors.meta import Meta
 from detectors.outlet import Outlet
 from detectors.plan import CALLER, HANDLE, SAMPLED, Plan, Raws, plan_for, raw_keys, with_handles
 from detectors.settling import Settling
+from detectors.standstill import Standstill
 from detectors.table import BUCKETS, Table
 from detectors.warmup import Warmup
 from stream import control
@@ -81,6 +84,9 @@ class Engine:
         self._warmup = Warmup()
         self._outlet = Outlet(self._warmup)
         self._settling = Settling(self._tables, self.facts, self._outlet, self._warmup, self._caps)
+        self._alarms = Alarms(self._tables, self._outlet)
+        self._standstill = Standstill()
+        self._alone = True
         self._duplicates = Duplicates()
         self._journal = Journal()
         self._parameters: dict[str, dict[str, Any]] = {}
@@ -93,6 +99,7 @@ class Engine:
         self._learned = any("learned" in detector.spec.warm_up.values() for detector in self.detectors)
         self._shortest = min((length for table in self._tables for length in table.lengths), default=60)
         self._plans: dict[int, Plan] = {}
+        self._batched = self._batching()
         self._answers = Answers()
 
     @property
@@ -125,7 +132,7 @@ class Engine:
         if header.received > self.clock:
             self.clock = self.facts.clock = header.received
         self._outlet.begin(self.clock, imported=header.imported)
-        self._settling.advance(idle=content == "tick")
+        self._pass(tick=content == "tick")
         self._tidy()
         if content == "events":
             self._fold(decode(record.frame), header.source)
@@ -140,6 +147,8 @@ class Engine:
         if repeated:
             again = set(repeated)
             events = [event for index, event in enumerate(events) if index not in again]
+        if self._batched and events:
+            self._fold_batches(events, source)
         facts = self.facts
         plans = self._plans
         touch = self._settling.touch
@@ -205,6 +214,45 @@ class Engine:
                     if raised:
                         self._outlet.emit(table.detectors[index].spec, live, raised)
 
+    def _fold_batches(self, events: Sequence[AuditEvent], source: str) -> None:
+        """Show the frame's events to the detectors that look at them all at once."""
+        touch = self._settling.touch
+        shortest = self._shortest
+        minute = int(self.clock) // 60
+        for table, bits, concerned in self._batched:
+            for raw, group in batches(table.kind, events, source):
+                live = table.live.get(raw)
+                if live is None:
+                    live = self._admit(table, raw, group[0], source)
+                for number in cells(group, shortest):
+                    touch(table, live, number * shortest, number << 32 | minute, bits)
+                for index, detector in concerned:
+                    try:
+                        raised = detector.batch(live.states[index], live.entity, group, self.facts)
+                    except Exception as error:  # noqa: BLE001  # a detector's fault, whatever it is, must not stop the others
+                        self._outlet.failed(detector.spec, error, group[-1].time)
+                        continue
+                    if raised:
+                        self._outlet.emit(detector.spec, live, raised)
+                self._alarms.arm(table, live)
+
+    def _batching(self) -> list[tuple[Table, int, list[tuple[int, AnyDetector]]]]:
+        """The tables with detectors that look at a frame at once: which, as bits and by index."""
+        found = []
+        for table in self._tables:
+            concerned = [(index, one) for index, one in enumerate(table.detectors) if one.spec.batched]
+            if concerned:
+                found.append((table, sum(1 << index for index, _ in concerned), concerned))
+        return found
+
+    def _pass(self, *, tick: bool) -> None:
+        """The clock moved: say who was not heard, close cells."""
+        pause = self._standstill.go_on(self.clock, tick=tick)
+        if pause is not None and self._alone:
+            self._outlet.stood_still(*pause)
+        self._alarms.ring(self.clock, self._standstill.since, self.facts)
+        self._settling.advance(idle=tick)
+
     def sizes(self) -> dict[Kind, tuple[int, int]]:
         """By kind, how many entities there are and how many bytes they take when packed: for measurements."""
         return {table.kind: (table.count, table.size(self.clock)) for table in self._tables}
@@ -245,6 +293,7 @@ class Engine:
                 summaries=self.facts.summaries(),
                 faults=self._outlet.faults,
                 history=self._outlet.history,
+                standstill=self._standstill.pack(),
             )
         )
 
@@ -285,6 +334,8 @@ class Engine:
                 table.migrate(layout)
         self._settling.facts = self.facts
         self._settling.restored()
+        self._standstill.unpack(known.standstill)
+        self._alarms.restored()
 
     def _check(self) -> int:
         return keys.digest("check", "", self._secret)
@@ -359,7 +410,7 @@ class Engine:
         self.detectors = [tuned.get(detector.spec.name, detector) for detector in self.detectors]
         for table in self._tables:
             table.detectors = [tuned.get(detector.spec.name, detector) for detector in table.detectors]
-        self._plans = {}
+        self._plans, self._batched = {}, self._batching()
 
 
 def _name(detector: AnyDetector) -> str:

@@ -79,8 +79,8 @@ class Live:
 class Quiet(NamedTuple):
     """The packed form, written without the trailing items that say nothing.
 
-    `rested` counts the times that its states were rested since `seen`. `raw` is there while cells are pending, since
-    settling them may need the entity's names; after that the next event brings them.
+    `rested` counts the times that its states were rested since `seen`. `raw` is there while cells are pending or it may
+    be woken, since both may need the entity's names; else the next event brings them.
     """
 
     seen: int

@@ -24,3 +24,4 @@ class Meta(msgspec.Struct, array_like=True):
     summaries: list[PeerSummary]
     faults: dict[str, int]
     history: float = 0.0
+    standstill: tuple[float, bool, float, bool] = (0.0, False, 0.0, False)

@@ -1,16 +1,13 @@
 """The way out of the engine: what detectors raised, once each, under the mode that was earned."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from detectors.base import Cell, Spec
 from detectors.emitted import first_time, memory
 from detectors.live import Live
+from detectors.own_gaps import DAY, detector_failed, log_stood_still
 from detectors.warmup import Warmup
-from stream.finding import Finding, finding_id
-
-DAY: Final = 86_400
-ENGINE: Final = "engine"
+from stream.finding import Finding
 
 
 class Outlet:
@@ -52,25 +49,11 @@ class Outlet:
         if self.faults.get(spec.name) == day:
             return
         self.faults[spec.name] = day
-        entity = {"producer": f"tocsin/{spec.name}"}
-        self.found.append(
-            Finding(
-                id=finding_id(ENGINE, 1, "audit_gap", entity, day, 0, None),
-                detector=ENGINE,
-                version=spec.version,
-                class_="audit_gap",
-                entity=entity,
-                severity="medium",
-                title=f"The detector {spec.name} failed on what it was given",
-                observed=f"{type(error).__name__}: {error}"[:200],
-                expected="a result for every event",
-                why="What this detector would have noticed there is not known; the others were not affected.",
-                start=day * DAY,
-                end=max(time, day * DAY),
-                time=time,
-                runbook="audit_gap",
-            )
-        )
+        self.found.append(detector_failed(spec, error, day, time))
+
+    def stood_still(self, start: float, end: float) -> None:
+        """Nobody received anything between two moments of the log's clock."""
+        self.found.append(log_stood_still(start, end))
 
 
 def _decided(finding: Finding, cell: Cell) -> float:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from detectors import keys
+from detectors.alarms import Alarms
 from detectors.base import AnyDetector, Cell, Entity, Kind, Spec
 from detectors.engine import Engine
 from detectors.keys import Raw
@@ -94,6 +95,8 @@ class PartitionEngine(Engine):
         self._outlet = _Outlet(self._warmup)
         self._telling = _Settling(self._tables, self.facts, self._outlet, self._warmup, self._caps)
         self._settling = self._telling
+        self._alarms = Alarms((), self._outlet)
+        self._alone = False
         self._wide = [table for table in self._tables if table.kind != PRINCIPAL]
         self._codecs = {
             table.kind: [Codec(type(detector.start(table.kind))) for detector in table.detectors]

@@ -42,7 +42,8 @@ def plan_for(marks: int, tables: Sequence[Table]) -> Plan:
         steps = tuple(
             (index, detector.stepper(kind))
             for index, detector in enumerate(table.detectors)
-            if (detector.spec.sampled or not marks & SAMPLED)
+            if not detector.spec.batched
+            and (detector.spec.sampled or not marks & SAMPLED)
             and (kind not in detector.spec.wants or detector.spec.wants[kind] & marks)
         )
         again = tuple(

@@ -68,6 +68,7 @@ class Table:
         self.tells = tuple(
             kind != "principal" and type(detector).summary is not Detector.summary for detector in self.detectors
         )
+        self.wakes = any(type(detector).wake is not Detector.wake for detector in self.detectors)
         self.volume = _bits("volume" in detector.spec.warm_up.values() for detector in self.detectors)
         lengths = {length for detector in self.detectors for length in detector.spec.cells_of(kind)}
         self.lengths = tuple(sorted(lengths | ({HOUR} if self.volume else set())))
@@ -177,7 +178,7 @@ class Table:
                 -1 if warm else live.day,
                 0 if warm else live.peers,
                 emitted,
-                live.raw if pending else None,
+                live.raw if pending or self.wakes else None,
                 pending,
             ]
         )

@@ -68,6 +68,7 @@ _KEYED: Final[dict[Kind, str]] = {
 }
 
 
+_DUPLICATE: Final = "it was counted before"
 _SHARED: Final = "it shares the counters that new keys get while one tenant or producer floods"
 
 Stepped = tuple[str, Kind, str]
@@ -118,7 +119,7 @@ class Witness(Engine):
         self._outlet.begin(self.clock, imported=frame.header.imported)
         self._fold([event], source)
         self._plans = {}
-        why = "it was counted before" if duplicate else "it is a denial by our own deny list" if denied else ""
+        why = _DUPLICATE if duplicate else "it is a denial by our own deny list" if denied else ""
         views = tuple(self._views(named, marks, source, stepped, why, sampled=sampled))
         names = tuple(name for mark, name in MARKS if marks & mark)
         return Account(named.tenant, names, duplicate, denied, sampled, views, tuple(self._outlet.found))
@@ -158,7 +159,9 @@ class Witness(Engine):
                         continue
                     entity = keys.entity_of(table.kind, raw, self.facts)
                     reason = ""
-                    if (detector.spec.name, table.kind, entity.key) not in stepped:
+                    if detector.spec.batched:
+                        reason = _DUPLICATE if why == _DUPLICATE else ""
+                    elif (detector.spec.name, table.kind, entity.key) not in stepped:
                         reason = why or _passed_over(detector, table.kind, marks, sampled=sampled)
                     yield self._view(table, index, raw, entity, event, reason)
 
