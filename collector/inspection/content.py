@@ -16,6 +16,8 @@ _SHORT: Final = 80
 _TOO_SHORT: Final = 12
 _MEDIA: Final = frozenset({"image", "audio", "blob"})
 _BINARY: Final = frozenset({"data", "blob"})
+_SILENT: Final = frozenset({int, float, bool, type(None)})
+"""Values that say nothing."""
 
 
 class Content(NamedTuple):
@@ -93,15 +95,20 @@ def _walk(place: Place, value: Any, budget: Budget) -> Iterator[Text]:
             room = budget.texts + 1
             budget.cut = budget.cut or len(node) > room
             last = min(len(node), room) - 1
-            stack += [(f"{path}[{_named(node[at]) or at}]", key, node[at], depth + 1) for at in range(last, -1, -1)]
-        elif isinstance(node, Mapping):
-            if not "".join(map(str, node)).isalnum():
+            stack += [
+                (f"{path}[{_named(item) or at}]", key, item, depth + 1)
+                for at in range(last, -1, -1)
+                if type(item := node[at]) not in _SILENT
+            ]
+        elif isinstance(node, dict):
+            names = "".join(map(str, node))
+            if len(names) > _SHORT or not names.isascii() or "\x1b" in names:
                 yield from _keys(place, path, node, budget)
             kind = node.get("type")
             media = (isinstance(kind, str) and kind in _MEDIA) or ("mimeType" in node and "blob" in node)
             pairs = list(node.items())[: budget.texts + 1]
             for name, item in reversed(pairs):
-                if media and name in _BINARY:
+                if type(item) in _SILENT or (media and name in _BINARY):
                     continue
                 short = str(name)[:_SHORT]
                 stack.append((f"{path}.{short}" if path else short, short, item, depth + 1))
@@ -117,7 +124,7 @@ def _keys(place: Place, path: str, node: Mapping[str, Any], budget: Budget) -> I
 
 def _named(node: Any) -> str:
     """The name of a tool, which tells people more than its number."""
-    name = node.get("name") if isinstance(node, Mapping) else None
+    name = node.get("name") if isinstance(node, dict) else None
     return name[:_SHORT] if isinstance(name, str) else ""
 
 

@@ -87,3 +87,12 @@ def readable(accept: bytes) -> bytes:
     kept = [part.strip() for part in accept.decode("latin-1").split(",")]
     kept = [part for part in kept if part.partition(";")[0].strip().lower() in _READABLE]
     return ", ".join(kept).encode("latin-1") or b"identity"
+
+
+def request_head(method: bytes, target: bytes, headers: Iterable[Header]) -> bytes:
+    """The head of a request as it goes over the wire; raises ValueError where a part of it would end another."""
+    lines = [b"%s %s HTTP/1.1" % (method, target), *(b"%s: %s" % header for header in headers)]
+    head = b"\r\n".join(lines)
+    if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b" " in target:
+        raise ValueError("a line of the request's head holds another")
+    return head + b"\r\n\r\n"

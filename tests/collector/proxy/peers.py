@@ -1,7 +1,9 @@
 """A proxy in front of an application, both served for real."""
 
 import contextlib
-from collections.abc import Iterator
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +41,27 @@ def in_front_of(app: Any, path: Path, **said: Any) -> Iterator[Proxied]:
     """A proxy in front of an application."""
     with serving(app) as behind, proxied(path, Upstream(url=behind, server="crm", **said)) as running:
         yield running
+
+
+def raw(handler: Callable[[socket.socket], None]) -> tuple[str, socket.socket]:
+    """A server that speaks for itself over bare sockets."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=handler, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listening.getsockname()[1]}", listening
+
+
+def request_of(connection: socket.socket) -> bytes:
+    """The head of a request, and what of its body came with it."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(65536)
+    return data

@@ -5,7 +5,6 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from collector.proxy.route import Upstream
 from stream.errors import ConfigError
 from tests.audit.serving import serving, until
 from tests.audit.tiny_collector import KEY, TinyCollector
-from tests.collector.proxy.peers import in_front_of, proxied
+from tests.collector.proxy.peers import in_front_of, proxied, raw, request_of
 from tests.services.certificates import loopback_certificates
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "rows", "arguments": {"count": 3}}}
@@ -35,29 +34,6 @@ def crm(**options: Any) -> FastMCP:
         return [{"tenant_id": "globex"}] * count
 
     return mcp
-
-
-def raw(handler: Callable[[socket.socket], None]) -> tuple[str, socket.socket]:
-    """A server that speaks for itself over bare sockets."""
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=handler, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    return f"http://127.0.0.1:{listening.getsockname()[1]}", listening
-
-
-def request_of(connection: socket.socket) -> bytes:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
-    return data
 
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
