@@ -1,7 +1,7 @@
 """One SQLite file of frames: consecutive offsets, each row chained to the one before."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -177,6 +177,20 @@ def read(path: Path, position: int, until: int, limit: int) -> list[Record]:
             raise FileNotFoundError(path) from error
         raise explain(error, path, expected) from error
     return found
+
+
+def some(path: Path, offsets: Iterable[int]) -> Iterator[Record]:
+    """Single frames of a file, in the order asked for, each checked against its own digests; those gone are left out.
+
+    Raises as `read` does.
+    """
+    if not path.exists():
+        raise FileNotFoundError(path)
+    with explained(path), closing(connect(path)) as connection:
+        for offset in offsets:
+            for row in rows(connection, offset, 1):
+                if row.offset == offset and (record := check(row, None, path)) is not None:
+                    yield record
 
 
 def touching(path: Path, since: float, until: float) -> list[tuple[int, int]]:

@@ -4,8 +4,9 @@ import sqlite3
 import threading
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -125,6 +126,17 @@ class SqliteStream:
                         yield from _all(path, at, min(at + FRAMES_AT_ONCE, end, head))[::step]
             except FileNotFoundError:
                 continue
+
+    def at(self, offsets: Iterable[int]) -> Iterator[Record]:
+        """Single frames in the order asked for; those that are gone are left out."""
+        with self._grown:
+            firsts, paths = list(self._firsts), list(self._paths)
+        for place, own in groupby(offsets, key=lambda offset: bisect_right(firsts, offset) - 1):
+            if place >= 0:
+                try:
+                    yield from sqlite_frames.some(paths[place], own)
+                except FileNotFoundError:
+                    continue
 
     def close(self) -> None:
         """Write what is queued, let waiting readers go, close the file."""

@@ -1,6 +1,6 @@
 """`/api/v1`: what operators ask and do, and the open and guarded pages beside it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -11,13 +11,14 @@ from starlette.routing import Route
 
 from alerting import queries
 from alerting.life import ACTS
-from alerting.walls import own_event, own_incident
+from alerting.walls import own_incident
 from stream.clean import clean_text
 from stream.control import IncidentChange
 from stream.errors import RejectedError, TocsinError
 from stream.finding import SEVERITIES
 from tocsin.acts import carry_out
 from tocsin.api_drill import DrillApi
+from tocsin.api_events import Events
 from tocsin.api_links import Linking
 from tocsin.api_mutes import Mutes
 from tocsin.api_refused import DeadLetters
@@ -29,7 +30,6 @@ from tocsin.log_in import Gate, NotLetInError, asker_of
 from tocsin.moments import moment
 from tocsin.pagerduty_hook import PagerDutyHook
 from tocsin.runtime import Runtime
-from tocsin.search import Query, search
 from tocsin.whynot.inquiry import Inquiries
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
@@ -59,7 +59,7 @@ class Api:
 
     def _routes(self) -> list[Route]:
         guarded, mutes, linking = self._answered, Mutes(self._runtime), Linking(self._runtime)
-        letters = DeadLetters(self._runtime)
+        letters, events = DeadLetters(self._runtime), Events(self._runtime)
         return [
             Route("/healthz", self._health),
             Route("/readyz", self._readiness),
@@ -74,7 +74,8 @@ class Api:
             Route("/api/v1/incidents/{id}/link", guarded(linking.link), methods=["POST"]),
             Route("/api/v1/incidents/{id}/unlink", guarded(linking.unlink), methods=["POST"]),
             Route("/api/v1/incidents/{id}/{act}", guarded(self._act), methods=["POST"]),
-            Route("/api/v1/events", guarded(self._events)),
+            Route("/api/v1/events", guarded(events.answer)),
+            Route("/api/v1/events/stream", guarded(events.stream)),
             Route("/api/v1/why-not", guarded(self._inquiries.answer)),
             Route("/api/v1/refused", guarded(letters.list_)),
             Route("/api/v1/refused/retry", guarded(letters.retry), methods=["POST"]),
@@ -192,35 +193,9 @@ class Api:
         after = await run_in_threadpool(queries.find, runtime.store, record.id)
         return JSONResponse(queries.summary(own_incident(after.incident(), seen)))
 
-    async def _events(self, request: Request) -> Response:
-        asked = request.query_params
-        now = self._runtime.clock()
-        query = Query(
-            since=moment(asked["since"], now) if "since" in asked else 0.0,
-            until=moment(asked["until"], now) if "until" in asked else 1e12,
-            limit=_number(asked.get("limit"), 100, 1000),
-            **_named(asked),
-        )
-        seen = asker_of(request).tenants
-        if seen is None:
-            answer = await run_in_threadpool(search, self._runtime.log, query)
-            return Response(msgspec.json.encode(answer), media_type="application/json")
-        query = msgspec.structs.replace(query, tenants=seen)
-        facts = Facts(self._runtime.ready_made.directory)
-        answer = await run_in_threadpool(search, self._runtime.log, query, tenant_of=facts.tenant)
-        events = [own_event(event, seen) for event in answer.events]
-        # How many frames there are and when they came is everybody's traffic; the oldest event shown is theirs.
-        told = {"events": events, "more": answer.more, "back_to": events[0]["received"] if events else None}
-        return Response(msgspec.json.encode(told), media_type="application/json")
-
 
 def _error(status: int, error: str, hint: str = "") -> JSONResponse:
     return JSONResponse({"error": error, "hint": hint}, status_code=status)
-
-
-def _named(asked: Mapping[str, str]) -> dict[str, Any]:
-    """What is asked for by name in a search."""
-    return {key: asked[key] for key in ("tenant", "principal", "server", "outcome", "id") if key in asked}
 
 
 def _number(text: str | None, default: int, most: int) -> int:

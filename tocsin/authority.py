@@ -70,6 +70,7 @@ ROUTES: Final[dict[str, Rule]] = {
     "GET /api/v1/events": _VIEW,
     "GET /api/v1/why-not": Rule("viewer"),
     "GET /api/v1/refused": Rule("viewer"),
+    "GET /api/v1/events/stream": _VIEW,
     "POST /api/v1/refused/retry": Rule("responder"),
     "GET /api/v1/silences": _VIEW,
     "POST /api/v1/silences": _ACT,

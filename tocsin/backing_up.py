@@ -21,8 +21,8 @@ from tocsin.archive import Head, Writer, compressed
 from tocsin_audit.event import rfc3339
 
 MANIFEST: Final = "manifest.json"
-SKIPPED: Final = ("lock", "*-wal", "*-shm", "*-journal", "*.part")
-"""What belongs to a running process, not to the data."""
+SKIPPED: Final = ("lock", "index.sqlite", "*-wal", "*-shm", "*-journal", "*.part")
+"""What belongs to a running process, not to the data, or is made of the data again."""
 FIRST: Final = ("ledger.sqlite", "alerts.sqlite", "state.sqlite", "inputs.sqlite", FINDINGS_FILE)
 """Databases in the order in which they are copied: whatever one knows of another, the other's copy is newer."""
 

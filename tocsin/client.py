@@ -57,6 +57,8 @@ class Client:
                     raise self._refusal(answer, path)
                 for line in answer.iter_lines():
                     yield json.loads(line)
+        except httpx.ConnectError as error:
+            raise self._unreachable(error) from error
         except httpx.HTTPError as error:
             raise UnavailableError(
                 f"Tocsin stopped answering ({error})", where=self.url, hint="ask again; is it still running?"
@@ -73,12 +75,15 @@ class Client:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.HTTPError as error:
-            raise UnavailableError(
-                f"no Tocsin answers ({error})", where=self.url, hint="is `tocsin run` running, with this configuration?"
-            ) from error
+            raise self._unreachable(error) from error
         if answer.is_success:
             return answer
         raise self._refusal(answer, path)
+
+    def _unreachable(self, error: httpx.HTTPError) -> UnavailableError:
+        return UnavailableError(
+            f"no Tocsin answers ({error})", where=self.url, hint="is `tocsin run` running, with this configuration?"
+        )
 
     def _refusal(self, answer: httpx.Response, path: str) -> RejectedError:
         try:

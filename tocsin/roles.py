@@ -18,6 +18,7 @@ from alerting.task import AlertTask
 from collector.enrich import Enricher
 from collector.producer import Told
 from stream.control import Control, DirectoryVersion, control_frame
+from stream.index import FrameIndex
 from stream.kafka_address import Address
 from stream.kafka_group import Membership
 from stream.log import EVENTS, FINDINGS, Stream
@@ -80,6 +81,7 @@ class Roles:
         self.sealers: Sealers | None = None
         self._nightly: Nightly | None = None
         self.store: Store | None = None
+        self.index: FrameIndex | None = None  # a log on Kafka is looked through by time
         self.denying: Denying | None = None
         self.responding: Responding | None = None
         self._memberships: list[Membership] = []

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -22,6 +22,9 @@ from detectors.task import DetectTask
 from stream.control import Control, Denied, DirectoryVersion, control_frame
 from stream.facts import Facts
 from stream.frame import Frame, Header
+from stream.index import FILE as INDEX_FILE
+from stream.index import FrameIndex
+from stream.indexer import Indexer
 from stream.log import EVENTS, FINDINGS
 from stream.salt import fresh_salt
 from stream.sqlite import open_log
@@ -72,15 +75,10 @@ class Runtime:
         self._ending = threading.Event()
         with ExitStack() as resources:
             self.log = resources.enter_context(
-                open_log(
-                    ready.data,
-                    clock=clock,
-                    reserve_bytes=reserve(ready),
-                    salt=fresh_salt,
-                    crypt=crypt_of(ready.masters, ready.data, clock()),
-                )
+                open_log(ready.data, clock=clock, reserve_bytes=reserve(ready), salt=fresh_salt, crypt=crypt)
             )
             self.token = kept_secret(ready.data / TOKEN_FILE)
+            self.index = resources.enter_context(closing(FrameIndex(ready.data / INDEX_FILE, crypt)))
             self.own_events = OwnEvents(lambda frame: self.log.append(EVENTS, frame), clock)
             self.store = Store(ready.database)
             resources.callback(self.store.close)
@@ -136,6 +134,7 @@ class Runtime:
             enrich=lambda: Enricher(ready.enrich, lambda: self.directory.directory),
         )
         self.exports = exports_of(ready.sinks, self.log)
+        self._indexer = Indexer(self.index, self.log, lambda: self.detect.position)
         self._heartbeat = Heartbeat(ready.heartbeat, self._pulse) if ready.heartbeat is not None else None
         self._workers = [
             *self.inputs.workers,
@@ -145,6 +144,7 @@ class Runtime:
             self._worker("seal", self.sealing.seal),
             self._worker("anchor", self.sealing.anchor),
             self._worker("directory", self.directory.look),
+            self._worker("index", self._index),
             self._worker("respond", self.responding.turn),
         ]
 
@@ -248,6 +248,10 @@ class Runtime:
         self.decided = self.alert.position
 
     def _tick(self) -> None:
+    def _index(self) -> None:
+        if not self._indexer.advance():
+            self._ending.wait(WAIT)
+
         before = self.log.end(EVENTS)
         if not self._ending.wait(TICK) and self.log.end(EVENTS) == before:
             tick = Frame(Header(received=self.clock(), content="tick", codec="none"), b"")

@@ -1,6 +1,9 @@
 """A search finds exactly the events that fit, the newest first looked for, and says where it stopped."""
 
 import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,12 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.formats.native import FORMAT
-from stream.frame import Frame, Header
+from stream.decode import decode
+from stream.frame import Frame, Header, bitmap, pack
+from stream.index import FILE, FrameIndex
+from stream.indexer import Indexer
 from stream.log import EVENTS
 from stream.receipt import receive
-from stream.sqlite import SqliteLog
+from stream.salt import fresh_salt
+from stream.sqlite import SqliteLog, open_log
 from tests.tocsin.lines import NOON, line
-from tocsin.search import Answer, Query, search
+from tocsin.search import Answer, Query, search, shown
 
 
 def receipt(log: SqliteLog, received: float, *lines: dict[str, Any]) -> None:
@@ -127,6 +134,83 @@ def test_a_search_is_the_newest_part_of_all_that_fits(
     answer = search(filled, Query(since=low, until=high, principal=principal, limit=limit))
     assert ids(answer) == fitting[-limit:]
     assert answer.more == (len(fitting) > limit)
+
+
+@pytest.fixture
+def indexed(filled: SqliteLog, tmp_path: Path) -> Iterator[FrameIndex]:
+    """An index that stays behind the last two frames."""
+    with closing(FrameIndex(tmp_path / FILE)) as index:
+        indexer = Indexer(index, filled, lambda: 6)
+        while indexer.advance():
+            pass
+        yield index
+
+
+@pytest.mark.parametrize(
+    ("query", "frames"),
+    [
+        (Query(), 5),
+        (Query(principal="bob"), 5),
+        (Query(principal="bob", tenant="t1"), 3),
+        (Query(tenant="t0", until=NOON + 130), 3),
+        (Query(server="erp"), 2),
+        (Query(tool="find_customer"), 5),
+        (Query(tool="find_custome"), 2),
+        (Query(text="CUSTOM"), 5),
+        (Query(text="find_nothing_"), 2),
+        (Query(outcome="timeout"), 5),
+        (Query(principal="eve", limit=1), 2),
+        (Query(limit=3), 1),
+    ],
+)
+def test_an_index_finds_what_looking_at_everything_finds(
+    filled: SqliteLog, indexed: FrameIndex, query: Query, frames: int
+) -> None:
+    plain, quick = search(filled, query), search(filled, query, index=indexed)
+    assert quick.events == plain.events
+    assert quick.more == plain.more
+    assert quick.frames == frames, "the two newest frames are not in the index"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '"user":"alice"',
+        '"user":"\\u0061lice"',
+        '"user":"al\\u202eice"',
+        '"user":"al\u202eice"',
+        '"user":"al\x7fice"',
+        '"user" : "alice","shoe":"\\n"',
+        '"client":"alice","note":"' + "x" * 2000 + '"',
+    ],
+)
+def test_no_way_of_writing_a_name_hides_it(tmp_path: Path, written: str) -> None:
+    lines = [b'{"time":%d,"server":"s","method":"m",%s}' % (NOON, text.encode()) for text in ('"user":"bob"', written)]
+    body = b"\n".join(lines)
+    with open_log(tmp_path / "data", reserve_bytes=0) as log:
+        header = Header(received=NOON, count=2, first=NOON, last=NOON, source="k", digest="0", line=1)
+        log.append(EVENTS, pack(header, body)).result(60)
+        (found,) = search(log, Query(principal="alice")).events
+    assert found["id"] == "0.2"
+
+
+def test_only_some_lines_are_decoded_and_each_keeps_what_its_frame_says_of_it(tmp_path: Path) -> None:
+    users = [f"user-{at % 3}" for at in range(9)]
+    lines = [b'{"time":%d,"server":"s","method":"m","user":"%s"}' % (NOON, user.encode()) for user in users]
+    late = bitmap([at % 2 == 0 for at in range(9)])
+    header = Header(
+        received=NOON + 5, count=9, first=NOON, last=NOON + 5, source="k", digest="d", lines=tuple(range(10, 100, 10)),
+        late=late, skewed=bitmap([at == 4 for at in range(9)]), tenant="acme",
+    )  # fmt: skip
+    with open_log(tmp_path / "data", reserve_bytes=0, salt=fresh_salt) as log:
+        log.append(EVENTS, pack(header, b"\n".join(lines))).result(60)
+    with open_log(tmp_path / "data", reserve_bytes=0) as log:
+        (record,) = log.read(EVENTS, 0)
+        whole = [shown(event, line) for event, line in zip(decode(record.frame), lines, strict=True)]
+        for name in ("user-0", "user-1", "user-2"):
+            expected = [event for event in whole if event["user"] == name]
+            assert search(log, Query(principal=name, tenant="acme")).events == expected
+    assert [event.get("late") for event in whole].count(True) == 5
 
 
 def _seconds(event: dict[str, Any]) -> float:

@@ -18,10 +18,15 @@ def bench(
         list[str] | None,
         typer.Argument(
             help="pipeline, latency, detect, replay, incidents, middleware, vantage, formats, inspection, "
-            "encryption, ledger (default: these); million, kafka."
+            "encryption, ledger, search (default: these); million, day, kafka."
         ),
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="A million principals too: some minutes more.")] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="A million principals and a day of ten million events too: some minutes more, and 3 GB."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what an event costs on its way. A figure never fails; gates and goals stand beside it."""
@@ -38,6 +43,7 @@ def bench(
         middleware,
         pipeline,
         replay,
+        search,
         vantage,
     )
     from tocsin.faults import did_you_mean
@@ -54,11 +60,13 @@ def bench(
         "inspection": inspection.measure,
         "ledger": ledger.measure,
         "encryption": encryption.measure,
+        "search": search.measure,
     }
-    known = {**usual, "million": detect.measure_million, "kafka": kafka.measure}
+    long = {"million": detect.measure_million, "day": search.measure_day}
+    known = {**usual, **long, "kafka": kafka.measure}
     errors = Console(stderr=True)
     figures = []
-    for name in what or [*usual, *(["million"] if full else [])]:
+    for name in what or [*usual, *(long if full else [])]:
         if name not in known:
             raise ConfigError(f"there is no benchmark '{name}'", hint=did_you_mean(name, known))
         errors.print(f"bench: {name}", style="dim")
