@@ -74,6 +74,7 @@ class Runtime:
         self.on_failure: Callable[[], None] = self.failed.set
         self._ending = threading.Event()
         with ExitStack() as resources:
+            crypt = crypt_of(ready.masters, ready.data, clock())
             self.log = resources.enter_context(
                 open_log(ready.data, clock=clock, reserve_bytes=reserve(ready), salt=fresh_salt, crypt=crypt)
             )
