@@ -78,8 +78,8 @@ class Runtime:
             self.log = resources.enter_context(
                 open_log(ready.data, clock=clock, reserve_bytes=reserve(ready), salt=fresh_salt, crypt=crypt)
             )
-            self.token = kept_secret(ready.data / TOKEN_FILE)
             self.index = resources.enter_context(closing(FrameIndex(ready.data / INDEX_FILE, crypt)))
+            self.token = kept_secret(ready.data / TOKEN_FILE)
             self.own_events = OwnEvents(lambda frame: self.log.append(EVENTS, frame), clock)
             self.store = Store(ready.database)
             resources.callback(self.store.close)
@@ -134,8 +134,8 @@ class Runtime:
             registry=self.metrics.registry,
             enrich=lambda: Enricher(ready.enrich, lambda: self.directory.directory),
         )
-        self.exports = exports_of(ready.sinks, self.log)
         self._indexer = Indexer(self.index, self.log, lambda: self.detect.position)
+        self.exports = exports_of(ready.sinks, self.log)
         self._heartbeat = Heartbeat(ready.heartbeat, self._pulse) if ready.heartbeat is not None else None
         self._workers = [
             *self.inputs.workers,
@@ -144,8 +144,8 @@ class Runtime:
             self._worker("clock", self._tick),
             self._worker("seal", self.sealing.seal),
             self._worker("anchor", self.sealing.anchor),
-            self._worker("directory", self.directory.look),
             self._worker("index", self._index),
+            self._worker("directory", self.directory.look),
             self._worker("respond", self.responding.turn),
         ]
 
@@ -248,11 +248,11 @@ class Runtime:
         # Set after the observers have heard, so that whoever waits for an act finds what came of it.
         self.decided = self.alert.position
 
-    def _tick(self) -> None:
     def _index(self) -> None:
         if not self._indexer.advance():
             self._ending.wait(WAIT)
 
+    def _tick(self) -> None:
         before = self.log.end(EVENTS)
         if not self._ending.wait(TICK) and self.log.end(EVENTS) == before:
             tick = Frame(Header(received=self.clock(), content="tick", codec="none"), b"")
