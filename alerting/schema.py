@@ -9,13 +9,14 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
     SmallInteger,
     String,
     Table,
     Text,
 )
+
+from alerting.sealed import Named, Sealed, SealedBytes
 
 METADATA: Final = MetaData()
 
@@ -25,21 +26,21 @@ INCIDENTS: Final = Table(
     "incidents",
     METADATA,
     Column("id", String(32), primary_key=True),
-    Column("tenant", Text),
+    Column("tenant", Named),
     Column("family", String(32), nullable=False),
     Column("about_key", Text, nullable=False),
-    Column("about_value", Text, nullable=False),
+    Column("about_value", Named, nullable=False),
     Column("status", String(16), nullable=False),
     Column("severity", SmallInteger, nullable=False),
     Column("updated", Double, nullable=False),
     Column("told_by", String(32)),
     Column("inhibits", Boolean, nullable=False),
     Column("due", Double),
-    Column("body", Text, nullable=False),
+    Column("body", Sealed("incidents.body"), nullable=False),
     Index("incidents_by_status", "status", "updated"),
     Index("incidents_by_update", "updated"),
-    Index("incidents_by_told_by", "told_by"),
     Index("incidents_by_about", "about_value", "family"),
+    Index("incidents_by_told_by", "told_by"),
     Index("incidents_by_inhibits", "inhibits", "status"),
     Index("incidents_by_due", "due"),
 )
@@ -52,9 +53,12 @@ FINDINGS: Final = Table(
     Column("incident", String(32), nullable=False),
     Column("own", Boolean, nullable=False),
     Column("at", Double, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("owner", Named),
+    Column("body", Sealed("incident_findings.body"), nullable=False),
     Index("incident_findings_by_incident", "incident", "at"),
+    Index("incident_findings_by_owner", "owner", "at"),
 )
+"""What incidents are made of; `owner` is whose data a finding says was reached."""
 
 TIMELINE: Final = Table(
     "timeline",
@@ -65,8 +69,8 @@ TIMELINE: Final = Table(
     Column("at", Double, nullable=False),
     Column("change", String(16), nullable=False),
     Column("reason", String(16), nullable=False),
-    Column("by", Text, nullable=False),
-    Column("note", Text, nullable=False),
+    Column("by", Sealed("timeline.by"), nullable=False),
+    Column("note", Sealed("timeline.note"), nullable=False),
     Index("timeline_by_incident", "incident", "id"),
 )
 """What happened to an incident; triggers refuse to change or delete a row."""
@@ -102,8 +106,8 @@ OUTBOX: Final = Table(
     Column("due", Double, nullable=False),
     Column("changed", Double, nullable=False),
     Column("repeated", Boolean, nullable=False),
-    Column("why", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("why", Sealed("outbox.why"), nullable=False),
+    Column("body", Sealed("outbox.body"), nullable=False),
     Index("outbox_by_sink", "sink", "state", "id"),
     Index("outbox_by_incident", "incident", "id"),
 )
@@ -139,7 +143,7 @@ PAGES: Final = Table(
     Column("receiver", Text, nullable=False),
     Column("at", Double, nullable=False),
     Column("classes", Text, nullable=False),
-    Column("tenant", Text),
+    Column("tenant", Named),
     Column("alert", Text, nullable=False),
     Index("pages_by_receiver", "receiver", "at"),
 )
@@ -171,8 +175,8 @@ LINKS: Final = Table(
     Column("one", String(32), primary_key=True),
     Column("other", String(32), primary_key=True),
     Column("at", Double, nullable=False),
-    Column("why", Text, nullable=False),
-    Column("by", Text, nullable=False),
+    Column("why", Sealed("links.why"), nullable=False),
+    Column("by", Sealed("links.by"), nullable=False),
     Column("cut", Boolean, nullable=False),
     Index("links_by_other", "other"),
 )
@@ -182,7 +186,7 @@ MENTIONS: Final = Table(
     "mentions",
     METADATA,
     Column("key", String(32), primary_key=True),
-    Column("value", Text, primary_key=True),
+    Column("value", Named, primary_key=True),
     Column("incident", String(32), primary_key=True),
     Column("at", Double, nullable=False),
 )
@@ -192,10 +196,10 @@ RISKS: Final = Table(
     "risks",
     METADATA,
     Column("key", String(32), primary_key=True),
-    Column("value", Text, primary_key=True),
-    Column("tenant", Text, primary_key=True),
+    Column("value", Named, primary_key=True),
+    Column("tenant", Named, primary_key=True),
     Column("at", Double, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", Sealed("risks.body"), nullable=False),
     Index("risks_by_at", "at"),
 )
 """What the findings about one entity add up to; `tenant` is empty where there is none."""
@@ -205,15 +209,15 @@ MATCHERS: Final = Table(
     METADATA,
     Column("id", String(32), primary_key=True),
     Column("kind", String(16), nullable=False),
-    Column("where", Text, nullable=False),
+    Column("where", Sealed("matchers.where"), nullable=False),
     Column("start", Double, nullable=False),
     Column("until", Double, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("owner", Sealed("matchers.owner"), nullable=False),
+    Column("reason", Sealed("matchers.reason"), nullable=False),
     Column("forced", Boolean, nullable=False),
-    Column("by", Text, nullable=False),
+    Column("by", Sealed("matchers.by"), nullable=False),
     Column("at", Double, nullable=False),
-    Column("ended_by", Text),
+    Column("ended_by", Sealed("matchers.ended_by")),
     Index("matchers_by_until", "until"),
 )
 """Silences and exceptions: `where` is a JSON list of conditions; who made one (`by`, `at`) and ended it early."""
@@ -223,15 +227,15 @@ DENIALS: Final = Table(
     METADATA,
     Column("id", String(32), primary_key=True),
     Column("incident", String(32), nullable=False),
-    Column("subject", Text, nullable=False),
+    Column("subject", Sealed("denials.subject"), nullable=False),
     Column("at", Double, nullable=False),
     Column("until", Double, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("why", Text, nullable=False),
+    Column("by", Sealed("denials.by"), nullable=False),
+    Column("why", Sealed("denials.why"), nullable=False),
     Column("identity", String(16), nullable=False),
     Column("forced", Boolean, nullable=False),
     Column("automatic", String(32), nullable=False),
-    Column("lifted_by", Text),
+    Column("lifted_by", Sealed("denials.lifted_by")),
     Column("lifted_at", Double),
     Column("told_until", Double),
     Column("told_at", Double),
@@ -244,7 +248,7 @@ OBEYING: Final = Table(
     "obeying",
     METADATA,
     Column("denial", String(32), primary_key=True),
-    Column("producer", Text, primary_key=True),
+    Column("producer", Named, primary_key=True),
     Column("asked", Double, nullable=False),
     Column("confirmed", Double),
 )
@@ -270,10 +274,10 @@ STEPS: Final = Table(
     Column("opening", Integer, primary_key=True, autoincrement=False),
     Column("step", String(48), primary_key=True),
     Column("state", String(16), nullable=False),
-    Column("by", Text, nullable=False),
+    Column("by", Sealed("steps.by"), nullable=False),
     Column("at", Double, nullable=False),
-    Column("note", Text, nullable=False),
-    Column("owner", Text),
+    Column("note", Sealed("steps.note"), nullable=False),
+    Column("owner", Sealed("steps.owner")),
     Column("due", Double),
     Index("steps_by_due", "state", "due"),
 )
@@ -286,9 +290,9 @@ ACTIONS: Final = Table(
     Column("incident", String(32), nullable=False),
     Column("action", Text, nullable=False),
     Column("state", String(16), nullable=False),
-    Column("by", Text, nullable=False),
+    Column("by", Sealed("actions.by"), nullable=False),
     Column("at", Double, nullable=False),
-    Column("result", Text, nullable=False),
+    Column("result", Sealed("actions.result"), nullable=False),
     Index("actions_by_incident", "incident", "at"),
 )
 """What was done outside of Tocsin; one that stays `attempting` is in doubt."""
@@ -301,8 +305,11 @@ EVIDENCE: Final = Table(
     Column("wanted", Double, nullable=False),
     Column("sealed", Double),
     Column("digest", String(64), nullable=False),
-    Column("why", Text, nullable=False),
-    Column("body", LargeBinary),
+    Column("why", Sealed("evidence.why"), nullable=False),
+    Column("body", SealedBytes("evidence.body")),
     Index("evidence_by_sealed", "sealed", "wanted"),
 )
 """What was saved when an incident opened: an archive, or why there is none yet."""
+
+ENCRYPTION: Final = Table("encryption", METADATA, Column("probe", Named, primary_key=True))
+"""One row where values lie encrypted: a known text, by which it is seen whether the keys are the right ones."""

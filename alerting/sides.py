@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
 from sqlalchemy import Connection, or_, select
 
 from alerting.alert import Incident
@@ -23,8 +22,7 @@ def owners_sides(
 
     `beginning` is that of the incident's id, in lower case.
     """
-    named = [_named(tenant) for tenant in sorted(tenants)]
-    if not named:
+    if not tenants:
         return
     wanted = (
         select(FINDINGS.c.incident, FINDINGS.c.at, FINDINGS.c.body)
@@ -32,7 +30,7 @@ def owners_sides(
         .where(
             INCIDENTS.c.family == "tenant",
             or_(INCIDENTS.c.tenant.is_(None), INCIDENTS.c.tenant.not_in(tenants)),
-            or_(*[FINDINGS.c.body.contains(text, autoescape=True) for text in named]),
+            FINDINGS.c.owner.in_(tenants),
         )
     )
     if beginning:
@@ -48,8 +46,3 @@ def owners_sides(
         if id_ in bodies:
             incident = RECORD_DECODER.decode(bodies[id_]).incident()
             yield owners_incident(incident, findings), [finding for _, finding in reversed(findings)]
-
-
-def _named(tenant: str) -> str:
-    """How a finding's stored text names the owner; quotes inside of other texts are escaped, so none looks like it."""
-    return f'"resource_tenants":{msgspec.json.encode(tenant).decode()}'

@@ -10,9 +10,11 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import StaticPool
 
+from alerting.encrypting import enrol
 from alerting.migrate import migrate
+from alerting.sealed import Columns, attach
 from alerting.unit import Unit
-from stream.errors import ConfigError, FullError, LockedError, StorageError
+from stream.errors import ConfigError, FullError, LockedError, StorageError, TocsinError
 from stream.sqlite_file import private
 
 MEMORY: Final = "sqlite://"
@@ -23,11 +25,13 @@ _READING: Final = "tocsin_reading"
 class Store:
     """Incidents and the outbox in a database; `url` is SQLAlchemy's.
 
-    Brings the database to this program's tables when opened. All methods are safe to call from any thread. Raises
-    StorageError, FullError or LockedError saying where and what to do.
+    Brings the database to this program's tables when opened. With `columns` what names people and things lies there
+    encrypted; a database that was plain is encrypted when opened. `as_stored` shows values as they lie there, without
+    the keys. All methods are safe to call from any thread. Raises ConfigError, StorageError, FullError or LockedError
+    saying where and what to do.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, columns: Columns | None = None, *, as_stored: bool = False) -> None:
         try:
             parsed = make_url(url)
         except ArgumentError as error:
@@ -46,6 +50,8 @@ class Store:
         if self._sqlite:
             event.listen(self._engine, "connect", _set_up_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        if columns is not None:
+            attach(self._engine, columns)
         # SQLite has one writer at a time: waiting here is fair and prompt, waiting inside it is a poll.
         self._writing = threading.RLock() if self._sqlite else nullcontext()
         self._reading = self._writing if memory else nullcontext()
@@ -55,7 +61,10 @@ class Store:
                     # Two nodes that start together must not both migrate.
                     connection.execute(text("SELECT pg_advisory_xact_lock(7011223344)"))
                 migrate(connection)
-        except StorageError:
+                plain = not as_stored and enrol(connection, encrypted=columns is not None, where=self.where)
+            if plain and self._sqlite and not memory:
+                self._wipe()
+        except TocsinError:
             self.close()
             raise
 
@@ -76,6 +85,14 @@ class Store:
     def close(self) -> None:
         """Give back the connections."""
         self._engine.dispose()
+
+    def _wipe(self) -> None:
+        """Write the file anew: what was encrypted just now still lies in its free pages as it was."""
+        with self._guarded(), self._writing, self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            raw.execute("VACUUM").close()
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

@@ -148,6 +148,7 @@ class Unit:
             "incident": incident,
             "own": own,
             "at": at,
+            "owner": finding.entity.get("resource_tenants"),
             "body": body,
         }
 

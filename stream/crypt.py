@@ -41,7 +41,7 @@ class Crypt:
     """
 
     def __init__(self, ring: DataKeys, now: float) -> None:
-        self._ring = ring
+        self.ring: Final = ring
         self._clock = now
         self._ciphers: dict[str, AESGCM] = {}
 
@@ -50,7 +50,7 @@ class Crypt:
         if not frame.payload or frame.header.key_id is not None:
             return frame
         self._clock = max(self._clock, frame.header.received)
-        id_ = self._ring.current(frame.header.content, self._clock, tenant_of(frame))
+        id_ = self.ring.current(frame.header.content, self._clock, tenant_of(frame))
         header = msgspec.structs.replace(frame.header, key_id=id_)
         nonce = secrets.token_bytes(_NONCE)
         payload = nonce + self._cipher(id_).encrypt(nonce, frame.payload, _bound(header))
@@ -72,7 +72,7 @@ class Crypt:
 
     def seal(self, purpose: str, name: str, content: bytes) -> bytes:
         """Bytes as they are stored, bound to a purpose and a name."""
-        id_ = self._ring.current(purpose, self._clock)
+        id_ = self.ring.current(purpose, self._clock)
         nonce = secrets.token_bytes(_NONCE)
         bound = f"{purpose}\0{name}".encode()
         name_ = id_.encode()
@@ -97,7 +97,7 @@ class Crypt:
     def _cipher(self, id_: str) -> AESGCM:
         cipher = self._ciphers.get(id_)
         if cipher is None:
-            cipher = AESGCM(self._ring.key(id_))
+            cipher = AESGCM(self.ring.key(id_))
             if len(self._ciphers) >= _CIPHERS:
                 self._ciphers = {}
             self._ciphers[id_] = cipher

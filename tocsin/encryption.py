@@ -4,6 +4,7 @@ from pathlib import Path
 
 from stream.crypt import Crypt
 from stream.crypt_carried import CarriedKeys
+from stream.crypt_columns import Columns
 from stream.crypt_keys import KeyRing, Master
 from stream.errors import ConfigError
 from tocsin.config import Loaded
@@ -41,6 +42,19 @@ def crypt_of(masters: tuple[Master, ...], data: Path, now: float) -> Crypt | Non
         return None
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Crypt(KeyRing(data, masters[0], masters[1:]), now)
+
+
+def columns_of(crypt: Crypt | None, secret: bytes | None = None) -> Columns | None:
+    """What encrypts the alerts' database; None where nothing is encrypted.
+
+    `secret` is what all that share the database know; where it is None it is a data key of the directory.
+    """
+    if crypt is None:
+        return None
+    if secret is None:
+        assert isinstance(crypt.ring, KeyRing)
+        secret = crypt.ring.key(crypt.ring.lasting("names"))
+    return Columns(crypt, secret)
 
 
 def carried_crypt(masters: tuple[Master, ...], now: float) -> Crypt | None:

@@ -1,12 +1,13 @@
 """What the alerts' database keeps for good, as rows for the ledger: the timeline, the decisions, and each alert."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from sqlalchemy import Column, Connection, Table, select
+from sqlalchemy import Connection, Table, select
 
 from alerting.schema import DECISIONS, OUTBOX, TIMELINE
+from alerting.sealed import as_stored
 from alerting.store import Store
 
 KEPT: Final[dict[str, tuple[Table, tuple[str, ...]]]] = {
@@ -23,7 +24,8 @@ Read = Callable[[int, int], Sequence[tuple[int, bytes]]]
 def rows(connection: Connection, name: str, since: int, limit: int) -> list[tuple[int, bytes]]:
     """Number and bytes of a table's rows from a number on: its lasting columns as a JSON list."""
     table, names = KEPT[name]
-    columns: list[Column[Any]] = [table.c[column] for column in names]
+    # As they lie there: whoever verifies has no keys.
+    columns = [as_stored(table.c[column]) for column in names]
     found = connection.execute(select(*columns).where(table.c.id >= since).order_by(table.c.id).limit(limit))
     return [(row[0], _ENCODE(list(row))) for row in found]
 

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, create_engine, select
 from sqlalchemy.exc import DBAPIError
 
 from alerting.schema import DECISIONS, FINDINGS, OUTBOX, TIMELINE
+from alerting.sealed import attach
 from alerting.store import Store
 from detectors.base import event_id
+from stream.crypt_columns import Columns
 from stream.decode import decode
 from stream.errors import DamagedError, RejectedError, StorageError
 from stream.finding import DECODER, Finding
@@ -32,13 +34,18 @@ _TABLES: Final = {"timeline": TIMELINE, "decisions": DECISIONS, "alerts": OUTBOX
 
 
 @contextmanager
-def alerts(data_dir: Path) -> Iterator[Connection | None]:
-    """The alerts' database of a data directory, read only; None where it is kept elsewhere."""
+def alerts(data_dir: Path, columns: Columns | None = None) -> Iterator[Connection | None]:
+    """The alerts' database of a data directory, read only; None where it is kept elsewhere.
+
+    Without `columns` what is encrypted shows as it lies there.
+    """
     path = data_dir / ALERTS_FILE
     if not path.exists():
         yield None
         return
     engine = create_engine("sqlite://", creator=lambda: open_read_only(path))
+    if columns is not None:
+        attach(engine, columns)
     try:
         with engine.connect() as connection:
             yield connection
@@ -56,7 +63,7 @@ def database(loaded: Loaded, data_dir: Path) -> Iterator[Connection | None]:
         with alerts(data_dir) as found:
             yield found
         return
-    store = Store(read_secret(loaded, ("alerting", "database"), said))
+    store = Store(read_secret(loaded, ("alerting", "database"), said), as_stored=True)
     try:
         with store.reading() as connection:
             yield connection
@@ -136,12 +143,13 @@ def events(data_dir: Path, ids: Iterable[str], keys: Keys | None = None) -> Chos
     return Chosen(wanted, sorted(left))
 
 
-def incident(data_dir: Path, id_: str, keys: Keys | None = None) -> Chosen:
+def incident(data_dir: Path, id_: str, keys: Keys | None = None, columns: Columns | None = None) -> Chosen:
     """Everything that an incident stands on: its events and findings, its decisions, timeline and alerts.
 
+    Rows are shown as they lie there, since that is what was sealed; `columns` undo the encryption of what is looked up.
     Raises RejectedError where there is no such incident.
     """
-    with alerts(data_dir) as connection:
+    with alerts(data_dir, columns) as connection:
         if connection is None:
             raise RejectedError("the alerts are not in this data directory", where=str(data_dir))
         found = connection.execute(select(FINDINGS.c.body).where(FINDINGS.c.incident == id_)).all()

@@ -29,8 +29,8 @@ from tocsin import roles_alert, roles_detect, roles_log, roles_respond, roles_se
 from tocsin.client import TOKEN_FILE
 from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
+from tocsin.encryption import carried_crypt, columns_of
 from tocsin.first_start import kept_secret
-from tocsin.encryption import carried_crypt
 from tocsin.heartbeat import Heartbeat, Pulse
 from tocsin.inputs import Inputs
 from tocsin.metrics import Metrics
@@ -110,13 +110,13 @@ class Roles:
                 self._add("clock", partial(self._each_second, self.detecting.tick))
                 self._nightly = nightly_of(self.log, self.detecting, ready.detectors, self._tell)
             if ALERT in roles:
-                self.store = Store(ready.database)
+                self.store = self._opened()
                 resources.callback(self.store.close)
                 group = self._joined(roles_alert.GROUP, f"{address.prefix}.{FINDINGS.name}", resources)
                 self.alerting = Alerting(group, self._decider, self._senders, self._place)
                 self._add("alert", self.alerting.turn)
             if SEAL in roles:
-                self._seals = self.store or resources.enter_context(closing(Store(ready.database)))
+                self._seals = self.store or resources.enter_context(closing(self._opened()))
                 group = self._joined(roles_seal.GROUP, f"{address.prefix}.{FINDINGS.name}", resources)
                 self.sealers = Sealers(group, self._sealing, ready.config.ledger.anchor_seconds)
                 self._add("seal", self.sealers.turn)
@@ -256,6 +256,10 @@ class Roles:
             registry=self.metrics.registry,
             enrich=lambda: Enricher(self.ready_made.enrich, lambda: self.directory.directory),
         )
+
+    def _opened(self) -> Store:
+        secret = roles_log.entity_key(self.log) if self.crypt is not None else None
+        return Store(self.ready_made.database, columns_of(self.crypt, secret))
 
     def _add(self, name: str, turn: Callable[[], object]) -> None:
         self._workers.append(self._worker(name, turn))

@@ -31,7 +31,7 @@ from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
 from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
-from tocsin.encryption import crypt_of
+from tocsin.encryption import columns_of, crypt_of
 from tocsin.event_export import exports_of
 from tocsin.first_start import kept_secret
 from tocsin.heartbeat import Heartbeat, Pulse
@@ -81,7 +81,7 @@ class Runtime:
             self.index = resources.enter_context(closing(FrameIndex(ready.data / INDEX_FILE, crypt)))
             self.token = kept_secret(ready.data / TOKEN_FILE)
             self.own_events = OwnEvents(lambda frame: self.log.append(EVENTS, frame), clock)
-            self.store = Store(ready.database)
+            self.store = Store(ready.database, columns_of(crypt))
             resources.callback(self.store.close)
             self.observers = Observers(self.metrics)
             self.runbooks = Runbooks()

@@ -189,7 +189,7 @@ def _export(
     from stream.ledger_read import LedgerFile
     from stream.proof import write_proof
     from tocsin import proving
-    from tocsin.encryption import crypt_of
+    from tocsin.encryption import columns_of, crypt_of
     from tocsin.moments import moment
     from tocsin.setup import assemble
 
@@ -200,8 +200,9 @@ def _export(
             raise RejectedError("the store is not what was written", where=str(place), hint="tocsin verify says where")
         now = time.time()
         crypt = crypt_of(assemble(loaded, place, sinks=False).masters, place, now)
+        columns = columns_of(crypt)
         if incident is not None:
-            chosen = proving.incident(place, incident, crypt)
+            chosen = proving.incident(place, incident, crypt, columns)
         elif ids:
             chosen = proving.events(place, ids, crypt)
         else:

@@ -66,7 +66,7 @@ def _offline(
     from alerting.store import MEMORY, Store
     from stream.log import EVENTS
     from stream.sqlite import EVENTS_FOLDER, open_log
-    from tocsin.encryption import crypt_of
+    from tocsin.encryption import columns_of, crypt_of
     from tocsin.setup import prepare
     from tocsin.whynot.answer import why_not
     from tocsin.whynot.inquiry import witness
@@ -77,9 +77,11 @@ def _offline(
             why.what, where=why.where, hint=f"start `tocsin run`, or name a data directory; {ready.data} holds no log"
         )
     try:
-        with open_log(ready.data, reserve_bytes=0, crypt=crypt_of(ready.masters, ready.data, time.time())) as log:
+        crypt = crypt_of(ready.masters, ready.data, time.time())
+        with open_log(ready.data, reserve_bytes=0, crypt=crypt) as log:
             own = ready.data / "alerts.sqlite"
-            store = Store(ready.database if own.exists() or not ready.database.startswith("sqlite") else MEMORY)
+            there = own.exists() or not ready.database.startswith("sqlite")
+            store = Store(ready.database, columns_of(crypt)) if there else Store(MEMORY)
             try:
                 return why_not(
                     log,
