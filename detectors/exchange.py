@@ -151,6 +151,9 @@ class OwnerTask(DetectTask):
         self._outgoing.flush()
         super().flush()
 
+    def _told_at(self, findings: Sequence[Finding]) -> Sequence[tuple[float, Sequence[Finding]]]:
+        return self._owns.moments if findings else ()
+
     def _fold(self, record: Record) -> Sequence[Finding]:
         found = super()._fold(record)
         for answer in self._owns.answers:

@@ -44,7 +44,10 @@ class _Settling(Settling):
 
 
 class OwnerEngine(Engine):
-    """Folds batches of partials in place of events. `answers` are what the last frame made the owner say."""
+    """Folds batches of partials in place of events.
+
+    `answers` are what the last frame made the owner say, `moments` what it found by the clock at which it did.
+    """
 
     def __init__(
         self, detectors: Iterable[AnyDetector], facts: Facts | None = None, *, first: bool, **kept: Any
@@ -65,6 +68,7 @@ class OwnerEngine(Engine):
         self._settling = self._groups
         self.held = Held()
         self.answers: list[Answer] = []
+        self.moments: list[tuple[float, list[Finding]]] = []
         self._boundary = 0
         self._warm: dict[int, int] = {}
         self._said: set[str] = set()
@@ -74,16 +78,17 @@ class OwnerEngine(Engine):
     def fold(self, record: Record) -> list[Finding]:
         """The findings that a batch makes, and of what was held until it came. Raises DamagedError."""
         self.answers = []
+        self.moments = []
         self.held.add(batch_of(record.frame))
-        found: list[Finding] = []
         for source in self.held.ready():
             if self._boundary and source.part.told is None:
-                found += self._close()
-            found += self._take(source)
+                self._note(self._close())
+            self._note(self._take(source))
         # Whoever stands at a boundary goes on only with the answer, so that it has to be given now.
         if self._boundary:
-            found += self._close()
-        return found
+            self._note(self._close())
+        self._note(self._pass_time())
+        return [finding for _, found in self.moments for finding in found]
 
     def restore(self, meta: bytes, buckets: Mapping[str, bytes]) -> None:
         """Become what snapshots described; see `Engine.restore`."""
@@ -91,6 +96,12 @@ class OwnerEngine(Engine):
         super().restore(whole.engine, buckets)
         self.held.unpack(whole.held)
         self._warm, self._said, self._begun = whole.warm, set(whole.said), whole.begun
+
+    def _note(self, found: list[Finding]) -> None:
+        if found and self.moments and self.moments[-1][0] == self.clock:
+            self.moments[-1][1].extend(found)
+        elif found:
+            self.moments.append((self.clock, list(found)))
 
     def _meta(self) -> bytes:
         whole = _Meta(super()._meta(), self.held.pack(), self._warm, sorted(self._said), self._begun)
@@ -146,6 +157,16 @@ class OwnerEngine(Engine):
                 continue
             if raised:
                 self._outlet.emit(detector.spec, live, raised)
+
+    def _pass_time(self) -> list[Finding]:
+        """Time passes for an owner as for all others, though nothing came that concerns it."""
+        if self.held.clock <= self.clock:
+            return []
+        self.clock = self.facts.clock = self.held.clock
+        self._outlet.begin(self.clock, imported=self._imported)
+        self._settling.advance(idle=True)
+        self._tidy()
+        return self._outlet.found
 
     def _listen(self, part: Part) -> None:
         self._boundary = part.ordinal

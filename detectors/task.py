@@ -71,6 +71,7 @@ class _Meta(msgspec.Struct, array_like=True):
     outputs: int
     told: float
     known: int = -1
+    ordinal: int = 0
 
 
 def resume(engine: Folding, snapshot: Snapshot) -> _Meta:
@@ -114,7 +115,7 @@ class DetectTask:
         self._unsaved: Snapshot | None = None
         self._tick = tick
         self._observer = observer
-        self._known = -1
+        self._known = (-1, 0)
         self._told = 0.0
         self._out_position = 0
         self._outbox: deque[Frame] = deque()
@@ -132,7 +133,7 @@ class DetectTask:
     @property
     def replaying(self) -> bool:
         """Whether outputs of the frames being folded are already known."""
-        return self.position <= self._known
+        return self.position <= self._known[0]
 
     def advance(self, *, wait: float, limit: int = 64) -> int:
         """Fold the frames that are there, waiting up to `wait` seconds for one; how many were folded."""
@@ -144,10 +145,10 @@ class DetectTask:
                 break
             folded += 1
             findings = self._fold(record)
-            if record.offset > self._known:
+            if record.offset >= self._known[0]:
                 self._emit(record, findings, last=record is records[-1])
-                if self._observer is not None:
-                    self._observer.folded(record, findings)
+            if record.offset > self._known[0] and self._observer is not None:
+                self._observer.folded(record, findings)
             self.position = record.offset + 1
             self._go_on(idle=False)
         if not folded:
@@ -202,7 +203,7 @@ class DetectTask:
         self._keep()
 
     def _snapshot(self, meta: bytes, rows: Mapping[str, bytes | None]) -> Snapshot:
-        whole = msgspec.msgpack.encode(_Meta(meta, self._out_position, self._told, self._known))
+        whole = msgspec.msgpack.encode(_Meta(meta, self._out_position, self._told, *self._known))
         return Snapshot(self._state, self._engine.version, self.position, whole, rows)
 
     def _go_on(self, *, idle: bool) -> None:
@@ -242,36 +243,45 @@ class DetectTask:
             self._out_position = meta.outputs
             self._told = meta.told
             # A snapshot that was made while catching up leaves outputs behind it that are known all the same.
-            self._known = meta.known
+            self._known = meta.known, meta.ordinal
         place = self._out_position
         while records := self._log.read(self._outputs, place):
             for record in records:
                 origin = record.frame.header.origin
                 if origin is not None and origin.task == self._task and origin.partition == self._stream.partition:
-                    self._known = max(self._known, origin.offset)
+                    self._known = max(self._known, (origin.offset, origin.ordinal))
             place = records[-1].offset + 1
         self._out_position = max(self._out_position, place)
 
+    def _told_at(self, findings: Sequence[Finding]) -> Sequence[tuple[float, Sequence[Finding]]]:
+        """What a frame made, by the clock at which it was found."""
+        return [(self._engine.clock, findings)] if findings else ()
+
     def _emit(self, record: Record, findings: Sequence[Finding], *, last: bool) -> None:
-        # While it catches up, one tick for all the frames that were read at once is enough.
-        clock = self._engine.clock
-        if not findings and (not last or clock - self._told < self._tick):
-            return
-        self._told = clock
-        origin = Origin(self._task, self._stream.partition, record.offset, 0)
-        if findings:
+        place = self._stream.partition, record.offset
+        moments = self._told_at(findings)
+        for ordinal, (clock, found) in enumerate(moments):
+            self._told = clock
+            if (record.offset, ordinal) <= self._known:
+                continue
             header = Header(
                 received=clock,
                 content="findings",
-                count=len(findings),
-                first=min(finding.start for finding in findings),
-                last=max(finding.end for finding in findings),
-                origin=origin,
+                count=len(found),
+                first=min(finding.start for finding in found),
+                last=max(finding.end for finding in found),
+                origin=Origin(self._task, *place, ordinal),
                 imported=record.frame.header.imported,
             )
-            frame = pack(header, ENCODER.encode_lines(findings).rstrip(b"\n"))
-        else:
-            frame = Frame(Header(received=clock, content="tick", codec="none", origin=origin), b"")
+            self._put_out(pack(header, ENCODER.encode_lines(found).rstrip(b"\n")))
+        # While it catches up, one tick for all the frames that were read at once is enough.
+        clock, ordinal = self._engine.clock, len(moments)
+        if last and clock - self._told >= self._tick and (record.offset, ordinal) > self._known:
+            self._told = clock
+            origin = Origin(self._task, *place, ordinal)
+            self._put_out(Frame(Header(received=clock, content="tick", codec="none", origin=origin), b""))
+
+    def _put_out(self, frame: Frame) -> None:
         crash_point("detect.before_output")
         self._outbox.append(frame)
         if self._sent is None and len(self._outbox) == 1:

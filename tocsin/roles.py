@@ -42,7 +42,7 @@ from tocsin.roles_alert import Alerting
 from tocsin.roles_detect import Detecting, fence_of, nightly_of
 from tocsin.roles_metrics import watch
 from tocsin.roles_seal import Sealers
-from tocsin.roles_tasks import tasks_of
+from tocsin.roles_tasks import tasks_in, tasks_of
 from tocsin.sealing import Sealing
 from tocsin.setup import Ready, reserve
 from tocsin.workers import Worker
@@ -286,6 +286,7 @@ class Roles:
             texts=Messages(self.runbooks),
             observer=self.observers,
             wake=self._wake,
+            tasks=tasks_in(self.log.partitions),
         )
 
     def _wake(self) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -15,13 +16,17 @@ GROUP: Final = "alert"
 PARTITION: Final = 0
 """The findings have one order for all, so that there is one serial decider; a second process takes over from it."""
 WAIT: Final = 0.25
+PATIENCE: Final = 15.0
+"""Seconds that findings wait for a partition that stands still, such as that of a worker that died: after them what was
+found elsewhere is told without it."""
 
 
 class Alerting:
     """Decides and delivers while the group says that it is this process's turn.
 
     `task` and `deliveries` make the decider and the senders; they are made anew with each take-over, since somebody
-    else has moved the database meanwhile. `place` says how far the database is: position and clock.
+    else has moved the database meanwhile. `place` says how far the database is: position and clock. `impatient` counts
+    how often findings were decided before every partition had come as far.
     """
 
     def __init__(
@@ -39,6 +44,8 @@ class Alerting:
         self._make_deliveries = deliveries
         self._deliveries: Sequence[Delivery] = ()
         self._idle = threading.Event()
+        self._since: tuple[int, float] | None = None
+        self.impatient = 0
 
     @property
     def active(self) -> bool:
@@ -68,8 +75,23 @@ class Alerting:
         if self.task is None:
             self._idle.wait(WAIT)
             return
-        self.task.advance(wait=WAIT)
+        self.task.advance(wait=WAIT, patient=self._patient(self.task))
         self._decided = self.task.position
+
+    def _patient(self, task: AlertTask) -> bool:
+        """Whether what is held may wait on."""
+        if not task.held:
+            self._since = None
+            return True
+        now = time.monotonic()
+        if self._since is None or self._since[0] != task.position:
+            self._since = task.position, now
+        if now - self._since[1] < PATIENCE:
+            return True
+        logger.warning("findings are decided without waiting for a partition that stands still")
+        self.impatient += 1
+        self._since = None
+        return False
 
     def wake(self) -> None:
         """There is something in the outbox."""

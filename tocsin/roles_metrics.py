@@ -22,6 +22,12 @@ def watch(metrics: Metrics, log: KafkaLog, detecting: Detecting | None, alerting
     if alerting is not None:
         metrics.watch("tocsin_decides", "1 while this process decides on findings", lambda: alerting.active)
         metrics.watch(
+            "tocsin_findings_held", "Frames of findings that wait for slower partitions", lambda: _held(alerting)
+        )
+        metrics.watch(
+            "tocsin_findings_unordered", "Times that findings did not wait any longer", lambda: alerting.impatient
+        )
+        metrics.watch(
             "tocsin_finding_lag_frames", "Frames of findings not yet decided", lambda: _finding_lag(log, alerting)
         )
 
@@ -31,6 +37,11 @@ def _lag(detecting: Detecting) -> float:
         return detecting.lag()
     except StorageError:
         return float("nan")
+
+
+def _held(alerting: Alerting) -> int:
+    task = alerting.task
+    return task.held if task is not None else 0
 
 
 def _finding_lag(log: KafkaLog, alerting: Alerting) -> float:

@@ -18,6 +18,11 @@ Tasks = Callable[[int], tuple[DetectTask, OwnerTask | None]]
 """For a partition, the task of its events, and where there are several that of the wide entities which fall to it."""
 
 
+def tasks_in(partitions: int) -> int:
+    """How many tasks there are over all partitions."""
+    return 1 if partitions == 1 else 2 * partitions
+
+
 def tasks_of(
     log: Log,
     partitions: int,

@@ -52,13 +52,14 @@ class Kept(MemoryLog):
     def told(self) -> Told:
         """The findings that take effect: those above the marks of their tasks."""
         found: Told = set()
-        marks: dict[tuple[str, int], int] = {}
+        marks: dict[tuple[str, int], tuple[int, int]] = {}
         for frame in self.streams.get(FINDINGS, []):
             origin = frame.header.origin
             assert origin is not None
-            if origin.offset <= marks.get((origin.task, origin.partition), -1):
+            place = origin.offset, origin.ordinal
+            if place <= marks.get((origin.task, origin.partition), (-1, -1)):
                 continue
-            marks[origin.task, origin.partition] = origin.offset
+            marks[origin.task, origin.partition] = place
             if frame.header.content == "findings":
                 decoded = [DECODER.decode(line) for line in unpack(frame).splitlines()]
                 found |= {(one.id, one.class_, one.severity, one.mode) for one in decoded}
@@ -205,3 +206,30 @@ def test_a_task_that_is_restored_at_a_boundary_waits_on_and_tells_nothing_twice(
     again.advance(wait=0.0)
     sent = [batch_of(frame) for frame in log.streams[Stream(WIDE, 0)][told:]]
     assert not any(batch.parts for batch in sent)
+
+
+def test_what_an_owner_finds_in_one_batch_is_put_out_by_the_clock_at_which_it_was_found() -> None:
+    made = history(7)
+    log = Kept(2)
+    spread = Spread(log)
+    for frame in made:
+        spread.append(EVENTS, frame)
+    tasks = [partition_task(log, 0), partition_task(log, 1), owner_task(log, 0), owner_task(log, 1)]
+    # In large batches, so that much is found at once.
+    while sum(task.advance(wait=0.0, limit=10_000) for task in tasks):
+        pass
+    for task in tasks:
+        task.flush()
+    places: dict[tuple[str, int], tuple[int, int, float]] = {}
+    most = 0
+    for frame in log.streams[FINDINGS]:
+        origin = frame.header.origin
+        assert origin is not None
+        before = places.get(origin[:2], (-1, -1, 0.0))
+        after = origin.offset, origin.ordinal, frame.header.received
+        assert after[:2] > before[:2]
+        assert after[2] > before[2] or origin.offset > before[0], "one frame a clock"
+        places[origin[:2]] = after
+        most = max(most, origin.ordinal)
+    assert most, "several clocks in a batch"
+    assert log.told() == found_by_one(made)

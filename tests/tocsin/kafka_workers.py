@@ -30,6 +30,7 @@ from tocsin.backtest import ticking
 from tocsin.config import parse_config
 from tocsin.directory_file import read_directory
 from tocsin.history import Reading, frames
+from tocsin.roles_tasks import tasks_in
 from tocsin.setup import assemble
 from tocsin.simulation import simulate
 
@@ -38,7 +39,7 @@ DEADLINE = 90.0
 Found = tuple[set[tuple[str, str, str]], dict[tuple[Any, ...], frozenset[str]]]
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = DEADLINE) -> None:
+def until(condition: Callable[[], object], what: object, seconds: float = DEADLINE) -> None:
     """Wait for a condition."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -134,13 +135,13 @@ class _Keeping:
         return log
 
 
-def found_in(log: Log) -> Found:
+def found_in(log: Log, partitions: int = 1) -> Found:
     """The findings that take effect, and the incidents with their members."""
     findings: set[tuple[str, str, str]] = set()
     store = Store(MEMORY)
     position, marks = 0, dict[tuple[str, int], tuple[int, int]]()
     kept = MemoryLog()
-    task = AlertTask(kept, store, Policies())
+    task = AlertTask(kept, store, Policies(), tasks=tasks_in(partitions))
     runbooks = Runbooks()
     while records := log.read(FINDINGS, position):
         for record in records:
@@ -155,6 +156,7 @@ def found_in(log: Log) -> Found:
         position = records[-1].offset + 1
         while task.advance(wait=0.0):
             pass
+    task.advance(wait=0.0, patient=False)
     incidents = {}
     for incident in queries.list_incidents(store, queries.Filter(state="all", limit=1000)):
         shown = queries.show(store, incident.id, runbooks)

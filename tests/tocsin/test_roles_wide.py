@@ -11,24 +11,17 @@ from stream.kafka import KafkaLog
 from stream.log import EVENTS, FINDINGS
 from stream.spread import Spread
 from tests.services.kafka import fresh_log
-from tests.tocsin.kafka_workers import Found, Worker, found_by_one, found_in, simulated, until
+from tests.tocsin.kafka_workers import Worker, found_by_one, found_in, simulated, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.long, pytest.mark.crash, pytest.mark.xdist_group("kafka")]
+pytestmark = [pytest.mark.kafka, pytest.mark.crash, pytest.mark.xdist_group("kafka")]
 
-PARTITIONS = 8
-HOURS = (33.0, 35.0)
+PATIENCE = 300.0
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> list[Frame]:
+def day(tmp_path_factory: pytest.TempPathFactory) -> list[Frame]:
     """Some busy hours of a tiny simulated set."""
-    return simulated(tmp_path_factory.mktemp("simulated"), hours=HOURS)
-
-
-@pytest.fixture(scope="module")
-def expected(history: list[Frame]) -> Found:
-    """What one process finds."""
-    return found_by_one(history)
+    return simulated(tmp_path_factory.mktemp("simulated"), hours=(33.0, 35.0))
 
 
 class Watched:
@@ -39,6 +32,9 @@ class Watched:
         self._position = 0
         self.clocks: dict[tuple[str, int], float] = {}
 
+    def __str__(self) -> str:
+        return f"all of it is folded, not only {sorted(self.clocks.items())}"
+
     def reached(self, clock: float) -> bool:
         """Whether every task has said that its clock is at a moment."""
         while records := self._log.read(FINDINGS, self._position):
@@ -48,16 +44,29 @@ class Watched:
                 place = (origin.task, origin.partition)
                 self.clocks[place] = max(self.clocks.get(place, 0.0), record.frame.header.received)
             self._position = records[-1].offset + 1
-        return len(self.clocks) == 2 * PARTITIONS and min(self.clocks.values()) >= clock
+        return len(self.clocks) == 2 * self._log.partitions and min(self.clocks.values()) >= clock
 
 
-@pytest.mark.timeout(900)
+def test_two_workers_one_of_which_is_killed_find_what_one_process_finds(kafka_server: str, day: list[Frame]) -> None:
+    begin = day[0].header.received
+    hour = [frame for frame in day if frame.header.received < begin + 2400]
+    come_and_go(kafka_server, hour, partitions=4, workers=2)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_any_number_of_workers_that_come_and_go_finds_what_one_process_finds(
-    kafka_server: str, history: list[Frame], expected: Found, workers: int
+    kafka_server: str, day: list[Frame], workers: int
 ) -> None:
-    address = fresh_log(kafka_server, f"t{secrets.token_hex(6)}", PARTITIONS)
+    come_and_go(kafka_server, day, partitions=8, workers=workers)
+
+
+def come_and_go(server: str, history: list[Frame], *, partitions: int, workers: int) -> None:
+    """Feed a history by thirds; after the first a worker is killed and one comes, after the second too and one goes."""
+    expected = found_by_one(history)
     assert len(expected[0]) > 10, "the set is there to be found"
+    address = fresh_log(server, f"t{secrets.token_hex(6)}", partitions)
     third = len(history) // 3
     with KafkaLog(address) as log, ExitStack() as ended:
         spread, watched = Spread(log), Watched(log)
@@ -77,22 +86,18 @@ def test_any_number_of_workers_that_come_and_go_finds_what_one_process_finds(
                 future.result(60)
             return own[-1].header.received
 
-        running = [ended.enter_context(Worker(kafka_server, address.prefix)) for _ in range(workers)]
+        running = [ended.enter_context(Worker(server, address.prefix)) for _ in range(workers)]
         running[0].took_over()
         reached = feed(0)
-        until(lambda: watched.reached(reached - 1800), "most of the first third is folded", 200)
-        # One dies in the middle of it and another comes.
+        until(lambda: watched.reached(reached - 900), watched, PATIENCE)
         running[0].send(signal.SIGKILL)
-        running.append(ended.enter_context(Worker(kafka_server, address.prefix)))
+        running.append(ended.enter_context(Worker(server, address.prefix)))
         reached = feed(1)
-        until(lambda: watched.reached(reached - 1800), "most of the second third is folded", 200)
-        # One more comes, and one goes in good order.
-        running.append(ended.enter_context(Worker(kafka_server, address.prefix)))
+        until(lambda: watched.reached(reached - 900), watched, PATIENCE)
+        running.append(ended.enter_context(Worker(server, address.prefix)))
         assert running[1].ends() == 0
         reached = feed(2)
-        until(lambda: watched.reached(reached - 5), "all of it is folded", 200)
+        until(lambda: watched.reached(reached - 2), watched, PATIENCE)
         for worker in running[2:]:
             assert worker.ends() == 0
-        found = found_in(log)
-    assert found[0] == expected[0]
-    assert found[1] == expected[1]
+        assert found_in(log, partitions) == expected
