@@ -76,7 +76,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a sink is given: the incident after the change, the findings that made it, and whether a person is woken.
 
-    `id` is incident id and revision, the same in every attempt. `time` is the log's clock at the decision.
+    `id` is incident id and revision, the same in every attempt. `time` is the log's clock at the decision. `note` is
+    what whoever made the change said of it.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     incident: Incident
     findings: tuple[Finding, ...] = ()
     text: str = ""
+    note: str = ""
 
 
 DECODER: Final = msgspec.json.Decoder(Alert)

@@ -17,8 +17,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     `record` is the incident of the finding's key and `previous` that of the day before, where they exist; `causes` are
     open incidents of classes that inhibit; `repeated` says that the finding is a member already, `imported` that its
-    events are history, `unrouted` that all routes to people only observe, and
-    `corroborated` for what risk even a weaker sign is told.
+    events are history, `unrouted` that all routes to people only observe, `corroborated` for what risk even a weaker
+    sign is told, and `granted` which of the directory's grants covers it after all.
     """
 
     record: Record | None = None
@@ -28,6 +28,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     imported: bool = False
     unrouted: bool = False
     corroborated: str = ""
+    granted: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,7 +36,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `incident` is where it belongs; `change` what it does there, None for nothing. `page` says that a person is woken
     unless the receiver's budget holds it back. `own` is false for evidence that another incident's cause explains, and
-    `detail` names that incident, the silence or the exception.
+    `detail` names that incident, the silence, the exception or the grant.
     """
 
     finding: str
@@ -63,7 +64,7 @@ def decide(finding: Finding, situation: Situation, policies: Policies, clock: fl
     cause = inhibitor(finding, situation.causes, clock)
     if cause is not None and record is None:
         return _decision(finding, cause.id, "inhibited", "joined", live=live, own=False, detail=cause.id)
-    withheld, detail = _withheld(finding, live and not situation.unrouted, cause, policies, clock)
+    withheld, detail = _withheld(finding, live and not situation.unrouted, cause, situation.granted, policies, clock)
     if withheld == "below_page" and situation.corroborated and rank(finding.severity) + 1 == rank(policies.page_from):
         withheld, detail = None, situation.corroborated
     change = _change(finding, record, live, telling=withheld is None)
@@ -109,11 +110,13 @@ def _decision(
 
 
 def _withheld(
-    finding: Finding, live: bool, cause: Record | None, policies: Policies, clock: float
+    finding: Finding, live: bool, cause: Record | None, granted: str, policies: Policies, clock: float
 ) -> tuple[Reason | None, str]:
     """Why nobody is told of a finding however new it is, with what says so; None where somebody may be."""
     if not live or policies.observe:
         return "observed_only", ""
+    if granted:
+        return "excepted", granted
     if (matcher := policies.covering(finding, clock)) is not None:
         return ("excepted" if matcher.kind == "exception" else "silenced"), matcher.id
     if cause is not None:

@@ -17,7 +17,7 @@ WORDS: Final = {
     "reopened": "it opened an ended incident again, and a person is told",
     "repeated": "the same matter had been told before",
     "silenced": "a silence covers it",
-    "excepted": "an exception covers it",
+    "excepted": "an exception or a grant of the directory covers it",
     "inhibited": "another incident explains it",
     "over_budget": "the receiver's page budget was spent: it is told in a bundle",
     "observed_only": "its mode is observe or shadow: recorded, never told",

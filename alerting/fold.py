@@ -8,10 +8,10 @@ import msgspec
 
 from alerting.decide import Decision, Situation, continues, decide
 from alerting.ending import over_at, stands
+from alerting.excepting import Excepting
 from alerting.incident_key import IncidentKey, incident_key
 from alerting.inhibit import SOURCES, TARGETS
 from alerting.life import Lived, live, over, reopened
-from alerting.matching import of_finding
 from alerting.mute import mute, unmute
 from alerting.policy import Policies
 from alerting.record import opened_by, with_findings
@@ -23,7 +23,19 @@ from alerting.risk import Entity, Risk, corroborated, telling, worst
 from alerting.route import Routes
 from alerting.tell import Decided, Teller, Texts
 from alerting.unit import Unit
-from stream.control import Act, Deny, IncidentChange, Lift, Linked, Muted, Obeyed, Performed, Stepped, Unmuted
+from stream.control import (
+    Act,
+    Deny,
+    DirectoryVersion,
+    IncidentChange,
+    Lift,
+    Linked,
+    Muted,
+    Obeyed,
+    Performed,
+    Stepped,
+    Unmuted,
+)
 from stream.finding import Finding, ends
 
 _EXPLAINED: Final = frozenset({"silenced", "excepted", "inhibited"})
@@ -39,6 +51,7 @@ class Folder:
         self._policies = policies
         self._routes = routes
         self._teller = Teller(policies, routes, texts)
+        self._excepting = Excepting(self._teller)
         self._look = float("-inf")
 
     def findings(self, unit: Unit, findings: Sequence[Finding], clock: float, *, imported: bool) -> list[Decided]:
@@ -66,8 +79,9 @@ class Folder:
                 causes=unit.causes() if finding.class_ in TARGETS else (),
                 repeated=finding.id in known,
                 imported=imported,
-                unrouted=self._routes.observes(of_finding(finding), clock),
+                unrouted=self._routes.observes(finding, clock),
                 corroborated=self._corroborated(risks, clock),
+                granted=self._excepting.reason(unit, finding),
             )
             decision = decide(finding, situation, policies, clock)
             if decision.change is None:
@@ -103,6 +117,10 @@ class Folder:
         if found is None or not corroborated(found[1], clock, self._policies.risk):
             return ""
         return telling(found[1], clock)
+
+    def directory(self, unit: Unit, version: DirectoryVersion, clock: float) -> list[Decided]:
+        """Hear of a version of the directory, whose grants may cover what was found before."""
+        return self._excepting.hear(unit, version, clock)
 
     def act(self, unit: Unit, act: Act, clock: float) -> str | None:
         """Do an operator's act; one sentence why not where it cannot be done."""

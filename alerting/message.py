@@ -21,7 +21,7 @@ _WHY: Final[dict[Reason, str]] = {
     "reopened": "It happened again after it had ended.",
     "repeated": "It goes on from the day before, which somebody has been told of.",
     "silenced": "A silence covers it, so nobody is woken.",
-    "excepted": "An exception covers it, so nobody is woken.",
+    "excepted": "An exception or a grant covers it, so nobody is woken.",
     "inhibited": "Another incident explains it, so nobody is woken.",
     "over_budget": "The page budget holds it back for a bundle within half an hour.",
     "observed_only": "It is only observed, so nobody is woken.",
@@ -50,6 +50,8 @@ class Messages:
             if len(alert.findings) > 1:
                 lines.append(f"With it came {len(alert.findings) - 1} more findings.")
         lines.append(f"Why now: {_WHY[alert.reason]}")
+        if alert.note:
+            lines.append(f"Said of it: {harmless(alert.note, 300)}")
         lines.append(f"About: {about(incident)}")
         if incident.status in ("open", "acknowledged", "contained"):
             lines += self._next(incident)

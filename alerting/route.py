@@ -6,8 +6,9 @@ from typing import Final, NamedTuple
 
 from alerting.alert import Change
 from alerting.calendar import Calendar
-from alerting.matching import Condition, Have, of_record
+from alerting.matching import Condition, Have, of_finding, of_record
 from alerting.record import Record
+from stream.finding import Finding
 
 _FOLLOW_UPS: Final = frozenset({"acknowledged", "contained", "resolved", "closed"})
 
@@ -93,9 +94,11 @@ class Routes:
         known = {receiver.name: receiver for receiver in self.receivers}
         return tuple(Told(known[name], observe) for name, observe in observed.items())
 
-    def observes(self, have: Have, clock: float) -> bool:
-        """Whether all routes that these values lead to only observe."""
-        chosen = [step.route for step in self.explain(have, clock) if step.chosen]
+    def observes(self, finding: Finding, clock: float) -> bool:
+        """Whether all routes that a finding leads to only observe."""
+        if self.root is None:
+            return False
+        chosen = [step.route for step in self.explain(of_finding(finding), clock) if step.chosen]
         return bool(chosen) and all(route.observe for route in chosen)
 
     def explain(self, have: Have, clock: float) -> list[Step]:

@@ -152,11 +152,17 @@ BUNDLES: Final = Table(
     "bundles",
     METADATA,
     Column("receiver", Text, primary_key=True),
+    Column("group", String(32), primary_key=True),
     Column("id", Text, nullable=False),
     Column("since", Double, nullable=False),
     Column("due", Double, nullable=False),
+    Column("pause", Double, nullable=False),
 )
-"""The bundle that each receiver will get next, since when it waits and when it is due."""
+"""The bundles that each receiver will get next, since when each waits and when it is due.
+
+`group` is empty for what the page budget holds back, else a group of the receiver's route, which stays for `pause`
+seconds after it was told.
+"""
 
 HELD: Final = Table(
     "held",
@@ -221,6 +227,15 @@ MATCHERS: Final = Table(
     Index("matchers_by_until", "until"),
 )
 """Silences and exceptions: `where` is a JSON list of conditions; who made one (`by`, `at`) and ended it early."""
+
+LEAVE: Final = Table(
+    "leave",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("body", Sealed("leave.body"), nullable=False),
+)
+"""The grants of the newest version of the directory that alerting heard of, by the version's digest: one row."""
 
 DENIALS: Final = Table(
     "denials",

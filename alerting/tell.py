@@ -67,7 +67,7 @@ class Teller:
             for follower in unit.followers(record.id):
                 unit.put(msgspec.structs.replace(follower, told=None, told_by=None))
         unit.add_timeline(record, clock, lived.change, lived.reason, by, note)
-        alert = self._alert(record, lived.change, lived.reason, clock, findings=findings)
+        alert = self._alert(record, lived.change, lived.reason, clock, findings=findings, note=note)
         sinks: dict[str, None] = {}
         for told in self._receivers(before, clock):
             heard = sinks_of(told.receiver, lived.change, page=False, paged=before.paged, ended=not before.is_open)
@@ -166,19 +166,20 @@ class Teller:
         classes = tuple(sorted({finding.class_ for finding in paging}))
         spent = unit.allowance.pages(receiver.name, clock - budget.window)
         verdict = may_page(spent, classes, record.tenant, budget, clock)
-        waiting = unit.allowance.bundles().get(receiver.name)
+        waiting = unit.allowance.bundles().get((receiver.name, ""))
         if verdict == "page":
             unit.allowance.add_page(receiver.name, Page(clock, classes, record.tenant), alert_id)
             if waiting is not None:
                 unit.allowance.told(waiting, record.id)
             return True, None
         due = clock + (budget.storm_after if verdict == "storm" else budget.bundle_after)
-        waiting = unit.allowance.hold(Bundle(receiver.name, f"{alert_id}.bundle", clock, due), record.id, clock)
+        waiting = unit.allowance.hold(Bundle(receiver.name, "", f"{alert_id}.bundle", clock, due), record.id, clock)
         return False, waiting.id
 
     def _bundle(self, unit: Unit, bundle: Bundle, clock: float) -> None:
         """Tell what waited for a bundle; it wakes a person unless each has ended or had a page of its own meanwhile."""
-        members = unit.allowance.release(bundle)
+        members = unit.allowance.held(bundle)
+        unit.allowance.release(bundle, clock)
         unit.prefetch(held.incident for held in members)
         told = {held.incident for held in members if held.told}
         records = [record for held in members if (record := unit.record(held.incident)) is not None]
@@ -216,6 +217,7 @@ class Teller:
         *,
         page: bool = False,
         findings: tuple[Finding, ...] = (),
+        note: str = "",
     ) -> Alert:
         alert = Alert(
             id=f"{record.id}.{record.revision}",
@@ -225,6 +227,7 @@ class Teller:
             page=page,
             incident=record.incident(),
             findings=findings,
+            note=note,
         )
         return msgspec.structs.replace(alert, text=self._texts.of_change(alert)) if self._texts is not None else alert
 

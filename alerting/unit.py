@@ -11,6 +11,7 @@ from alerting.alert import Alert
 from alerting.allowance import Allowance
 from alerting.decide import Decision
 from alerting.family import Subject
+from alerting.leaves import Leaves
 from alerting.links import Links
 from alerting.matching import parse_all
 from alerting.places import Places
@@ -37,14 +38,15 @@ _MANY: Final = 500
 class Unit:
     """Reads through, writes at the end; inside it what was put is what is seen.
 
-    `places` says what of the streams has taken effect, `allowance` what receivers' page budgets have left, `links`
-    which incidents are tied together, and `risks` what entities have against them.
+    `places` says what of the streams has taken effect, `allowance` what receivers' page budgets have left, `leaves`
+    what the directory grants, `links` which incidents are tied together, and `risks` what entities have against them.
     """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.places = Places(connection)
         self.allowance = Allowance(connection)
+        self.leaves = Leaves(connection)
         self.links = Links(connection)
         self.risks = Risks(connection)
         self._records: dict[str, Record | None] = {}
@@ -122,6 +124,17 @@ class Unit:
         found = [record for id_ in ids if (record := self._records[id_]) is not None and record.is_open]
         mine = [one for one in found if (one.tenant, one.family, one.about) == (tenant, family, about)]
         return sorted(mine, key=lambda one: (-one.opened, one.id))
+
+    def open_of(self, family: str, names: Sequence[str]) -> list[Record]:
+        """The open incidents of a family that are about one of these, the oldest first; call `flush` before."""
+        found: list[str] = []
+        for part in _parts(names):
+            where = (INCIDENTS.c.about_value.in_(part), INCIDENTS.c.family == family)
+            rows = self.connection.execute(select(INCIDENTS.c.id).where(*where, INCIDENTS.c.status.not_in(ENDED)))
+            found += rows.scalars()
+        self.prefetch(found)
+        records = [record for id_ in dict.fromkeys(found) if (record := self._records[id_]) is not None]
+        return sorted(records, key=lambda one: (one.opened, one.id))
 
     def followers(self, id_: str) -> list[Record]:
         """The incidents that nobody was told of because this one, of the day before, was told."""

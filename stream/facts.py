@@ -146,7 +146,7 @@ class Facts:
 
     def grant(self, event: AuditEvent, owner: str) -> Grant | None:
         """The grant that lets the caller touch an owner's data at the event's time, if one does."""
-        return next((grant for grant in self._grants_of(event, owner) if _live(grant, event.time)), None)
+        return next((grant for grant in self._grants_of(event, owner) if live(grant, event.time)), None)
 
     def expired_grant(self, event: AuditEvent, owner: str) -> Grant | None:
         """A grant that once covered the caller for this owner but has ended by the event's time."""
@@ -154,7 +154,7 @@ class Facts:
 
     def visitor(self, event: AuditEvent) -> bool:
         """Whether the caller has leave to touch any other tenant's data, so that its uses say little of owners."""
-        return any(_live(grant, event.time) for grant in self._grants_of(event, None))
+        return any(live(grant, event.time) for grant in self._grants_of(event, None))
 
     def canary(self, server: str, target: str | None) -> bool:
         """Whether a target is an object that nobody should ever read."""
@@ -203,7 +203,8 @@ def _ended(grant: Grant, at: float) -> bool:
     return grant.until is not None and grant.until.timestamp() <= at
 
 
-def _live(grant: Grant, at: float) -> bool:
+def live(grant: Grant, at: float) -> bool:
+    """Whether a grant holds at a moment, in seconds."""
     after = grant.from_ is None or grant.from_.timestamp() <= at
     return after and (grant.until is None or at < grant.until.timestamp())
 

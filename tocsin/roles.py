@@ -341,7 +341,10 @@ class Roles:
             turn()
 
     def _changed(self) -> None:
-        self._tell(DirectoryVersion(self.directory.directory, self.directory.digest))
+        """Say what the directory is: to those who detect, and to alerting, which excepts what its grants cover."""
+        version = DirectoryVersion(self.directory.directory, self.directory.digest)
+        self._tell(version)
+        self.log.append(FINDINGS, control_frame(version, self.clock())).result()
 
     def _tell(self, record: Control) -> None:
         self.spread.append(EVENTS, control_frame(record, self.clock())).result()

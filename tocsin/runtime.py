@@ -185,7 +185,7 @@ class Runtime:
 
     def start(self) -> None:
         """Tell the log what is known today, and begin."""
-        self._tell(DirectoryVersion(self.directory.directory, self.directory.digest))
+        self._changed()
         for mode in self.ready_made.modes:
             self._tell(mode)
         for delivery in self.deliveries:
@@ -259,7 +259,10 @@ class Runtime:
             self.log.append(EVENTS, tick).result()
 
     def _changed(self) -> None:
-        self._tell(DirectoryVersion(self.directory.directory, self.directory.digest))
+        """Say what the directory is: to those who detect, and to alerting, which excepts what its grants cover."""
+        version = DirectoryVersion(self.directory.directory, self.directory.digest)
+        self._tell(version)
+        self.log.append(FINDINGS, control_frame(version, self.clock())).result()
 
     def _tell(self, record: Control) -> None:
         self.log.append(EVENTS, control_frame(record, self.clock())).result()

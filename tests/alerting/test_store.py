@@ -56,7 +56,7 @@ def test_a_unit_takes_effect_whole_or_not_at_all(store: Store) -> None:
         unit.add_finding(a_finding(), a_record().id, NOON, own=True)
         unit.places.set_position(FINDINGS, 7, NOON)
         unit.places.set_mark(Origin("detect", 0, 7, 0))
-        unit.allowance.hold(Bundle("on-call", "b", NOON, NOON + 60), "i", NOON)
+        unit.allowance.hold(Bundle("on-call", "", "b", NOON, NOON + 60), "i", NOON)
         unit.flush()
         raise ZeroDivisionError
 

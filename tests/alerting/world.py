@@ -11,6 +11,7 @@ from stream.finding import ENCODER, Class, Finding, Severity, finding_id
 from stream.frame import Frame, Header, Origin, pack
 from stream.log import FINDINGS, Log
 
+HOUR = 3_600.0
 DAY = 86_400.0
 NOON = 20_000 * DAY + 12 * 3600
 """Noon of an ordinary day."""
