@@ -1,11 +1,12 @@
 """The alert task: reads the findings stream and makes each frame take effect exactly once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
 from alerting.fold import Folder
+from alerting.merge import Heard, Merge
 from alerting.observe import Observer, Unobserved
 from alerting.policy import Policies
 from alerting.route import Routes
@@ -16,7 +17,7 @@ from stream import control
 from stream.control import Act, DirectoryVersion
 from stream.crashpoints import crash_point
 from stream.errors import DamagedError
-from stream.finding import DECODER
+from stream.finding import DECODER, Finding
 from stream.frame import Frame, Origin, Record, unpack
 from stream.log import FINDINGS, Log, Stream
 
@@ -35,7 +36,8 @@ class AlertTask:
 
     Each frame's effects stand in one transaction with the mark of its origin and the position in the stream, so that a
     crash, a repeated output or a second start changes nothing. All time is the stream's clock, the running maximum of
-    `received`. `wake` is called after a commit, for whoever delivers.
+    `received`. `wake` is called after a commit, for whoever delivers. `tasks` is how many tasks of detectors put out
+    findings: those of several are brought into the order of their clocks (see `alerting.merge`).
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class AlertTask:
         stream: Stream = FINDINGS,
         observer: Observer | None = None,
         wake: Callable[[], None] = _nobody,
+        tasks: int = 1,
     ) -> None:
         self._log = log
         self._store = store
@@ -56,18 +59,42 @@ class AlertTask:
         self._stream = stream
         self._observer = observer or Unobserved()
         self._wake = wake
+        self._tasks = tasks
+        self.position, self.clock, self._read = 0, 0.0, 0
+        self._merge = Merge(tasks, self._findings)
         with store.unit() as unit:
-            self.position, self.clock = unit.places.position(stream)
+            self._go_on(*unit.places.position(stream))
 
-    def advance(self, *, wait: float, limit: int = BATCH) -> int:
+    @property
+    def held(self) -> int:
+        """Frames that wait until every task has shown a later clock."""
+        return len(self._merge)
+
+    def advance(self, *, wait: float, limit: int = BATCH, patient: bool = True) -> int:
         """Fold the frames that are there, waiting up to `wait` seconds for one; how many there were.
 
-        Raises StorageError where the log or the database does not work; nothing took effect then, and calling again
-        tries again.
+        Where it is not `patient`, what is held takes effect though some task has not come as far. Raises StorageError
+        where the log or the database does not work; nothing took effect then, and calling again tries again.
         """
-        records = self._log.read(self._stream, self.position, limit=limit, wait=wait)
-        if not records:
-            return 0
+        records = self._log.read(self._stream, self._read, limit=limit, wait=wait)
+        self._merge.add(records)
+        if records:
+            self._read = records[-1].offset + 1
+        groups = self._merge.ready(all_=not patient)
+        if groups:
+            try:
+                self._take(groups)
+            except BaseException:
+                self._go_on(self.position, self.clock)
+                raise
+        return len(records)
+
+    def _go_on(self, position: int, clock: float) -> None:
+        self.position = self._read = position
+        self.clock = clock
+        self._merge = Merge(self._tasks, self._findings)
+
+    def _take(self, groups: Sequence[Sequence[Heard]]) -> None:
         crash_point("alert.before_transaction")
         clock, decided, rejected = self.clock, list[Decided](), list[tuple[Act, str]]()
         marks: dict[tuple[str, int], tuple[int, int] | None] = {}
@@ -75,27 +102,32 @@ class AlertTask:
             position, moved = unit.places.position(self._stream)
             if position != self.position:
                 # Another process decided meanwhile, which thinks that this one is gone: go on from there.
-                self.position, self.clock = position, moved
-                return 0
-            for record in records:
-                clock = max(clock, record.frame.header.received)
-                if self._is_new(unit, record.frame.header.origin, marks):
-                    self._fold(unit, record, clock, decided, rejected)
+                self._go_on(position, moved)
+                return
+            for group in groups:
+                received = group[0].record.frame.header.received
+                clock = max(clock, received)
+                new = [one for one in group if self._is_new(unit, one.record.frame.header.origin, marks)]
+                if new:
+                    # What several tasks found is decided at its own clock, as one process does.
+                    self._fold(unit, new, received if self._tasks > 1 else clock, decided, rejected)
                 self._folder.due(unit, clock)
             for (task, partition), mark in marks.items():
                 if mark is not None:
                     unit.places.set_mark(Origin(task, partition, *mark))
-            unit.places.set_position(self._stream, records[-1].offset + 1, clock)
+            reached = self._merge.oldest
+            if reached is None:
+                reached = self._read
+            unit.places.set_position(self._stream, reached, clock)
             unit.flush()
             crash_point("alert.before_commit")
         crash_point("alert.after_commit")
-        self.position, self.clock = records[-1].offset + 1, clock
+        self.position, self.clock = reached, clock
         self._wake()
         for finding, decision, page_id in decided:
             self._observer.decided(finding, decision, page_id, clock)
         for change, why in rejected:
             self._observer.rejected(change, why)
-        return len(records)
 
     def finish(self) -> None:
         """Tell at once what budgets hold back: the end of a replay, whose clock will not move on."""
@@ -117,21 +149,23 @@ class AlertTask:
     def _fold(
         self,
         unit: Unit,
-        record: Record,
+        group: Sequence[Heard],
         clock: float,
         decided: list[Decided],
         rejected: list[tuple[Act, str]],
     ) -> None:
-        header = record.frame.header
-        if header.content == "findings":
-            findings = self._decoded(record, DECODER)
+        header = group[0].record.frame.header
+        if findings := [finding for one in group for finding in one.findings]:
             decided += self._folder.findings(unit, findings, clock, imported=header.imported)
         elif header.content == "control":
-            for said in self._decoded(record, control.DECODER):
+            for said in self._decoded(group[0].record, control.DECODER):
                 if isinstance(said, DirectoryVersion):
                     decided += self._folder.directory(unit, said, clock)
                 elif isinstance(said, Act) and (why := self._folder.act(unit, said, clock)) is not None:
                     rejected.append((said, why))
+
+    def _findings(self, record: Record) -> list[Finding]:
+        return self._decoded(record, DECODER)
 
     def _decoded(self, record: Record, decoder: msgspec.json.Decoder[T]) -> list[T]:
         try:
