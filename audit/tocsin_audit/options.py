@@ -26,6 +26,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     path: Path | None = None
     spool: Path
+    spool_key: str | None = None
     spool_bytes: int = 256 * 1024 * 1024
     queue: int = 10_000
     queue_bytes: int = 64 * 1024 * 1024
@@ -61,6 +62,7 @@ def options(
     key: str | None = None,
     path: str | os.PathLike[str] | None = None,
     spool: str | os.PathLike[str] | None = None,
+    spool_key: str | None = None,
     fingerprint_key: str | None = None,
     tenant_claim: str | None = None,
     trusted_proxies: Iterable[str] | None = None,
@@ -96,6 +98,7 @@ def options(
         key=key or environ.get("TOCSIN_KEY") or None,
         path=Path(path) if path is not None else None,
         spool=base / _folder(server),
+        spool_key=spool_key or environ.get("TOCSIN_SPOOL_KEY") or None,
         fingerprint_key=fingerprint_key or environ.get("TOCSIN_FINGERPRINT_KEY") or None,
         tenant_claim=tenant_claim or environ.get("TOCSIN_TENANT_CLAIM") or None,
         trusted_proxies=trusted,

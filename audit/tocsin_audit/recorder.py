@@ -19,6 +19,7 @@ from tocsin_audit.options import Options
 from tocsin_audit.settings import Document, Settings
 from tocsin_audit.shipper import Shipper
 from tocsin_audit.spool import Spool
+from tocsin_audit.spool_keys import SpoolKeys
 from tocsin_audit.subscription import Subscription
 from tocsin_audit.troubles import LOG, Troubles
 
@@ -168,8 +169,10 @@ class Recorder:
             return
         assert options.url is not None
         assert options.key is not None
-        self._delivery = Shipper(Collector(options.url, options.key), self._spool(), self._troubles)
-        cache = options.spool / "settings.json"
+        keys, disk = self._keys()
+        spool = self._spool(keys) if disk else None
+        self._delivery = Shipper(Collector(options.url, options.key), spool, self._troubles)
+        cache = options.spool / "settings.json" if disk else None
         self._subscription = Subscription(
             Collector(options.url, options.key),
             cache,
@@ -177,11 +180,25 @@ class Recorder:
             self._troubles,
             server=options.server,
             closed_s=options.closed_s,
+            keys=keys,
         )
 
-    def _spool(self) -> Spool | None:
+    def _keys(self) -> tuple[SpoolKeys | None, bool]:
+        """The keys of what is kept on disk, and whether anything may be: what was to lie encrypted never is plain."""
+        text = self._options.spool_key
         try:
-            return Spool(self._options.spool, self.run, most_bytes=self._options.spool_bytes)
+            return (None if text is None else SpoolKeys(text)), True
+        except ValueError as error:
+            LOG.error(
+                "tocsin-audit: no spool, since TOCSIN_SPOOL_KEY cannot be used: %s; "
+                "events are lost when the collector is away",
+                error,
+            )
+            return None, False
+
+    def _spool(self, keys: SpoolKeys | None) -> Spool | None:
+        try:
+            return Spool(self._options.spool, self.run, most_bytes=self._options.spool_bytes, keys=keys)
         except OSError as error:
             LOG.error(
                 "tocsin-audit: no spool at %s (%s); events are lost when the collector is away. hint: TOCSIN_SPOOL",

@@ -9,12 +9,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Final
 
+from tocsin_audit.spool_keys import SpoolKeys
+
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
 
 _SUFFIX: Final = ".ndjson.gz"
+_SEALED: Final = ".sealed"
 _LOCK: Final = "lock"
 
 
@@ -25,20 +28,22 @@ class SpoolFullError(OSError):
 class Spool:
     """Segments in a directory of this process's own, beside those of others; the oldest come first.
 
-    A lock held for life says that the directory has an owner; what a dead process left is taken over.
+    A lock held for life says that the directory has an owner; what a dead process left is taken over. With `keys` what
+    is written lies encrypted; a segment under a key that is not there stays until it is.
     """
 
-    def __init__(self, base: Path, run: str, *, most_bytes: int) -> None:
+    def __init__(self, base: Path, run: str, *, most_bytes: int, keys: SpoolKeys | None = None) -> None:
         """Raises OSError where the directory cannot be made or locked."""
         self.base = base
         self._own = base / run
         self._most_bytes = most_bytes
+        self._keys = keys
         self._own.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = _lock(self._own / _LOCK)
         if self._lock is None:
             raise OSError(f"{self._own} belongs to another process")
         self._count = 0
-        self._segments: dict[Path, int] = {path: path.stat().st_size for path in _segments(self._own)}
+        self._segments: dict[Path, int] = {path: path.stat().st_size for path in self._readable(self._own)}
         self.adopt()
 
     def __len__(self) -> int:
@@ -64,15 +69,22 @@ class Spool:
         if lock is None:
             return 0
         with lock:
-            found = list(_segments(other))
+            found = list(self._readable(other))
             for path in found:
                 mine = self._own / path.name
                 path.rename(mine)
                 self._segments[mine] = mine.stat().st_size
-        for left in other.iterdir():
-            left.unlink()
-        other.rmdir()
+            locked = any(_segments(other))
+        if not locked:
+            for left in other.iterdir():
+                left.unlink()
+            other.rmdir()
         return len(found)
+
+    def _readable(self, directory: Path) -> Iterable[Path]:
+        """The segments of a directory but those under a key that is not there; the key's id stands in their names."""
+        known = self._keys.ids if self._keys is not None else frozenset()
+        return [path for path in _segments(directory) if path.suffix != _SEALED or path.name.split(".")[1] in known]
 
     def write(self, lines: list[bytes]) -> Path:
         """One segment with these lines, durable on return. Raises SpoolFullError, or OSError from the disk."""
@@ -80,7 +92,11 @@ class Spool:
         if self.size + len(data) > self._most_bytes:
             raise SpoolFullError(f"the spool {self.base} holds its {self._most_bytes} bytes")
         self._count += 1
-        path = self._own / f"{time.time_ns() // 1_000:017d}-{os.getpid()}-{self._count:06d}{_SUFFIX}"
+        name = f"{time.time_ns() // 1_000:017d}-{os.getpid()}-{self._count:06d}"
+        path = self._own / f"{name}{_SUFFIX}"
+        if self._keys is not None:
+            path = self._own / f"{name}.{self._keys.id}{_SUFFIX}{_SEALED}"
+            data = self._keys.seal(path.name, data)
         part = path.with_suffix(".part")
         with part.open("wb") as file:
             file.write(data)
@@ -98,7 +114,10 @@ class Spool:
     def read(self, path: Path) -> list[bytes]:
         """The lines of a segment; none where its bytes are damaged."""
         try:
-            return gzip.decompress(path.read_bytes()).split(b"\n")
+            data = path.read_bytes()
+            if path.suffix == _SEALED and self._keys is not None:
+                data = self._keys.open(path.name, data)
+            return gzip.decompress(data).split(b"\n")
         except (OSError, EOFError, ValueError):
             return []
 
@@ -120,7 +139,7 @@ class Spool:
 
 
 def _segments(directory: Path) -> Iterable[Path]:
-    return sorted(directory.glob(f"*{_SUFFIX}"))
+    return sorted([*directory.glob(f"*{_SUFFIX}"), *directory.glob(f"*{_SUFFIX}{_SEALED}")])
 
 
 def _lock(path: Path) -> IO[bytes] | None:

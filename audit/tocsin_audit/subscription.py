@@ -16,6 +16,7 @@ import msgspec
 
 from tocsin_audit.collector import Collector
 from tocsin_audit.settings import Document, read
+from tocsin_audit.spool_keys import SpoolKeys
 from tocsin_audit.troubles import Troubles
 from tocsin_audit.verdict import wait_before
 
@@ -26,21 +27,24 @@ _GRACE: Final = 10.0
 class Subscription:
     """Polls in a thread of its own and calls `adopt` with each new version, first with the one on disk.
 
+    `cache` is where the last one is kept, nowhere where it is None; with `keys` it lies there encrypted.
     Where `closed_s` is not 0 and there was no contact for so many seconds, `server` refuses everybody until there is.
     """
 
     def __init__(
         self,
         collector: Collector,
-        cache: Path,
+        cache: Path | None,
         adopt: Callable[[Document], None],
         troubles: Troubles,
         *,
         server: str = "",
         closed_s: float = 0.0,
+        keys: SpoolKeys | None = None,
     ) -> None:
         self._collector = collector
         self._cache = cache
+        self._keys = keys
         self._adopt = adopt
         self._troubles = troubles
         self._closing = threading.Event()
@@ -59,8 +63,11 @@ class Subscription:
         self._collector.abort()
 
     def _load(self) -> None:
+        if self._cache is None:
+            return
         try:
-            self._document = read(self._cache.read_bytes())
+            kept = self._cache.read_bytes()
+            self._document = read(kept if self._keys is None else self._keys.open(self._cache.name, kept))
             self._adopt(self._document)
         except (OSError, ValueError):
             return  # a first start, or a cache of another version: the poll brings it again
@@ -123,6 +130,10 @@ class Subscription:
         self._adopt(msgspec.structs.replace(self._document, denials=denials))
 
     def _save(self, body: bytes) -> None:
+        if self._cache is None:
+            return
+        if self._keys is not None:
+            body = self._keys.seal(self._cache.name, body)
         part = self._cache.with_name(f"settings-{os.getpid()}.part")
         try:
             self._cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -19,6 +19,7 @@ from tests.audit.serving import serving, until
 from tests.audit.tiny_collector import KEY, TinyCollector
 from tocsin_audit import AuditEvent, AuditMiddleware
 from tocsin_audit.options import options
+from tocsin_audit.spool_keys import SpoolKeys
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "export"}}
 
@@ -101,6 +102,40 @@ def test_a_collector_away_for_a_while_gets_everything_in_order(make: Make, tmp_p
     until(lambda: not any(tmp_path.glob("spool/*/*/*.ndjson.gz")))
     audit.stop()
     back.close()
+
+
+def test_with_a_key_what_waits_and_what_was_told_lie_encrypted(
+    collector: TinyCollector, make: Make, tmp_path: Path
+) -> None:
+    gone = TinyCollector()
+    gone.close()
+    audit = make(url=gone.url, spool_key="11" * 32)
+    call(audit, 30)
+    until(lambda: any(tmp_path.glob("spool/*/*/*.sealed")))
+    assert not any(tmp_path.glob("spool/*/*/*.gz"))
+    back = TinyCollector(gone.port)
+    back.wait(lambda events: requests(events) == 30)
+    until(lambda: any(tmp_path.glob("spool/*/settings.json")))
+    audit.stop()
+    back.close()
+    (cache,) = tmp_path.glob("spool/*/settings.json")
+    assert b"ownership" not in cache.read_bytes()
+    assert cache.read_bytes().startswith(b"tcs1")
+    with pytest.raises(ValueError, match="not what was written"):
+        SpoolKeys("11" * 32).open("another name", cache.read_bytes())
+    assert SpoolKeys("11" * 32).open("settings.json", cache.read_bytes()).startswith(b"{")
+
+
+def test_under_a_key_that_cannot_be_used_nothing_is_kept_at_all(
+    collector: TinyCollector, make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    audit = make(spool_key="no-key-at-all")
+    call(audit, 3)
+    collector.wait(lambda events: requests(events) == 3)
+    audit.stop()
+    assert not any(path.is_file() for path in tmp_path.glob("spool/**/*"))
+    assert "TOCSIN_SPOOL_KEY cannot be used: a key is 32 random bytes" in caplog.text
+    assert "no-key-at-all" not in caplog.text
 
 
 def test_a_slow_collector_has_batches_on_disk_before_it_answers(

@@ -53,9 +53,9 @@ def secrets_of(program: Program) -> list[str]:
     ]
 
 
-def test_what_is_in_the_log_and_in_snapshots_lies_encrypted(encrypted: Program) -> None:
-    looked = [*encrypted.data.glob("log/*"), *encrypted.data.glob("findings.sqlite*"), *encrypted.data.glob("state.*")]
-    assert len(looked) >= 3
+def test_nothing_in_the_data_directory_names_anybody(encrypted: Program) -> None:
+    looked = [path for path in encrypted.data.rglob("*") if path.is_file()]
+    assert {"alerts.sqlite", "findings.sqlite", "state.sqlite"} <= {path.name for path in looked}
     for path in looked:
         assert b"unmistakable-eve" not in path.read_bytes(), path
 
@@ -66,6 +66,8 @@ def test_it_verifies_without_the_master_key_and_runs_again_with_it(encrypted: Pr
     with Program(encrypted.folder) as again:
         found = again.ready().get("/events", principal="https://idp.example|unmistakable-eve")["events"]
         assert len(found) == 40
+        (incident,) = again.get("/incidents", state="all", entity="https://idp.example|unmistakable-eve")
+        assert "unmistakable-eve" in json.dumps(again.get(f"/incidents/{incident['id']}"))
         assert again.stop() == 0
 
 
