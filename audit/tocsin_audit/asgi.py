@@ -122,10 +122,16 @@ class _Request:
         exchange.settle(time.time())
         # On the older transports an answer may come on another stream; then the MCP half has the last word.
         elsewhere = exchange.failure is None and exchange.denied is None
-        if elsewhere and ((self._inner and exchange.status == 202) or exchange.running):
+        if elsewhere and ((self._inner and exchange.status == 202 and self._calls) or exchange.running):
             exchange.detached = True
             return
         self._watch.submit(exchange)
+
+    @property
+    def _calls(self) -> bool:
+        """Whether the request may be a call; what answers the server's own question is none."""
+        bodies = self._exchange.request.bodies()
+        return not bodies or b'"method"' in bodies[0]
 
     async def _incoming(self) -> Message:
         if self._peeked:
@@ -189,8 +195,8 @@ class _Request:
         exchange.response_headers = list(message.get("headers", ()))
         kind = next((value for name, value in exchange.response_headers if name.lower() == b"content-type"), b"")
         if kind.startswith(b"text/event-stream"):
-            live = self._scope["method"] == "GET" and not self._inner
-            exchange.response = LiveTap() if live else SseTap()
+            live = self._scope["method"] == "GET"
+            exchange.response = LiveTap(answers=not self._inner) if live else SseTap()
             encoding = headers_of(exchange.response_headers).get("content-encoding", "")
             if encoding in ("gzip", "deflate"):
                 self._inflating = Inflating(exchange.response, encoding)
@@ -201,7 +207,7 @@ class _Request:
 
     def _hand_over(self, tap: LiveTap) -> None:
         """Hand over what a stream brought, and at first whose it is."""
-        texts = tap.take()
+        texts = tap.take() + tap.own()
         if texts or (tap.session is not None and not self._named):
             self._named = tap.session is not None
             self._watch.submit(Arrival(self._exchange, texts, tap.session))

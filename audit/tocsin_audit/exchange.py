@@ -117,7 +117,7 @@ class Exchange:
     @property
     def weight(self) -> int:
         """Roughly how many bytes it holds on to."""
-        return 2_048 + self.request.kept + self.response.kept
+        return 2_048 + self.request.weight + self.response.weight
 
     @property
     def running(self) -> bool:

@@ -4,6 +4,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from tocsin_audit import asking
 from tocsin_audit.describe import mixed_up
 from tocsin_audit.event import AuditEvent
 from tocsin_audit.exchange import Exchange, InnerCall
@@ -109,6 +110,7 @@ class Conversation:
         self._user = user
         self._tenant = tenant
         self._pairing: Pairing[InnerCall] = Pairing()
+        self._asking = asking.Asking()
         self._protocol: str | None = None
         self._client: str | None = None
         self._babbled = False
@@ -134,7 +136,7 @@ class Conversation:
         return [
             self._event(call, None, None, end.time, assembler, settings, ("upstream_error", end.reason))
             for call in self._pairing.close(_STDIO)
-        ]
+        ] + self._asking.end(_STDIO, end.reason)
 
     def _asked(
         self, message: dict[str, Any], size: int, line: Line, assembler: "Assembler", settings: Settings
@@ -143,12 +145,15 @@ class Conversation:
         params = params if isinstance(params, dict) else {}
         method = clean(message.get("method"), 128)
         if method == "notifications/cancelled":
-            call = self._pairing.forget(_STDIO, key_of(params.get("requestId")))
+            call = self._pairing.abandon(_STDIO, key_of(params.get("requestId")))
+            if call is not None:
+                call.seconds = line.moment - call.started
             said = ("cancelled", clean(params.get("reason"), 200))
             return [self._event(call, None, None, line.time, assembler, settings, said)] if call is not None else []
         key = key_of(message.get("id"))
         if method is None or key is None:
-            return []
+            replied = self._asking.answer(_STDIO, Answered(message, size, line.time)) if key is not None else None
+            return [replied] if replied is not None else []
         self._meet(method, params)
         call = InnerCall(method, message.get("id"), params)
         call.started, call.request_bytes, call.transport = line.moment, size or None, _STDIO
@@ -156,7 +161,7 @@ class Conversation:
         return [
             self._event(waited, None, None, line.time, assembler, settings, ("timeout", "no answer was seen"))
             for waited in self._pairing.overdue(line.time)
-        ]
+        ] + self._asking.due(line.time)
 
     def _meet(self, method: str, params: dict[str, Any]) -> None:
         """Who the client says it is, in either era."""
@@ -172,7 +177,11 @@ class Conversation:
     def _heard(
         self, message: dict[str, Any], size: int, line: Line, assembler: "Assembler", settings: Settings
     ) -> list[AuditEvent]:
-        if "method" in message or not (line.cut or "result" in message or "error" in message):
+        if "method" in message:
+            if (method := asking.changed(message)) is not None:
+                return [asking.change(assembler.blank(line.time), method)]
+            return self._questions(message, size, line, assembler, settings)
+        if not (line.cut or "result" in message or "error" in message):
             return []
         key = key_of(message.get("id"))
         if key is None and (line.cut or "error" in message):
@@ -188,10 +197,24 @@ class Conversation:
             if found.method in _QUIET and "error" not in message:
                 return []
             said = None if line.cut else message
-            return [self._event(found, said, size or None, line.time, assembler, settings, capped=line.cut)]
+            event = self._event(found, said, size or None, line.time, assembler, settings, capped=line.cut)
+            return [event, *self._questions(message, size, line, assembler, settings)]
         # On one pipe no answer can come before its request.
         strays = [found] if isinstance(found, Stray) else self._pairing.strays(line.time, 0.0)
         return [] if self.lost else [self._stray(stray, assembler, settings) for stray in strays]
+
+    def _questions(
+        self, message: dict[str, Any], size: int, line: Line, assembler: "Assembler", settings: Settings
+    ) -> list[AuditEvent]:
+        """What the server asks of its client."""
+        events = []
+        for question in asking.questions(message, size):
+            call = InnerCall(question.method, question.key, {})
+            call.transport = _STDIO
+            event = self._event(call, None, None, line.time, assembler, settings)
+            event.duration_ms = None
+            events.append(self._asking.ask(_STDIO, question, assembler.question(event, question)))
+        return [event for event in events if event is not None]
 
     def _stray(self, stray: Stray, assembler: "Assembler", settings: Settings) -> AuditEvent:
         call = InnerCall("", stray.id, {})

@@ -24,6 +24,8 @@ _DESCRIPTION: Final = re.compile(r'error_description="([^"]{1,500})"')
 _CODED: Final = re.compile(r"MCP error -\d{1,6}: ")
 _CHALLENGE: Final = re.compile(r'(?i)error="?([a-z_]{1,64})')
 
+_CANCELLED: Final = -32800
+"""What servers answer to a request that its client called off, as in the language server protocol."""
 _PROTOCOL: Final = frozenset({-32700, -32600, -32020, -32021, -32022})
 _BY_EXCEPTION: Final = {
     "NotFoundError": "not_found",
@@ -132,6 +134,8 @@ def _by_code(code: int | None, text: str, answer: Answer) -> str:
         if by_exception in ("not_found", "invalid_params"):
             return by_exception
         return "not_found" if _UNKNOWN_THING.search(text) else "invalid_params"
+    if code == _CANCELLED:
+        return "cancelled"
     if code == -32042:
         return "input_required"
     if by_exception is not None:
@@ -173,7 +177,7 @@ def _plain(text: str) -> str:
     if text.startswith("{"):
         try:
             body = msgspec.json.decode(text, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
             return ""
         for key in ("error_description", "message", "detail", "error"):
             if isinstance(body.get(key), str):

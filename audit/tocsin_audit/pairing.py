@@ -39,6 +39,7 @@ class Pairing(Generic[T]):
         self._waiting: OrderedDict[tuple[Hashable, str | None], tuple[T, float]] = OrderedDict()
         self._early: OrderedDict[tuple[Hashable, str | None], Answered] = OrderedDict()
         self._answered: OrderedDict[tuple[Hashable, str | None], None] = OrderedDict()
+        self._abandoned: OrderedDict[tuple[Hashable, str | None], None] = OrderedDict()
         self._lossy = 0.0
 
     def __len__(self) -> int:
@@ -52,6 +53,7 @@ class Pairing(Generic[T]):
             self._settled(key)
             return early
         self._answered.pop(key, None)
+        self._abandoned.pop(key, None)
         self._waiting[key] = (request, now)
         if len(self._waiting) > self._most:
             self._waiting.popitem(last=False)
@@ -69,6 +71,8 @@ class Pairing(Generic[T]):
         if waiting is not None:
             self._settled(key)
             return waiting[0]
+        if self._abandoned.pop(key, key) is None:
+            return None
         if key in self._answered:
             return Stray(channel, request_id, "double", answer)
         self._early[key] = answer
@@ -81,6 +85,15 @@ class Pairing(Generic[T]):
         found = self._waiting.pop((channel, request_id), None)
         if found is not None:
             self._settled((channel, request_id))
+        return found[0] if found is not None else None
+
+    def abandon(self, channel: Hashable, request_id: str | None) -> T | None:
+        """Take out a request that was called off; whether it is still answered is the other side's to choose."""
+        key = (channel, request_id)
+        found = self._waiting.pop(key, None)
+        self._abandoned[key] = None
+        if len(self._abandoned) > self._most:
+            self._abandoned.popitem(last=False)
         return found[0] if found is not None else None
 
     def only(self, channel: Hashable) -> str | None:

@@ -39,6 +39,7 @@ class Reading:
         if not self.requests and (method := self._method_unread()) is not None:
             self.requests = [{"method": method, "id": None}]
         # Posted responses answer the server's own requests; they are no requests of the client.
+        self.replies = [one for one in self.requests if "method" not in one and ("result" in one or "error" in one)]
         self.requests = [request for request in self.requests if "method" in request]
         self._beyond = max(0, len(self.requests) - _MOST_BATCH)
         self.requests = self.requests[:_MOST_BATCH]
@@ -119,6 +120,11 @@ class Reading:
         response = self.exchange.response
         alone = len(self.requests) <= 1
         return None, response.seen if alone and response.seen and self.exchange.status is not None else None
+
+    @property
+    def answers(self) -> list[tuple[Mapping[str, Any], int]]:
+        """Every response with its size in bytes."""
+        return list(self._answers.values())
 
     def mixup_of(self, request: Mapping[str, Any]) -> str | None:
         """How the responses on this request's own stream do not belong to it."""

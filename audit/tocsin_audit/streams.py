@@ -57,6 +57,7 @@ class Streams:
     def __init__(self) -> None:
         self._pairing: Pairing[Parked] = Pairing()
         self._whole: OrderedDict[str, None] = OrderedDict()
+        self._called_off: OrderedDict[tuple[str, str], str | None] = OrderedDict()
 
     def begin(self, session: str) -> None:
         """Note a session whose beginning was seen: in it every answer has its request."""
@@ -77,6 +78,21 @@ class Streams:
         event.duration_ms = None
         event.time = early.time
         return complete(event, early.message, early.size)
+
+    def call_off(self, session: str, key: str, reason: str | None) -> AuditEvent | None:
+        """Note that the client does not want the answer any more; the request's event, where that waited for it."""
+        parked = self._pairing.abandon(session, key)
+        if parked is None:
+            self._called_off[session, key] = reason
+            if len(self._called_off) > _MOST_SESSIONS:
+                self._called_off.popitem(last=False)
+            return None
+        parked.event.outcome, parked.event.reason, parked.event.bytes_quality = "cancelled", reason, "absent"
+        return None if parked.told else parked.event
+
+    def called_off(self, session: str, key: str) -> tuple[str | None] | None:
+        """Why the client called a request off, at most once; null where it did not."""
+        return (self._called_off.pop((session, key)),) if (session, key) in self._called_off else None
 
     def cut_off(self, session: str, key: str | None, event: AuditEvent) -> None:
         """Remember a request whose stream was cut off, in case somebody fetches its answer."""

@@ -11,6 +11,8 @@ MOST_BODY: Final = 4 * 1024 * 1024
 """How many bytes of one body are kept for reading; beyond that only the count goes on."""
 
 _ENDPOINT: Final = re.compile(rb"(?m)^event:[ ]?endpoint\r?$")
+_OWN: Final = re.compile(rb"createMessage|elicitation|roots|list_changed")
+_MOST_OWN: Final = 256 * 1024
 _BLANK: Final = re.compile(rb"\r\n\r\n|\n\n|\n\r\n|\r\r")
 
 
@@ -34,19 +36,29 @@ class Tap:
             self.chunks.append(chunk)
             self.kept += len(chunk)
 
+    @property
+    def weight(self) -> int:
+        """Bytes that it holds on to."""
+        return self.kept
+
     def bodies(self) -> list[bytes]:
         """The JSON texts that passed: one body."""
         return [b"".join(self.chunks)] if self.chunks and not self.truncated else []
 
 
 class SseTap(Tap):
-    """The JSON-RPC responses of an event stream; notifications only count, so that progress cannot crowd them out."""
+    """The JSON-RPC responses of an event stream, and apart what the server asks and says of itself.
 
-    __slots__ = ("_edge", "_held", "_open", "_skipping")
+    Other notifications only count, so that progress cannot crowd out answers.
+    """
+
+    __slots__ = ("_edge", "_held", "_open", "_own", "_own_kept", "_skipping")
 
     def __init__(self) -> None:
         super().__init__()
         self._open: list[bytes] = []
+        self._own: list[bytes] = []
+        self._own_kept = 0
         self._held = 0
         self._edge = b""
         self._skipping = False
@@ -80,13 +92,30 @@ class SseTap(Tap):
         self._edge = rest[-3:]
 
     def _event(self, event: bytes) -> None:
-        if b'"id"' not in event or not (b'"result"' in event or b'"error"' in event):
+        if not _answers(event):
+            self._note(event)
             return
         if self.kept + len(event) > MOST_BODY:
             self.truncated = True
             return
         self.chunks.append(event)
         self.kept += len(event)
+
+    def _note(self, event: bytes) -> None:
+        own = b'"method"' in event and _OWN.search(event) is not None
+        if own and self._own_kept + len(event) <= _MOST_OWN:
+            self._own.append(event)
+            self._own_kept += len(event)
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it holds on to."""
+        return self.kept + self._own_kept
+
+    def own(self) -> list[bytes]:
+        """The JSON texts of what the server asked and said of itself since the last time."""
+        events, self._own, self._own_kept = self._own, [], 0
+        return [data for event in events if (data := _data(event))]
 
     def bodies(self) -> list[bytes]:
         """The JSON texts that passed: one for each event."""
@@ -124,12 +153,14 @@ class LiveTap(SseTap):
     """A stream that may stay open for days: what it brings is taken while it goes on.
 
     On the older transport (2024-11-05) its first event names the address to post to, which names the session.
+    Without `answers` somebody else sees those.
     """
 
-    __slots__ = ("_fresh", "session")
+    __slots__ = ("_answers", "_fresh", "session")
 
-    def __init__(self) -> None:
+    def __init__(self, *, answers: bool = True) -> None:
         super().__init__()
+        self._answers = answers
         self._fresh: list[bytes] = []
         self.session: str | None = None
 
@@ -142,7 +173,9 @@ class LiveTap(SseTap):
     def _event(self, event: bytes) -> None:
         if self.session is None and _ENDPOINT.search(event) is not None:
             self.session = session_in(_data(event).decode("utf-8", "replace").partition("?")[2])
-        elif b'"id"' in event and (b'"result"' in event or b'"error"' in event):
+        elif not _answers(event):
+            self._note(event)
+        elif self._answers:
             if self.kept + len(event) > MOST_BODY:
                 self.truncated = True
                 return
@@ -161,6 +194,11 @@ def session_in(query: str) -> str | None:
         if name in ("session_id", "sessionId") and value:
             return value[:256]
     return None
+
+
+def _answers(event: bytes) -> bool:
+    """Whether an event may be a JSON-RPC response."""
+    return b'"id"' in event and (b'"result"' in event or b'"error"' in event)
 
 
 def _one_event(chunk: bytes) -> bool:

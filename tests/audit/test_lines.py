@@ -137,12 +137,41 @@ def test_answers_that_nobody_asked_for_are_mixups() -> None:
     assert (double.outcome, double.signals) == ("protocol_violation", ("mixup:double",))
 
 
-def test_the_servers_own_requests_and_their_answers_are_no_calls() -> None:
+def test_a_question_of_the_server_is_told_with_its_answer_and_never_taken_for_a_call() -> None:
     spoken = Spoken()
+    spoken.client(call(1))
     asked = {"jsonrpc": "2.0", "id": 1, "method": "elicitation/create", "params": {"message": "sure?"}}
     assert spoken.server(asked) == []
-    assert spoken.client(answer(1, action="accept")) == []
+    (told,) = spoken.client(answer(1, action="decline"))
+    assert (told.method, told.outcome, told.reason) == ("elicitation/create", "cancelled", "declined")
+    spoken.server({**asked, "id": 2})
+    (first, last) = spoken.end()
+    assert (first.method, last.method, last.outcome) == ("tools/call", "elicitation/create", "cancelled")
+
+
+def test_pings_progress_and_logs_of_the_server_make_no_events() -> None:
+    spoken = Spoken()
+    assert spoken.server({"jsonrpc": "2.0", "id": 9, "method": "ping"}) == []
+    assert spoken.client({"jsonrpc": "2.0", "id": 9, "result": {}}) == []
+    for method in ("notifications/progress", "notifications/message", "notifications/resources/updated"):
+        assert spoken.server({"jsonrpc": "2.0", "method": method, "params": {}}) == []
     assert spoken.end() == []
+
+
+def test_a_list_that_changed_is_told_as_the_servers_doing() -> None:
+    spoken = Spoken()
+    (event,) = spoken.server({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+    assert (event.kind, event.method, event.actor) == ("config", "notifications/tools/list_changed", None)
+    assert json.loads(bytes(event.change)) == {"object": "tools", "action": "list_changed"}
+
+
+def test_an_answer_to_what_was_called_off_is_no_mixup() -> None:
+    spoken = Spoken()
+    spoken.client(call(2))
+    spoken.client({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}})
+    assert spoken.server(answer(2)) == []
+    (orphan,) = spoken.server(answer(2))
+    assert orphan.signals == ("mixup:orphan",)
 
 
 def test_an_answer_beyond_the_bound_is_paired_and_told_as_capped() -> None:
