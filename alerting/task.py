@@ -23,6 +23,8 @@ from stream.log import FINDINGS, Log, Stream
 
 T = TypeVar("T")
 
+TICK: Final = 1.0
+"""Seconds of the clock after which time alone takes effect, where several tasks tell of it."""
 BATCH: Final = 64
 """Frames that one transaction takes at most."""
 
@@ -81,13 +83,20 @@ class AlertTask:
         if records:
             self._read = records[-1].offset + 1
         groups = self._merge.ready(all_=not patient)
-        if groups:
+        if groups and not self._merely_time(groups):
             try:
                 self._take(groups)
             except BaseException:
                 self._go_on(self.position, self.clock)
                 raise
         return len(records)
+
+    def _merely_time(self, groups: Sequence[Sequence[Heard]]) -> bool:
+        """Whether nothing came but ticks of several tasks, too little of it for a transaction."""
+        headers = [group[0].record.frame.header for group in groups]
+        return self._tasks > 1 and all(
+            header.content == "tick" and header.received < self.clock + TICK for header in headers
+        )
 
     def _go_on(self, position: int, clock: float) -> None:
         self.position = self._read = position

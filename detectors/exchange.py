@@ -12,8 +12,13 @@ from stream.finding import Finding
 from stream.frame import Frame, Record
 from stream.log import PEERS, WIDE, Log, Stream
 
-SHOWN: Final = 1.0
-"""Seconds of the clock after which an owner hears of it that had nothing to hear."""
+SHOWN: Final = 0.25
+"""Seconds of the clock after which an owner hears of it that had nothing to hear, where there are few of them."""
+MOST_SHOWN: Final = 1.0
+PAIRS: Final = 512
+"""Pairs of a partition and an owner that show their clocks in a second at most; more of them do so less often."""
+TICK: Final = 0.25
+"""Seconds of the clock after which the findings hear of it: what others found waits for that (`alerting.merge`)."""
 HARDLY: Final = 1e-6
 """A wait that only asks for what was fetched already."""
 
@@ -49,9 +54,10 @@ class PartitionTask(DetectTask):
         self._folds = engine
         self._parts: list[list[Part]] = [[] for _ in range(engine.owners)]
         self._shown = [0.0] * engine.owners
+        self._every = min(MOST_SHOWN, max(SHOWN, engine.owners**2 / PAIRS))
         self._heard: dict[int, Answer] = {}
         self._places: dict[int, int] = {}
-        super().__init__(log, engine, **kept)
+        super().__init__(log, engine, tick=TICK, **kept)
 
     @property
     def waiting(self) -> bool:
@@ -120,7 +126,7 @@ class PartitionTask(DetectTask):
 
     def _send(self) -> None:
         clock = self._folds.clock
-        due = [owner for owner, parts in enumerate(self._parts) if parts or clock - self._shown[owner] >= SHOWN]
+        due = [owner for owner, parts in enumerate(self._parts) if parts or clock - self._shown[owner] >= self._every]
         if not due:
             return
         self._outgoing.flush()
@@ -139,7 +145,7 @@ class OwnerTask(DetectTask):
     def __init__(self, log: Log, engine: OwnerEngine, partition: int, **kept: Any) -> None:
         self._outgoing = _Outgoing(log)
         self._owns = engine
-        super().__init__(log, engine, stream=Stream(WIDE, partition), task=WIDE, **kept)
+        super().__init__(log, engine, stream=Stream(WIDE, partition), task=WIDE, tick=TICK, **kept)
 
     @property
     def held(self) -> int:

@@ -107,11 +107,11 @@ class Kafka(Section):
     """What the topics of a log on Kafka must be like; `tocsin topics` makes and checks them."""
 
     partitions: int = Field(
-        1,
+        8,
         ge=1,
         le=1024,
         description="partitions of the events, each for one worker at a time; changing it later loses the state, so "
-        "take as many as there will ever be workers",
+        "take as many as there will ever be workers, or 1 where a second one is to stand by alone",
     )
     replication: int = Field(3, ge=1, le=9, description="replicas of each partition, as far as there are brokers")
     retention_days: float = Field(30.0, gt=0, le=36500, description="days for which events are kept at least")

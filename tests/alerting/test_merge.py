@@ -133,3 +133,18 @@ def test_a_task_that_begins_again_loses_nothing_that_was_held_and_repeats_nothin
             assert task.position == (3 if last else 1)
         decided = [why(store, incident.id)["decisions"] for incident in list_incidents(store, Filter())]
     assert sum(map(len, decided)) == 3
+
+
+def test_time_alone_takes_effect_once_a_second_though_many_tell_of_it() -> None:
+    log = MemoryLog()
+    put(log, at(0, 0, NOON), at(1, 0, NOON + 0.2), at(2, 0, NOON + 0.9))
+    with closing(Store(MEMORY)) as store:
+        task = AlertTask(log, store, Policies(), tasks=4)
+        assert task.advance(wait=0) == 3
+        assert (task.position, task.clock) == (3, NOON + 0.9)
+        put(log, at(3, 0, NOON + 1.5))
+        assert task.advance(wait=0) == 1
+        assert (task.position, task.clock) == (3, NOON + 0.9)
+        put(log, at(0, 1, NOON + 1.9))
+        assert task.advance(wait=0) == 1
+        assert (task.position, task.clock) == (5, NOON + 1.9)
