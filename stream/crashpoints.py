@@ -29,8 +29,13 @@ POINTS: Final[tuple[str, ...]] = (
     "ledger.before_seal",
     "ledger.after_seal",
     "ledger.after_checkpoint",
+    "removal.before_note",
+    "removal.after_note",
+    "removal.after_change",
+    "removal.between_files",
+    "removal.before_done",
 )
-"""In the order of the path, from receipt to the recorded delivery and the seal; a point's number is its place here."""
+"""In the order of the path, from receipt to the seal, and of a removal; a point's number is its place here."""
 
 
 def armed(chosen: str | None, leave: Callable[[int], object]) -> Callable[[str], None]:

@@ -56,6 +56,12 @@ class Crypt:
         payload = nonce + self._cipher(id_).encrypt(nonce, frame.payload, _bound(header))
         return Frame(header, payload, frame.decoded, self)
 
+    def again(self, header: Header, payload: bytes) -> bytes:
+        """Another payload in the place of one that was encrypted, under the same data key and bound to the header."""
+        assert header.key_id is not None
+        nonce = secrets.token_bytes(_NONCE)
+        return nonce + self._cipher(header.key_id).encrypt(nonce, payload, _bound(header))
+
     def opened(self, header: Header, payload: bytes) -> bytes:
         """A stored payload as it was before; raises DamagedError where it is not what was written."""
         assert header.key_id is not None

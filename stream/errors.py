@@ -1,5 +1,12 @@
 """The one shallow tree of errors: each says what happened, where, and what to do next."""
 
+from typing import Final
+
+import msgspec
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding bytes from outside may raise: msgspec lets two errors pass that are none of its own."""
+
 
 class TocsinError(Exception):
     """Something that an operator can act on.

@@ -126,6 +126,14 @@ class Ledger:
             )
             return [str(value) for (value,) in found if value is not None]
 
+    def said(self, kind: str) -> list[tuple[int, bytes]]:
+        """Number and body of all notes of a kind, in order."""
+        with self._used() as connection:
+            found = connection.execute(
+                "SELECT id, body FROM notes WHERE json_extract(CAST(body AS TEXT), '$.kind') = ? ORDER BY id", (kind,)
+            )
+            return [(int(number), bytes(body)) for number, body in found]
+
     def checkpoint(self) -> tuple[int, str] | None:
         """The newest checkpoint: its size and the signed note."""
         with self._used() as connection:

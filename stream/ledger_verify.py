@@ -4,35 +4,24 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import msgspec
 
-from stream.errors import DamagedError, RejectedError
+from stream.errors import UNREADABLE, DamagedError, RejectedError
 from stream.fault import Fault
 from stream.ledger import START
 from stream.ledger_read import LedgerFile
 from stream.merkle import Frontier, leaf_hash, root
 from stream.note import Checkpoint, Verifier, opened
+from stream.removals import KIND, Removals, removal
 from stream.seal import DECODER, Part
 from stream.sealer import NOTES
 from stream.signing import vouched
 
 Progress = Callable[[Path, int], None]
-UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
-"""What bytes that are not what was written raise on being decoded."""
 UNSIGNED: Final = 1
 """Seals that may wait for a signature: a crash can come between a seal and its checkpoint."""
-
-
-class Removal(NamedTuple):
-    """What a sealed note says was taken away on purpose: frames or payloads from an offset to before another."""
-
-    what: str
-    stream: str
-    partition: int
-    begin: int
-    end: int
 
 
 class Proved(NamedTuple):
@@ -47,7 +36,7 @@ class Proved(NamedTuple):
     unsigned: int
     keys: tuple[Verifier, ...]
     parts: dict[tuple[str, int], list[tuple[int, Part]]]
-    removed: tuple[Removal, ...]
+    removed: Removals
     leaves: list[bytes]
     fault: Fault | None
 
@@ -56,15 +45,6 @@ class Proved(NamedTuple):
         parts = self.parts.get((stream, partition), [])
         at = bisect_right(parts, offset, key=lambda item: item[1].first) - 1
         return parts[at][0] if at >= 0 and offset <= parts[at][1].last else None
-
-    def gone(self, what: str, stream: str, partition: int, offset: int) -> bool:
-        """Whether a sealed note says that a frame or its payload was taken away."""
-        return any(
-            item.what in (what, "frames")
-            and (item.stream, item.partition) == (stream, partition)
-            and item.begin <= offset < item.end
-            for item in self.removed
-        )
 
 
 def prove(
@@ -93,7 +73,7 @@ class _Proof:
         self._leaves: list[bytes] = []
         self._named: dict[int, int] = {}
         self._signed = self._checked = 0
-        self._removed: list[Removal] = []
+        self._removed = Removals()
 
     def run(self, anchored: Sequence[str]) -> Proved:
         fault = None
@@ -115,7 +95,7 @@ class _Proof:
             max(len(self._leaves) - self._signed, 0),
             tuple(self._keys),
             self._parts,
-            tuple(self._removed),
+            self._removed,
             self._leaves,
             fault,
         )
@@ -226,12 +206,11 @@ class _Proof:
         """What sealed notes say was removed; that the notes are those of the entries is seen like that of any row."""
         parts = self._parts.get((NOTES, 0), [])
         last = parts[-1][1].last if parts else -1
-        for number, body in self._ledger.notes():
-            if number <= last and (said := _said(body, "removed")):
-                try:
-                    self._removed.append(Removal(*(said[name] for name in Removal._fields)))
-                except KeyError as error:
-                    raise DamagedError(f"the note {number} does not say its {error}") from error
+        self._removed = Removals(
+            (number, removal(number, body))
+            for number, body in self._ledger.notes()
+            if number <= last and _kind(body) == KIND
+        )
 
     def _tell(self, count: int) -> None:
         if self._progress is not None:
@@ -241,9 +220,12 @@ class _Proof:
         raise _FaultError(Fault(self._ledger.path, number, what))
 
 
-def _said(body: bytes, kind: str) -> dict[str, Any]:
+class _Note(msgspec.Struct):
+    kind: str = ""
+
+
+def _kind(body: bytes) -> str:
     try:
-        said = msgspec.json.decode(body)
+        return msgspec.json.decode(body, type=_Note).kind
     except UNREADABLE:
-        return {}
-    return said if isinstance(said, dict) and said.get("kind") == kind else {}
+        return ""

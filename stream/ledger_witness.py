@@ -5,11 +5,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from stream.errors import UNREADABLE, DamagedError
 from stream.fault import Fault
 from stream.frame import HEADER_DECODER, Frame, Header
 from stream.ledger_read import LedgerFile, Stored
-from stream.ledger_verify import UNREADABLE, Proved
+from stream.ledger_verify import Proved
+from stream.rewrite import gone as removed_lines
+from stream.rewrite import rest
 from stream.seal import HINT, Entry, event_leaves, events_hash, frame_lines, hints_of, row_entry
+from stream.tombstone import tombstone
 
 Rows = Callable[[int, int], Iterable[tuple[int, bytes]]]
 """Number and bytes of at most so many rows from a number on, in order."""
@@ -19,7 +23,7 @@ BATCH: Final = 1000
 class Account(NamedTuple):
     """What became of one partition: how many of its frames or rows the seals hold, and how many none has yet.
 
-    `gone` were taken away as a sealed note says.
+    `gone` were taken away as sealed notes say, and of `removed` the payload or some lines.
     """
 
     stream: str
@@ -27,6 +31,7 @@ class Account(NamedTuple):
     sealed: int
     unsealed: int
     gone: int
+    removed: int
     fault: Fault | None
 
 
@@ -41,7 +46,7 @@ class Witness:
     ) -> None:
         self.stream = stream
         self.partition = partition
-        self.sealed = self.unsealed = self.gone = 0
+        self.sealed = self.unsealed = self.gone = self.removed = 0
         self._proved = proved
         self._file = file
         self._begin = begin
@@ -49,8 +54,13 @@ class Witness:
         self._entries: Iterator[Stored] = ledger.entries(stream, partition)
         self._next = next(self._entries, None)
 
-    def frame(self, file: Path, offset: int, header: bytes, digest: bytes, payload: bytes | None) -> Fault | None:
-        """Hold a frame (its encoded header, its payload's digest, its payload where it is there) against its entry."""
+    def frame(
+        self, file: Path, offset: int, header: bytes, digest: bytes, payload: bytes | None, gone: str | None = None
+    ) -> Fault | None:
+        """Hold a frame against its entry: its encoded header, the digest of the payload that it had, what is there.
+
+        `gone` is what stands in its row about the payload, or lines of it, that were removed.
+        """
         self._file = file
         fault, entry = self._at(offset)
         if fault is not None or entry is None:
@@ -59,11 +69,23 @@ class Witness:
             self.stream, self.partition, offset, entry.lines, sha256(header).digest(), digest, entry.events, entry.hints
         )
         if found.leaf != entry.leaf:
-            return self._differs(found, entry, header, payload)
-        if payload is None and not self._proved.gone("payloads", self.stream, self.partition, offset):
+            return self._differs(found, entry, header, None if gone is not None else payload)
+        removed = self._proved.removed
+        if payload is None and not removed.gone("payloads", self.stream, self.partition, offset, offset + 1):
             return Fault(file, offset, "the payload was taken away, and no sealed note says so")
+        if gone is not None and (what := _unsaid(self._proved, gone)) is not None:
+            return Fault(file, offset, what)
+        if payload is not None and gone is not None:
+            what, line = _rewritten(self._proved, self.stream, self.partition, entry, header, payload, gone)
+            if what is not None:
+                return Fault(file, offset, what, line)
+        self.removed += gone is not None
         self._pass()
         return None
+
+    def away(self, begin: int, end: int) -> bool:
+        """Whether sealed notes say that all frames from an offset to before another were taken away."""
+        return self._proved.removed.gone("frames", self.stream, self.partition, begin, end)
 
     def row(self, file: Path, number: int, row: bytes) -> Fault | None:
         """Hold a row against its entry."""
@@ -83,14 +105,14 @@ class Witness:
 
     def stopped(self, fault: Fault | None) -> Account:
         """What became of the partition up to a fault."""
-        return Account(self.stream, self.partition, self.sealed, self.unsealed, self.gone, fault)
+        return Account(self.stream, self.partition, self.sealed, self.unsealed, self.gone, self.removed, fault)
 
     def end(self) -> Account:
         """What became of the partition, once everything there was seen."""
         fault = None
         while fault is None and self._next is not None:
             fault = self._missing()
-        return Account(self.stream, self.partition, self.sealed, self.unsealed, self.gone, fault)
+        return Account(self.stream, self.partition, self.sealed, self.unsealed, self.gone, self.removed, fault)
 
     def _pass(self) -> None:
         self.sealed += 1
@@ -113,7 +135,7 @@ class Witness:
         entry = self._next
         assert entry is not None
         kept = entry.offset >= self._begin
-        if kept and not self._proved.gone("frames", self.stream, self.partition, entry.offset):
+        if kept and not self.away(entry.offset, entry.offset + 1):
             what = f"what was sealed as {self.stream}/{self.partition} is missing{self._seal(entry.offset)}"
             return Fault(self._file, entry.offset, what)
         self.gone += 1
@@ -147,6 +169,44 @@ def check_rows(ledger: LedgerFile, proved: Proved, stream: str, file: Path, rows
                 return witness.stopped(fault)
             position = number + 1
     return witness.end()
+
+
+def _unsaid(proved: Proved, gone: str) -> str | None:
+    """What is wrong with a tombstone: the sealed note that it names must give the same reason."""
+    try:
+        stone = tombstone(gone)
+    except DamagedError as error:
+        return error.what
+    note = proved.removed.notes.get(stone.note)
+    if note is None or note.why != stone.why:
+        return f"what is said about the removal is not what note {stone.note} says"
+    return None
+
+
+def _rewritten(
+    proved: Proved, stream: str, partition: int, entry: Stored, header: bytes, payload: bytes, gone: str
+) -> tuple[str | None, int | None]:
+    """What is wrong with a frame that lost lines, and in which line: a note must say which, and the others fit."""
+    try:
+        stone = tombstone(gone)
+        left = proved.removed.left(stream, partition, entry.offset, stone.note)
+        if left is None:
+            return "lines were taken out, and no sealed note says so", None
+        if left != (stone.lines, sha256(payload).hexdigest()):
+            return f"what is left is not what the note {stone.note} says is left", None
+        decoded = HEADER_DECODER.decode(header)
+        if decoded.key_id is not None:
+            # Verifying has no data key; the note has the digest of what is stored.
+            return None, None
+        lines = rest(payload)
+    except DamagedError as error:
+        return error.what, None
+    leaves = [line.hash for line in lines]
+    if removed_lines(lines).hex() == left.lines and events_hash(leaves) == entry.events:
+        return None, None
+    hints = hints_of(leaves)
+    at = next((at for at in range(0, len(hints), HINT) if hints[at : at + HINT] != entry.hints[at : at + HINT]), None)
+    return "what is left of the frame is not what was sealed", None if at is None else at // HINT + 1
 
 
 def _line(entry: Stored, header: bytes, payload: bytes) -> int | None:

@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from stream.errors import RejectedError
+from stream.errors import UNREADABLE, RejectedError
 from stream.frame import HEADER_DECODER, Frame, Keys
 from stream.ledger_read import LedgerFile, Stored
-from stream.ledger_verify import UNREADABLE, Proved
+from stream.ledger_verify import Proved
 from stream.merkle import consistency, consistent, included, inclusion, leaf_hash
 from stream.note import Checkpoint, Verifier, opened
 from stream.seal import DECODER, Entry, Part, Seal, event_leaves, event_salts, events_hash, frame_lines

@@ -131,12 +131,13 @@ class Sealer:
                 self.seal()
         self.seal()
 
-    def note(self, kind: str, **body: object) -> None:
-        """Write something down, and seal it at once: after this it can no longer be denied."""
+    def note(self, kind: str, **body: object) -> int:
+        """Write something down, and seal it at once: after this it can no longer be denied. The note's number."""
         record = {"kind": kind, "time": rfc3339(self._clock()), **body}
-        self.ledger.note(msgspec.json.encode(record))
+        number = self.ledger.note(msgspec.json.encode(record))
         self._gather()
         self.seal()
+        return number
 
     def seal(self) -> None:
         """Seal what was read, if anything, and sign the ledger as it then is."""

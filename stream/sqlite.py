@@ -17,6 +17,7 @@ from stream.lock import locked
 from stream.log import EVENTS, FINDINGS, Snapshot, Stream
 from stream.salt import salted
 from stream.space import Space, Usage
+from stream.sqlite_removal import Change
 from stream.sqlite_state import SqliteState
 from stream.sqlite_stream import SqliteStream
 from stream.wal import Checkpointer
@@ -96,6 +97,22 @@ class SqliteLog:
         crypt = self._crypt
         for record in self._stream(stream).at(offsets):
             yield record if crypt is None else crypt.with_keys([record])[0]
+
+    def files(self, stream: Stream) -> list[Path]:
+        """The files of a stream, in the order of their offsets; the last is being written to."""
+        return self._stream(stream).files()
+
+    def change(self, stream: Stream, path: Path, changes: Sequence[Change]) -> None:
+        """Take payloads, or lines of them, out of a file (see `stream.removing`)."""
+        self._stream(stream).change(path, changes)
+
+    def compact(self, stream: Stream, path: Path) -> int:
+        """Give back the room that is free inside a file; how many bytes."""
+        return self._stream(stream).compact(path)
+
+    def remove(self, stream: Stream, path: Path) -> int:
+        """Take away a file that nobody writes to; how many bytes that frees."""
+        return self._stream(stream).remove(path)
 
     def end(self, stream: Stream) -> int:
         """The offset that the next durable frame of a stream will have."""

@@ -12,6 +12,7 @@ import msgspec
 from stream.errors import DamagedError, StorageError
 from stream.frame import HEADER_DECODER, Frame, Record, link
 from stream.sqlite_file import connect, explain, explained, transaction, version
+from stream.tombstone import Tombstone, remaining, tombstone
 
 VERSION: Final = 1
 APPLICATION: Final = 0x746F6373  # "tocs"
@@ -38,7 +39,7 @@ _VALUES: Final = "(?, ?, ?, ?, ?, ?, ?)"
 
 
 class Row(NamedTuple):
-    """A row as it is stored; `payload` is None where it is gone, and `gone` says why."""
+    """A row as it is stored; `payload` is None where it is gone, and `gone` says why that or some lines are."""
 
     offset: int
     first: float
@@ -223,8 +224,11 @@ def check(row: Row, previous: bytes | None, path: Path) -> Record | None:
         row.payload is not None and type(row.payload) is not bytes
     ):
         raise _damaged(path, row.offset, "the row does not hold what a frame's row holds")
-    if row.payload is not None and sha256(row.payload).digest() != row.digest:
-        raise _damaged(path, row.offset, "the payload is not what its digest says")
+    stone = _stone(row, path) if row.gone is not None else None
+    if row.payload is not None:
+        expected = row.digest.hex() if stone is None else stone.digest
+        if sha256(row.payload).hexdigest() != expected:
+            raise _damaged(path, row.offset, "the payload is not what its digest says")
     if previous is not None and link(previous, row.header, row.digest) != row.chain:
         raise _damaged(path, row.offset, "header, digest or the row before it are not what the chain says")
     try:
@@ -234,10 +238,20 @@ def check(row: Row, previous: bytes | None, path: Path) -> Record | None:
     if (header.first, header.last) != (row.first, row.last):
         raise _damaged(path, row.offset, "the event times beside the frame are not those of its header")
     if row.payload is None:
-        if row.gone is None:
+        if stone is None:
             raise _damaged(path, row.offset, "the payload is missing and nothing says why")
         return None
-    return Record(row.offset, Frame(header, row.payload))
+    return Record(row.offset, Frame(header if stone is None else remaining(header, stone), row.payload))
+
+
+def _stone(row: Row, path: Path) -> Tombstone:
+    try:
+        stone = tombstone(row.gone or "")
+    except DamagedError as error:
+        raise _damaged(path, row.offset, error.what) from error
+    if (row.payload is None) != (stone.digest == ""):
+        raise _damaged(path, row.offset, "the payload is not what is said about its removal")
+    return stone
 
 
 def begins(path: Path) -> Start | None:

@@ -6,17 +6,19 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from stream import sqlite_frames
+from stream import sqlite_frames, sqlite_removal
 from stream.crashpoints import crash_point
 from stream.errors import StorageError
 from stream.frame import HEADER_ENCODER, Frame, Record
 from stream.space import Space
 from stream.sqlite_file import connect, explained
 from stream.sqlite_frames import START, End
+from stream.sqlite_removal import Change
 from stream.tail import Tail
 from stream.wal import Checkpointer, Wal
 
@@ -137,6 +139,33 @@ class SqliteStream:
                     yield from sqlite_frames.some(paths[place], own)
                 except FileNotFoundError:
                     continue
+
+    def files(self) -> list[Path]:
+        """The files that there are, in the order of their offsets."""
+        with self._grown:
+            return list(self._paths)
+
+    def change(self, path: Path, changes: Sequence[Change]) -> None:
+        """Take payloads, or lines of them, out of a file; nobody reads them from then on. Raises StorageError."""
+        wal = self._wal
+        with wal.writing() if path.name == self._name else nullcontext():
+            sqlite_removal.change(path, changes)
+        with self._grown:
+            self._tail.clear()
+
+    def compact(self, path: Path) -> int:
+        """Give back the free room of a file; how many bytes. Whoever writes to it waits meanwhile."""
+        wal = self._wal
+        with wal.writing() if path.name == self._name else nullcontext():
+            return sqlite_removal.compact(path)
+
+    def remove(self, path: Path) -> int:
+        """Take a file away that nobody writes to; how many bytes that frees."""
+        with self._grown:
+            if path in self._paths[:-1]:
+                at = self._paths.index(path)
+                del self._paths[at], self._firsts[at]
+        return sqlite_removal.remove(path)
 
     def close(self) -> None:
         """Write what is queued, let waiting readers go, close the file."""

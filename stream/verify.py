@@ -27,8 +27,14 @@ Progress = Callable[[Path, int], None]
 class Watch(Protocol):
     """Sees each frame of a stream whose chain is good, and says where it is not what it knows of it."""
 
-    def frame(self, file: Path, offset: int, header: bytes, digest: bytes, payload: bytes | None) -> Fault | None:
+    def frame(
+        self, file: Path, offset: int, header: bytes, digest: bytes, payload: bytes | None, gone: str | None
+    ) -> Fault | None:
         """A frame of the stream; its fault."""
+        ...
+
+    def away(self, begin: int, end: int) -> bool:
+        """Whether it is known that all frames from an offset to before another were taken away."""
         ...
 
     def line(self, offset: int, header: bytes, payload: bytes | None) -> int | None:
@@ -39,8 +45,9 @@ class Watch(Protocol):
 class Chain(NamedTuple):
     """What became of one stream's chain.
 
-    `frames` are good in a row from offset `first` on, `removed` of them without payload and saying why; `head` is the
-    digest that the next frame would be chained to. `first` is above 0 where retention took earlier files away.
+    `frames` are good in a row from offset `first` on, `removed` of them without payload or some lines, and saying why;
+    `head` is the digest that the next frame would be chained to. `first` is above 0 where retention took earlier files
+    away.
     """
 
     stream: str
@@ -101,7 +108,7 @@ class _Walk:
             self.head = row.chain
             self.next += 1
             self.frames += 1
-            self.removed += row.payload is None
+            self.removed += row.gone is not None
             good += 1
             if self._progress is not None and good % BATCH == 0:
                 self._progress(path, good)
@@ -115,12 +122,14 @@ class _Walk:
             check(row, self.head, path)
         except DamagedError as error:
             line = None
-            if self._watch is not None and type(row.header) is bytes and type(row.payload) is bytes:
+            readable = type(row.header) is bytes and type(row.payload) is bytes and row.gone is None
+            if self._watch is not None and readable:
+                assert row.payload is not None
                 line = self._watch.line(row.offset, row.header, row.payload)
             return Fault(path, row.offset, error.what, line)
         if self._watch is None:
             return None
-        return self._watch.frame(path, row.offset, row.header, row.digest, row.payload)
+        return self._watch.frame(path, row.offset, row.header, row.digest, row.payload, row.gone)
 
     def _joins(self, begin: Start) -> str | None:
         if begin.stream != self.stream:
@@ -129,6 +138,9 @@ class _Walk:
             self.first = self.next = begin.first
             self.head = begin.previous
             return None if begin.first or begin.previous == START else "the first frame of all is chained to another"
+        if begin.first > self.next and self._watch is not None and self._watch.away(self.next, begin.first):
+            # What the frames before were chained to stands in the ledger, as each frame does.
+            self.next, self.head = begin.first, begin.previous
         if begin.first != self.next:
             return f"the file should begin at offset {self.next}: frames or a whole file are missing between"
         if begin.previous != self.head:

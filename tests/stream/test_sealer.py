@@ -17,6 +17,7 @@ from stream.log import EVENTS, FINDINGS, Log
 from stream.note import Signer
 from stream.seal import DECODER
 from stream.sealer import FrameSource, Sealer
+from stream.tombstone import Tombstone
 from tests.stream.ledgers import (
     DAYS,
     KEY,
@@ -28,6 +29,8 @@ from tests.stream.ledgers import (
     verify,
     write,
 )
+
+ERASED = Tombstone(why="erased", note=1).text
 
 Reopen = Callable[[], AbstractContextManager[Log]]
 FrameOf = Callable[..., Frame]
@@ -119,7 +122,7 @@ def test_another_history_than_the_anchored_one_is_found(tmp_path: Path) -> None:
 def test_a_removed_payload_is_fine_once_a_sealed_note_says_so(tmp_path: Path) -> None:
     write(tmp_path, each=3)
     with closing(sqlite3.connect(tmp_path / "log" / DAYS[1])) as connection, connection:
-        connection.execute("UPDATE frames SET payload = NULL, gone = 'erased' WHERE \"offset\" = 13")
+        connection.execute(f"UPDATE frames SET payload = NULL, gone = '{ERASED}' WHERE \"offset\" = 13")
     (fault,) = verify(tmp_path).faults
     assert (fault.file.name, fault.offset) == (DAYS[1], 13)
     with open_salted(tmp_path) as log, Ledger(tmp_path / FILE, KEY.verifier.name) as ledger:

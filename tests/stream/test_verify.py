@@ -13,7 +13,10 @@ from stream.errors import StorageError
 from stream.frame import HEADER_DECODER, HEADER_ENCODER, Frame, link
 from stream.log import EVENTS, FINDINGS
 from stream.sqlite import open_log
+from stream.tombstone import Tombstone
 from stream.verify import verify_chain
+
+ERASED = Tombstone(why="erased", note=1).text
 
 DAY = 86_400.0
 NOON = 20_000 * DAY + DAY / 2
@@ -144,7 +147,7 @@ def test_days_in_each_others_place_are_found(data: Path) -> None:
 
 
 def test_a_removed_payload_that_says_why_keeps_the_proof(data: Path) -> None:
-    change(data / "log" / SECOND, "UPDATE frames SET payload = NULL, gone = 'erased' WHERE \"offset\" = 13")
+    change(data / "log" / SECOND, f"UPDATE frames SET payload = NULL, gone = '{ERASED}' WHERE \"offset\" = 13")
     chain = verify_chain(data)[0]
     assert (chain.frames, chain.removed, chain.fault) == (30, 1, None)
 
