@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from stream.control import DECODER, Denied, Obeyed
-from stream.errors import DamagedError
+from stream.errors import UNREADABLE, DamagedError
 from stream.frame import unpack
 from stream.log import EVENTS, Log, Snapshot, Stream
 from tocsin_audit.event import AuditEvent
@@ -146,7 +146,7 @@ class Tail:
         for line in unpack(record.frame).splitlines():
             try:
                 control = DECODER.decode(line)
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise DamagedError(
                     "a fact in the stream cannot be read", where=f"events/0 at {record.offset}"
                 ) from error
@@ -180,5 +180,5 @@ def since(log: Any, stream: Stream, received: float) -> int:
 def _denials_in(ext: Any) -> list[str]:
     try:
         return msgspec.json.decode(bytes(ext), type=_Said).denials if ext else []
-    except (msgspec.DecodeError, TypeError):
+    except (*UNREADABLE, TypeError):
         return []

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from collector.encoding import TooLargeError
-from stream.errors import RejectedError
+from stream.errors import UNREADABLE, RejectedError
 
 NDJSON: Final = frozenset(
     {
@@ -55,7 +55,7 @@ def split(body: bytes, content_type: str, most: int) -> Lines:
     if first == b"{" and content_type == JSON and b"\n" in body.rstrip(_SPACE):
         try:
             return Lines([_one_line(msgspec.json.decode(body, type=msgspec.Raw))], range(1, 2))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             # Several objects under the name of one: what shippers send as NDJSON all the same.
             pass
     body = body.rstrip(_SPACE)
@@ -73,7 +73,7 @@ def _array(body: bytes, most: int) -> Lines:
         raise _too_many(most)
     try:
         items = _ARRAY.decode(body)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise RejectedError(
             f"the body begins like a JSON array but is none ({error})",
             hint="send a JSON array, or one JSON object a line",

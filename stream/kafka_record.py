@@ -7,7 +7,7 @@ import msgspec
 
 from stream import control, finding
 from stream import decode as events
-from stream.errors import DamagedError
+from stream.errors import UNREADABLE, DamagedError
 from stream.frame import HEADER_DECODER, HEADER_ENCODER, Frame, Header, Keys, unpack
 
 MAGIC: Final = b"tcn\x01"
@@ -45,7 +45,7 @@ def decode(value: bytes | None, keys: Keys | None = None) -> Frame:
     view = memoryview(value)
     try:
         header = HEADER_DECODER.decode(view[begin:end])
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise DamagedError(f"the record's header cannot be read ({error})") from error
     return Frame(header, bytes(view[end:]), None, keys)
 
@@ -62,7 +62,7 @@ def check(frame: Frame) -> None:
         try:
             for line in unpack(frame).splitlines():
                 _DECODERS[content].decode(line)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise DamagedError(f"a line of {content} cannot be read ({error})") from error
 
 

@@ -15,7 +15,7 @@ from kafka.structs import OffsetAndMetadata
 
 from stream import kafka_client
 from stream.crypt import Crypt
-from stream.errors import DamagedError, StorageError
+from stream.errors import UNREADABLE, DamagedError, StorageError
 from stream.kafka_address import Address
 from stream.kafka_writer import answered
 from stream.log import Snapshot
@@ -250,7 +250,7 @@ class KafkaState:
         for key, value in rows.items():
             try:
                 yield key, _DECODE(value)
-            except msgspec.MsgspecError as error:
+            except UNREADABLE as error:
                 raise self._damaged(task, f"a row cannot be read ({error})") from error
 
     def _end(self, place: Any) -> int:

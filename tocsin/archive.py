@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap
 
 from stream.crypt_keys import SIZE, Master
-from stream.errors import ConfigError, DamagedError
+from stream.errors import UNREADABLE, ConfigError, DamagedError
 
 VERSION: Final = 1
 CHUNK: Final = 1024 * 1024
@@ -86,7 +86,7 @@ class Reader(io.RawIOBase):
         first = file.readline(LONGEST_HEAD)
         try:
             self.head = _HEAD.decode(first)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise self._damaged("is no backup of Tocsin") from error
         if self.head.tocsin_backup != VERSION:
             raise ConfigError("was written by another version of Tocsin", where=str(path), hint="use that one")

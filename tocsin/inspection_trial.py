@@ -11,7 +11,7 @@ from collector.format import Format
 from collector.inspection.carried import carried
 from collector.inspection.content import Content
 from collector.inspection.inspector import Inspector, Seen
-from stream.errors import RejectedError
+from stream.errors import UNREADABLE, RejectedError
 from tocsin.format_trial import try_file
 from tocsin_audit.event import AuditEvent
 
@@ -97,7 +97,7 @@ def inspect_file(path: Path, form: Format, inspector: Inspector) -> Inspected:
     if path.is_dir() and truth.is_file():
         try:
             labels = msgspec.json.decode(truth.read_bytes(), type=Truth)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             hint = "see docs/evaluation.md"
             raise RejectedError(f"is no truth.json ({error})", where=str(truth), hint=hint) from error
         made.score = score(looks, labels)

@@ -20,6 +20,7 @@ from collector.keys import Key
 from collector.lines import TYPES
 from collector.push.pushed import Delivery, Pushed
 from collector.reading import Record
+from stream.errors import UNREADABLE
 
 NAME: Final = "hec"
 ROOT: Final = "/services/collector"
@@ -95,7 +96,7 @@ class Hec:
                 form = self._pushed.asked(request, sourcetype)
                 native = form is NATIVE
                 records = [
-                    Record(_payload(envelope, native), number, _seconds(envelope.time))
+                    Record(payload(envelope, native), number, _seconds(envelope.time))
                     for number, envelope in enumerate(envelopes[at:end], at)
                 ]
                 await self._pushed.read(delivery, records, form)
@@ -139,7 +140,7 @@ class Hec:
         async with self._pushed.door.body(request, key.scope, TAKEN, EXAMPLE) as body:
             try:
                 asked = msgspec.json.decode(body, type=_Acks).acks
-            except (msgspec.MsgspecError, RecursionError):
+            except UNREADABLE:
                 return json_reply(400, {"text": "Invalid data format", "code": 6})
         # Whatever got a number was durable before it got it.
         given = self._channels.get((key.id, channel), 0)
@@ -163,7 +164,7 @@ def split(body: bytes, most: int) -> tuple[Sequence[_Envelope], _Wrong | None]:
     try:
         envelopes = _ENVELOPES.decode_lines(body)
         wrong = None
-    except (msgspec.MsgspecError, RecursionError):
+    except UNREADABLE:
         envelopes, wrong = _up_to_the_wrong_one(body, most)
     if len(envelopes) > most:
         raise Refused(413, f"more than {most} events", "send fewer at a time", cause="large")
@@ -192,8 +193,16 @@ def _up_to_the_wrong_one(body: bytes, most: int) -> tuple[list[_Envelope], _Wron
     return found, _Wrong(6, "Invalid data format", len(found))
 
 
-def _payload(envelope: _Envelope, native: bool) -> bytes:
+def payload(envelope: _Envelope, native: bool) -> bytes:
+    """What a format is to read of an envelope: a text as it is, an object with its time where it is `native`."""
     event = bytes(envelope.event)
+    try:
+        return _opened(event, envelope, native)
+    except UNREADABLE:
+        return event  # a line of its own kind of wrong, which its format refuses by name
+
+
+def _opened(event: bytes, envelope: _Envelope, native: bool) -> bytes:
     if event[:1] == b'"':
         text: str = msgspec.json.decode(event, type=str)
         return text.encode()

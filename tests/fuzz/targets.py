@@ -31,7 +31,7 @@ from collector.syslogging.framing import Framer
 from collector.syslogging.message import parse as parse_syslog
 from collector.tailing.unwrap import unwrap
 from stream import control, finding
-from stream.errors import RejectedError, TocsinError
+from stream.errors import UNREADABLE, RejectedError, TocsinError
 from stream.frame import Frame, Header, unpack
 from tocsin_audit import identity
 from tocsin_audit.ownership import header_text
@@ -52,7 +52,7 @@ def targets() -> dict[str, Target]:
         "mapping": _mapping,
         "otlp-traces": lambda data: _otlp(otel.traces, data),
         "otlp-logs": lambda data: _otlp(otel.logs, data),
-        "hec": lambda data: hec.split(data, 1000),
+        "hec": _hec,
         "cloudevents": _cloudevents,
         "lines": lambda data: _answered(split_lines, data, "application/json", 1000),
         "native-lines": lambda data: parse_lines(data, data.split(b"\n")),
@@ -94,7 +94,7 @@ def _answered(parse: Callable[..., object], *given: Any) -> object:
 def _decoded(decoder: Any, data: bytes) -> object:
     try:
         return decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 
@@ -139,6 +139,11 @@ def _admit() -> Target:
         return into
 
     return judge
+
+
+def _hec(data: bytes) -> object:
+    envelopes, wrong = hec.split(data, 1000)
+    return [hec.payload(envelope, native=True) for envelope in envelopes], wrong
 
 
 def _framing(data: bytes) -> object:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from stream.errors import RejectedError
+from stream.errors import UNREADABLE, RejectedError
 from tocsin import simulation
 from tocsin.evaluation.corpus import Corpus, read_corpus
 from tocsin.evaluation.regression import read_figures, regressions
@@ -81,7 +81,7 @@ def findings_in(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 if line.strip():
                     yield decoder.decode(line)
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise RejectedError(
                     f"not a finding: {error}", where=f"{path}:{number}", hint="use the output of `tocsin backtest`"
                 ) from error

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from stream.errors import RejectedError
+from stream.errors import UNREADABLE, RejectedError
 from tocsin.evaluation.report import Regression, Report
 from tocsin.evaluation.score import Score
 
@@ -64,7 +64,7 @@ def read_figures(path: Path) -> Committed:
     """The committed figures; raises RejectedError where they cannot be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Committed)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise RejectedError(
             f"the committed figures cannot be used: {error}", where=str(path), hint="write them anew"
         ) from error
