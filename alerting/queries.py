@@ -225,6 +225,12 @@ def _mute(row: RowMapping, clock: float) -> dict[str, Any]:
     return {**row, **moments, "where": msgspec.json.decode(row["where"]), "state": state}
 
 
+def visible(store: Store, ids: Sequence[str], tenants: frozenset[str]) -> frozenset[str]:
+    """Which of some incidents belong to these tenants."""
+    with store.reading() as connection:
+        return _visible(connection, list(dict.fromkeys(ids)), tenants)
+
+
 def summary(incident: Incident) -> dict[str, Any]:
     """An incident for machines: its fields, times as RFC 3339 UTC."""
     record: dict[str, Any] = msgspec.to_builtins({name: getattr(incident, name) for name in Incident.__struct_fields__})

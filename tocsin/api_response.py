@@ -1,9 +1,7 @@
-"""Working on an incident by `/api/v1`: its runbook, evidence, scope, actions elsewhere, and its report."""
+"""Working on an incident by `/api/v1`: its runbook, evidence, scope and report."""
 
 import json
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final
@@ -18,19 +16,19 @@ from starlette.routing import Route
 from alerting import queries
 from alerting.harmless import harmless
 from alerting.record import Record
-from alerting.response import outside
 from alerting.response.evidence import findings_of, sealed
 from alerting.response.precision import precision
 from alerting.response.progress import progress, step_of
 from alerting.response.report import gathered, html, markdown
 from alerting.response.scope import scope
 from stream.clean import clean_text
-from stream.control import Performed, Stepped
+from stream.control import Stepped
 from stream.errors import RejectedError, TocsinError
 from tocsin.acts import carry_out
+from tocsin.api_actions import ActionsApi
 from tocsin.api_denials import DenialsApi
 from tocsin.body import read_body
-from tocsin.containing import action_of, issuer_of
+from tocsin.log_in import asker_of
 from tocsin.moments import duration, moment
 from tocsin.runtime import Runtime
 
@@ -48,20 +46,6 @@ class _Step(msgspec.Struct):
     due: str | None = None
 
 
-class _Asked(msgspec.Struct):
-    by: str = "operator"
-    value: str | None = None
-    dry_run: bool = False
-    undo: bool = False
-
-
-class _Revoke(msgspec.Struct):
-    issuer: str = ""
-    token: str = ""
-    by: str = "operator"
-    dry_run: bool = False
-
-
 class Responses:
     """What operators do about one incident beside its life."""
 
@@ -70,7 +54,8 @@ class Responses:
 
     async def runbook(self, request: Request) -> Response:
         """The runbook with what became of each step."""
-        return JSONResponse(await run_in_threadpool(self._progress, request.path_params["id"]))
+        seen = asker_of(request).tenants
+        return JSONResponse(await run_in_threadpool(self._progress, request.path_params["id"], seen))
 
     async def step(self, request: Request) -> Response:
         """Say what became of a step; the answer is the runbook then."""
@@ -89,7 +74,7 @@ class Responses:
             due=_due(said.due, now),
         )
         await carry_out(runtime, act)
-        return JSONResponse(await run_in_threadpool(self._progress, record.id))
+        return JSONResponse(await run_in_threadpool(self._progress, record.id, asker_of(request).tenants))
 
     async def evidence(self, request: Request) -> Response:
         """The sealed archive; its manifest's digest stands in the header `X-Tocsin-Manifest`."""
@@ -105,54 +90,6 @@ class Responses:
         """The scope as JSON lines: progress while the log is searched, then the report."""
         record = await self._record(request)
         return StreamingResponse(self._searched(record), media_type="application/x-ndjson")
-
-    async def action(self, request: Request) -> Response:
-        """Do an action elsewhere, or with `dry_run` show what would be sent; what came of it is in the timeline."""
-        said = await read_body(request, _Asked, '{"by": "you", "value": "…", "dry_run": true}')
-        runtime, record, name = self._runtime, await self._record(request), request.path_params["name"]
-        action = action_of(runtime.ready_made.loaded, name)
-        template = action.undo if said.undo else action.do
-        if template is None:
-            raise RejectedError(
-                f"the action '{name[:40]}' has no undo", hint="give it one in alerting.containment.actions"
-            )
-        facts = outside.facts_for(record.incident(), said.value)
-        shown = outside.dry(template, facts, action.secrets)
-        if said.dry_run:
-            return JSONResponse({"dry_run": True, "action": name, "request": shown})
-        words = f"{name} (undo)" if said.undo else name
-        tell = partial(self._tell, uuid.uuid4().hex, record, words, clean_text(said.by, 100) or "operator")
-        await tell("attempting", f"{shown['method']} {shown['url']}")
-        told = await run_in_threadpool(outside.send, template, facts, action)
-        state = ("undone" if said.undo else "done") if told.worked else "failed"
-        await tell(state, told.words)
-        if told.worked and not said.undo and action.verify is not None:
-            told = await run_in_threadpool(outside.send, action.verify, facts, action)
-            state = "verified" if told.worked else "failed"
-            await tell(state, told.words if told.worked else f"done, but not verified: {told.words}")
-        return JSONResponse({"action": words, "state": state, "result": told.words, "request": shown})
-
-    async def revoke(self, request: Request) -> Response:
-        """Revoke a token at its issuer and ask afterwards whether it still works; the token itself is kept nowhere."""
-        said = await read_body(request, _Revoke, '{"issuer": "name", "token": "…", "by": "you"}')
-        runtime, record = self._runtime, await self._record(request)
-        issuer = issuer_of(runtime.ready_made.loaded, said.issuer)
-        if said.dry_run:
-            return JSONResponse(
-                {"dry_run": True, "issuer": said.issuer, "revoke": issuer.revoke, "check": issuer.introspect}
-            )
-        if not said.token.strip():
-            raise RejectedError("there is no token to revoke", hint="--token-file FILE, or - for standard input")
-        words = f"revoke at {said.issuer}"
-        tell = partial(self._tell, uuid.uuid4().hex, record, words, clean_text(said.by, 100) or "operator")
-        await tell("attempting", issuer.revoke)
-        told, checked = await run_in_threadpool(outside.revoke, issuer, said.token.strip())
-        state = (
-            "failed" if not told.worked else "done" if checked is None else "verified" if checked.worked else "failed"
-        )
-        result = told.words if checked is None else f"{told.words}; {checked.words}"
-        await tell(state, result)
-        return JSONResponse({"action": words, "state": state, "result": result})
 
     async def report(self, request: Request) -> Response:
         """The incident's report: the facts, or as text with `format=md` or `html`."""
@@ -177,20 +114,14 @@ class Responses:
         since = moment(request.query_params.get("since", "90d"), runtime.clock())
         return JSONResponse(await run_in_threadpool(precision, runtime.store, since, runtime.clock()))
 
-    def _progress(self, id_: str) -> dict[str, Any]:
+    def _progress(self, id_: str, seen: frozenset[str] | None) -> dict[str, Any]:
         runtime = self._runtime
-        record = queries.find(runtime.store, id_)
-        return progress(runtime.store, runtime.runbooks, record, runtime.alert.clock)
+        record = queries.find(runtime.store, id_, seen)
+        return progress(runtime.store, runtime.runbooks, record, runtime.alert.clock, seen)
 
     async def _record(self, request: Request) -> Record:
-        return await run_in_threadpool(queries.find, self._runtime.store, request.path_params["id"])
-
-    async def _tell(self, id_: str, record: Record, action: str, by: str, state: str, result: str) -> None:
-        now = self._runtime.clock()
-        act = Performed(
-            id=id_, incident=record.id, action=action, state=state, by=by, at=now, result=harmless(result, 500)
-        )
-        await carry_out(self._runtime, act)
+        seen = asker_of(request).tenants
+        return await run_in_threadpool(queries.find, self._runtime.store, request.path_params["id"], seen)
 
     def _scope(self, record: Record, told: Any) -> dict[str, Any]:
         runtime = self._runtime
@@ -235,7 +166,7 @@ def _due(text: str | None, now: float) -> float | None:
 
 def response_routes(runtime: Runtime, guarded: Callable[[Handler], Handler]) -> list[Route]:
     """Where operators work on incidents; they stand before the acts of an incident's life."""
-    work, refusing = Responses(runtime), DenialsApi(runtime)
+    work, refusing, acting = Responses(runtime), DenialsApi(runtime), ActionsApi(runtime)
     at = "/api/v1/incidents/{id}"
     return [
         Route(f"{at}/deny", guarded(refusing.deny), methods=["POST"]),
@@ -246,8 +177,10 @@ def response_routes(runtime: Runtime, guarded: Callable[[Handler], Handler]) -> 
         Route(f"{at}/runbook/{{step}}", guarded(work.step), methods=["POST"]),
         Route(f"{at}/evidence", guarded(work.evidence)),
         Route(f"{at}/scope", guarded(work.scope)),
-        Route(f"{at}/actions/{{name}}", guarded(work.action), methods=["POST"]),
-        Route(f"{at}/revoke", guarded(work.revoke), methods=["POST"]),
+        Route(f"{at}/actions/{{name}}", guarded(acting.action), methods=["POST"]),
+        Route(f"{at}/revoke", guarded(acting.revoke), methods=["POST"]),
+        Route("/api/v1/approvals", guarded(acting.asked)),
+        Route("/api/v1/approvals/{id}", guarded(acting.decide), methods=["POST"]),
         Route(f"{at}/report", guarded(work.report)),
         Route("/api/v1/precision", guarded(work.precision)),
     ]

@@ -23,6 +23,9 @@ class Approval(Section):
     length: str = Field("1h", alias="for", pattern=LENGTH, description="for how long: 30m, 1h")
     most: int = Field(3, ge=1, le=1000, description="at most so many at a time; beyond them a person decides")
     dry_run: bool = Field(False, description="only write into the timeline what would have been done")
+    actions: tuple[str, ...] = Field(
+        (), description="actions elsewhere for whoever is refused, within the same limits; taken back when that ends"
+    )
 
 
 class Request(Section):
@@ -44,6 +47,10 @@ class Action(Section):
     undo: Request | None = Field(None, description="the request that takes it back")
     secrets: dict[str, Secret] = Field({}, description="secrets by name, in templates as secret.NAME")
     seconds: float = Field(10.0, gt=0, le=60, description="how long the other side may take")
+    role: Literal["responder", "administrator"] = Field(
+        "responder", description="who may do it; whoever may not asks for it, and another person approves"
+    )
+    tenants: bool = Field(False, description="whether responders of some tenants may, for incidents of theirs")
 
 
 class Issuer(Section):
@@ -53,6 +60,8 @@ class Issuer(Section):
     introspect: str | None = Field(None, description="its introspection endpoint (RFC 7662), asked afterwards")
     client_id: str = Field(description="the client that may revoke")
     client_secret: Secret = Field(description="its secret, by reference")
+    role: Literal["responder", "administrator"] = Field("responder", description="who may revoke there")
+    tenants: bool = Field(False, description="whether responders of some tenants may, for incidents of theirs")
 
 
 class Containment(Section):

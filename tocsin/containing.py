@@ -1,6 +1,7 @@
 """From what the configuration says of containment to the limits, approvals and actions that alerting knows."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from ipaddress import ip_network
 from typing import Final, TypeVar
 
@@ -29,6 +30,7 @@ def containment_of(loaded: Loaded, faults: list[Fault]) -> Containment:
             never.append(parse(text))
         except RejectedError as error:
             faults.append(loaded.fault((*_AT, "never", number), error.what, error.hint))
+    actions = _actions(loaded, section) if any(one.actions for one in section.automatic) else {}
     approvals = tuple(
         Approval(
             classes=tuple(class_ for class_ in CLASSES if class_ in one.classes),
@@ -36,6 +38,7 @@ def containment_of(loaded: Loaded, faults: list[Fault]) -> Containment:
             seconds=duration(one.length) or 0.0,
             most=one.most,
             dry_run=one.dry_run,
+            actions=tuple((name, action) for name in one.actions if (action := actions.get(name)) is not None),
         )
         for one in section.automatic
     )
@@ -61,6 +64,8 @@ def action_of(loaded: Loaded, name: str) -> outside.Action:
         undo=_template(action.undo) if action.undo is not None else None,
         secrets=secrets,
         seconds=action.seconds,
+        role=action.role,
+        tenants=action.tenants,
     )
 
 
@@ -68,7 +73,16 @@ def issuer_of(loaded: Loaded, name: str) -> outside.Issuer:
     """A configured issuer with its secret; raises as `action_of` does."""
     issuer = _named("issuer", name, loaded.config.alerting.containment.issuers)
     secret = read_secret(loaded, (*_AT, "issuers", name, "client_secret"), issuer.client_secret)
-    return outside.Issuer(issuer.revoke, issuer.client_id, secret, issuer.introspect)
+    return outside.Issuer(issuer.revoke, issuer.client_id, secret, issuer.introspect, issuer.role, issuer.tenants)
+
+
+def _actions(loaded: Loaded, section: said.Containment) -> dict[str, outside.Action]:
+    """Every action whose secrets can be read; the others are faults anyway."""
+    found = {}
+    for name in section.actions:
+        with suppress(FaultsError):
+            found[name] = action_of(loaded, name)
+    return found
 
 
 def _faults(loaded: Loaded, section: said.Containment) -> Iterable[Fault]:
@@ -83,6 +97,10 @@ def _faults(loaded: Loaded, section: said.Containment) -> Iterable[Fault]:
             if class_ not in CLASSES:
                 what = f"there is no class '{class_}'"
                 yield loaded.fault((*_AT, "automatic", number, "class"), what, did_you_mean(class_, CLASSES))
+        for name in approval.actions:
+            if name not in section.actions:
+                what, hint = f"there is no action '{name[:40]}'", did_you_mean(name, section.actions)
+                yield loaded.fault((*_AT, "automatic", number, "actions"), what, hint)
         if not 0 < (duration(approval.length) or 0.0) <= longest:
             yield loaded.fault((*_AT, "automatic", number, "for"), f"must be within {section.longest}")
     for name, action in section.actions.items():

@@ -1,9 +1,11 @@
 """What a process that decides does of itself: tells denials, contains what was approved, and seals evidence."""
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from alerting.response.acting import Acting
 from alerting.response.announce import Announcer
 from alerting.response.automatic import Automatic
 from alerting.response.evidence import Known, Sealer
@@ -11,10 +13,13 @@ from alerting.response.lookup import named
 from alerting.runbook import Runbooks
 from alerting.store import Store
 from alerting.task import act_frame
-from stream.control import Denied, Deny
+from stream.control import Denied, Deny, Performed
+from stream.errors import TocsinError
 from stream.finding import Finding
 from stream.log import FINDINGS
 from tocsin_audit.event import AuditEvent
+
+logger = logging.getLogger("tocsin.responding")
 
 WAIT: Final = 1.0
 """Seconds between two looks, unless something happens."""
@@ -40,6 +45,8 @@ class Responding:
         self._announcer = Announcer(store, announce)
         self._automatic = Automatic(store, rules, self._events, self._act)
         self._sealer = Sealer(store, log, runbooks, known)
+        self._acting = Acting(store, log, rules, self._act)
+        self._aside: threading.Thread | None = None
 
     def wake(self) -> None:
         """Something was decided."""
@@ -53,6 +60,7 @@ class Responding:
     def turn(self) -> None:
         """One pass: whom to refuse comes first, since every second counts there."""
         now = self._clock()
+        self._follow(now)
         done = self._announcer.turn(now) + self._automatic.turn(now)
         if not done:
             done = self._sealer.turn(now)
@@ -63,5 +71,18 @@ class Responding:
     def _events(self, finding: Finding) -> list[AuditEvent]:
         return [found.event for found in named(self._log, [finding])]
 
-    def _act(self, deny: Deny) -> None:
-        self._log.append(FINDINGS, act_frame(deny, deny.at)).result()
+    def _follow(self, now: float) -> None:
+        """Do what follows from denials in a thread of its own: others' gateways may take their time to answer."""
+        if self._ending or (self._aside is not None and self._aside.is_alive()):
+            return
+        self._aside = threading.Thread(target=self._acted, args=(now,), name="tocsin-acting", daemon=True)
+        self._aside.start()
+
+    def _acted(self, now: float) -> None:
+        try:
+            self._acting.turn(now)
+        except TocsinError as error:
+            logger.warning("what follows from denials waits: %s", error)
+
+    def _act(self, act: Deny | Performed) -> None:
+        self._log.append(FINDINGS, act_frame(act, act.at)).result()

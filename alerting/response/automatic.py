@@ -99,7 +99,8 @@ class Automatic:
             )
         (key, value), identity = chosen
         if approval.dry_run:
-            words = f"dry run: would be refused for {approval.seconds / 60:.0f} min: {key}={value}"
+            then = f", then {', '.join(name for name, _ in approval.actions)}" if approval.actions else ""
+            words = f"dry run: would be refused for {approval.seconds / 60:.0f} min: {key}={value}{then}"
             return self._end(id_, str(row["incident"]), words)
         self._act(
             Deny(

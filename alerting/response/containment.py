@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from alerting.matching import Condition
+from alerting.response.outside import Action
 from stream.control import Deny
 from stream.errors import RejectedError
 from stream.finding import Class
@@ -16,6 +17,8 @@ PRINCIPAL: Final = frozenset({"user", "client", "agent", "tenant"})
 SUBJECTS: Final = (*sorted(PRINCIPAL), "token", "source_ip", "target", "server")
 """What middleware and proxies can refuse."""
 _BROAD: Final = frozenset({"server", "tenant"})
+_OWN: Final = frozenset({"token", "source_ip"})
+"""What a caller shows without being named."""
 _LONGEST_VALUE: Final = 1024
 
 
@@ -24,7 +27,8 @@ class Approval:
     """Containment that was approved beforehand for some classes of findings.
 
     The first of `deny` that is known and may be refused is, for so many seconds, of at most `most` subjects at a time;
-    `dry_run` only writes down what would have been done.
+    `dry_run` only writes down what would have been done. `actions` are done elsewhere for whoever is refused, by name,
+    so that they keep the same limits, and are taken back when the denial ends.
     """
 
     classes: tuple[Class, ...]
@@ -32,6 +36,7 @@ class Approval:
     seconds: float = HOUR
     most: int = 3
     dry_run: bool = False
+    actions: tuple[tuple[str, Action], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +80,24 @@ def check(deny: Deny, rules: Containment, *, tenant: str | None, standing: int, 
             f"{standing} denials hold already", hint="lift some (`tocsin contain list`), or raise alerting.containment"
         )
     _never(subject, rules, tenant)
-    if not deny.forced and subject.keys() & PRINCIPAL and deny.identity != "verified":
+    if not deny.forced and subject.keys() <= _BROAD:
+        raise RejectedError(
+            "that would cut off everybody there", hint="add a source, token, tool or caller, or force it with a reason"
+        )
+    if not deny.forced and names_somebody(subject) and deny.identity != "verified":
         known = f"is {deny.identity}" if deny.identity else "is not known to be verified"
         raise RejectedError(
             f"the identity {known}: anybody could have named the victim",
             hint="deny the token or the source instead, or force it with a reason",
         )
-    if not deny.forced and subject.keys() <= _BROAD:
-        raise RejectedError(
-            "that would cut off everybody there", hint="add a source, token, tool or caller, or force it with a reason"
-        )
     if deny.automatic:
         _approved(deny, rules, automatic)
 
 
-def names_principal(subject: Mapping[str, str]) -> bool:
-    """Whether somebody is named by it, whom others could have named too."""
-    return bool(subject.keys() & PRINCIPAL)
+def names_somebody(subject: Mapping[str, str]) -> bool:
+    """Whether it names somebody whom others could have named too; a tenant beside a source or token only narrows it."""
+    named = subject.keys() & PRINCIPAL
+    return bool(named - {"tenant"}) or (bool(named) and not subject.keys() & _OWN)
 
 
 def shown(subject: Sequence[tuple[str, str]]) -> str:
@@ -101,7 +107,7 @@ def shown(subject: Sequence[tuple[str, str]]) -> str:
 
 def _never(subject: Mapping[str, str], rules: Containment, tenant: str | None) -> None:
     have = {key: (value,) for key, value in subject.items()}
-    if tenant is not None and names_principal(subject):
+    if tenant is not None and names_somebody(subject):
         have.setdefault("tenant", (tenant,))
     for condition in rules.never:
         if condition.holds(have):

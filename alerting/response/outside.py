@@ -34,23 +34,30 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What is done, how one sees that it worked, and how it is taken back; `secrets` by name, `seconds` to answer."""
+    """What is done, how one sees that it worked, and how it is taken back; `secrets` by name, `seconds` to answer.
+
+    `role` is who may do it, and `tenants` whether those may who see some tenants only.
+    """
 
     do: Template
     verify: Template | None = None
     undo: Template | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     seconds: float = 10.0
+    role: str = "responder"
+    tenants: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Where tokens are revoked (RFC 7009) and asked about (RFC 7662)."""
+    """Where tokens are revoked (RFC 7009) and asked about (RFC 7662); `role` and `tenants` as an action has them."""
 
     revoke: str
     client_id: str
     client_secret: str = field(repr=False)
     introspect: str | None = None
+    role: str = "responder"
+    tenants: bool = False
 
 
 class Request(NamedTuple):
@@ -129,6 +136,21 @@ def send(template: Template, facts: Mapping[str, Any], action: Action) -> Outcom
     text = answer.text[:ANSWER]
     worked = answer.status_code in template.expect and template.contains in text
     return Outcome(worked, _hidden(f"HTTP {answer.status_code}: {text[:200]}", action.secrets))
+
+
+def carry_out(action: Action, facts: Mapping[str, Any], *, undo: bool) -> tuple[str, str]:
+    """Do an action, or take it back, and verify what was done: `verified`, `done`, `undone` or `failed`, and in words.
+
+    Raises RejectedError where the incident's facts are not enough for it, or nothing takes it back.
+    """
+    template = action.undo if undo else action.do
+    if template is None:
+        raise RejectedError("the action has no undo", hint="give it one in alerting.containment.actions")
+    told = send(template, facts, action)
+    if not told.worked or undo or action.verify is None:
+        return ("failed" if not told.worked else "undone" if undo else "done"), told.words
+    checked = send(action.verify, facts, action)
+    return ("verified", checked.words) if checked.worked else ("failed", f"done, but not verified: {checked.words}")
 
 
 def revoke(issuer: Issuer, token: str, seconds: float = 10.0) -> tuple[Outcome, Outcome | None]:

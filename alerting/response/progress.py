@@ -10,6 +10,7 @@ from alerting.response.steps import ENDED
 from alerting.runbook import HEADINGS, PHASES, Runbooks, Step
 from alerting.schema import ACTIONS, STEPS
 from alerting.store import Store
+from alerting.walls import own_incident
 from stream.errors import RejectedError
 from tocsin_audit.event import rfc3339
 
@@ -18,14 +19,16 @@ LONG_TERM: Final = 30 * 86_400.0
 """Seconds that a step of the long term may take where nobody planned it."""
 
 
-def progress(store: Store, runbooks: Runbooks, record: Record, now: float) -> dict[str, Any]:
-    """The runbook of an incident with what became of each step in this opening; `now` in seconds.
+def progress(
+    store: Store, runbooks: Runbooks, record: Record, now: float, tenants: frozenset[str] | None = None
+) -> dict[str, Any]:
+    """The runbook of an incident with what became of each step in this opening, as `tenants` see it; `now` in seconds.
 
     The steps of the first minutes and hours are due one after the other from when somebody was told; those of the long
     term when they were planned for.
     """
     rows = _rows(store, record)
-    incident = record.incident()
+    incident = own_incident(record.incident(), tenants)
     base = record.told_at if record.told_at is not None else record.opened
     phases, late, ended, total = [], 0, 0, 0
     following: str | None = None
@@ -73,9 +76,13 @@ def step_of(runbooks: Runbooks, record: Record, id_: str) -> Step:
     return steps[id_]
 
 
-def actions(store: Store, incident: str) -> list[dict[str, Any]]:
-    """What was done outside of Tocsin about an incident, the oldest first."""
-    rows = select(ACTIONS).where(ACTIONS.c.incident == incident).order_by(ACTIONS.c.at).limit(500)
+def actions(store: Store, incident: str | None = None, *, state: str | None = None) -> list[dict[str, Any]]:
+    """What was done outside of Tocsin about an incident, or about all, the oldest first; with `state` that alone."""
+    rows = select(ACTIONS).order_by(ACTIONS.c.at).limit(500)
+    if incident is not None:
+        rows = rows.where(ACTIONS.c.incident == incident)
+    if state is not None:
+        rows = rows.where(ACTIONS.c.state == state)
     with store.reading() as connection:
         return [{**row, "at": rfc3339(row["at"])} for row in connection.execute(rows).mappings()]
 

@@ -1,7 +1,7 @@
 """The scope of an incident: which data, whose, how much, since when, and who else used the same token, tool, source."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from alerting.record import Record
@@ -112,9 +112,9 @@ def scope(
     }
 
 
-def last_accepted(log: Searchable, subject: Sequence[tuple[str, str]], since: float, now: float) -> float | None:
-    """When a call of a subject was last accepted since a moment; None where none was, so that it stopped."""
-    hits = look(log, lambda event: event.outcome == "ok" and touches(event, subject), since, now, most=1, frames=2_000)
+def last_accepted(log: Searchable, its: Callable[[AuditEvent], bool], since: float, now: float) -> float | None:
+    """When one of a subject's calls was last accepted since a moment; None where none was, so that it stopped."""
+    hits = look(log, lambda event: event.outcome == "ok" and its(event), since, now, most=1, frames=2_000)
     return hits.found[0].event.time if hits.found else None
 
 

@@ -13,6 +13,8 @@ from tocsin_audit.event import rfc3339
 
 STATES: Final = ("started", "done", "skipped", "planned", "open")
 ENDED: Final = frozenset({"done", "skipped"})
+BEGINNING: Final = frozenset({"asked", "attempting", "declined"})
+"""States of an action that come before it was done, and each once."""
 
 
 def stepped(unit: Unit, act: Stepped, clock: float) -> str | None:
@@ -41,13 +43,18 @@ def stepped(unit: Unit, act: Stepped, clock: float) -> str | None:
 
 
 def performed(unit: Unit, act: Performed, clock: float) -> str | None:
-    """Keep what became of an action outside; a second time changes nothing."""
+    """Keep what became of an action outside; a second time changes nothing.
+
+    One sentence why not where it was begun or ended already, so that what two people approve is done once.
+    """
     record = unit.record(act.incident)
     if record is None:
         return "there is no such incident"
+    before = unit.connection.execute(select(ACTIONS).where(ACTIONS.c.id == act.id)).one_or_none()
+    if before is not None and act.state in BEGINNING and before.state != "asked" and before.at != act.at:
+        return f"it is {before.state} by {before.by} since {rfc3339(before.at)[:19]}Z"
     row = {"state": act.state, "by": act.by, "at": act.at, "result": act.result}
-    same = select(ACTIONS.c.id).where(ACTIONS.c.id == act.id, ACTIONS.c.state == act.state, ACTIONS.c.at == act.at)
-    if unit.connection.execute(same).one_or_none() is not None:
+    if before is not None and (before.state, before.at) == (act.state, act.at):
         return None
     insert = insert_on(unit.connection, ACTIONS)
     statement = insert.on_conflict_do_update(index_elements=["id"], set_=row)

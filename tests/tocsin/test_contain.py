@@ -28,8 +28,15 @@ AUTOMATIC = {
             "never": ["client=bi"],
             "never_networks": ["10.0.0.0/8"],
             "automatic": [
-                {"class": ["brute", "spray", "stuffing", "unauthenticated"], "deny": ["source_ip"], "for": "30m"}
+                {
+                    "class": ["brute", "spray", "stuffing", "unauthenticated"],
+                    "deny": ["source_ip"],
+                    "for": "30m",
+                    "actions": ["block"],
+                }
             ],
+            # Nobody is there: what was approved is attempted, and the timeline says what came of it.
+            "actions": {"block": {"do": {"url": "http://127.0.0.1:9/block/{{ source_ip | urlencode }}"}}},
         }
     }
 }
@@ -129,6 +136,7 @@ def test_from_finding_to_refused_request_it_takes_a_second(
 
         until(lambda: any("confirmed by 1 of 1 producers" in line for line in timeline()), "the timeline says so")
         assert any("refused until" in line and ATTACKER in line for line in timeline())
+        until(lambda: any("action: block failed: no answer" in line for line in timeline()), "the action was tried")
         with capsys.disabled():
             print(
                 f"\nfinding to refused request: {refused - moment(incident['opened'], 0.0):.2f} s; "

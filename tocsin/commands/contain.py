@@ -115,8 +115,9 @@ def list_(
         by = f"by {harmless(one['by'], 40)} for incident {one['incident'][:12]}"
         console.print(Text(f"{one['id'][:12]}  {_whom(one['subject'])}", "bold"))
         console.print(Text(f"  {one['state']} {end}, {by}{why}"))
-        waits = f", waiting for {harmless(one['waiting_for'][0], 80)}" if one["waiting_for"] else ""
-        console.print(Text(f"  confirmed by {one['confirmed']} of {one['producers']} producers{waits}"))
+        if one["producers"] is not None:
+            waits = f", waiting for {harmless(one['waiting_for'][0], 80)}" if one["waiting_for"] else ""
+            console.print(Text(f"  confirmed by {one['confirmed']} of {one['producers']} producers{waits}"))
         if stopped:
             console.print(Text(f"  {_stopped(one)}"))
 
@@ -135,6 +136,43 @@ def lift(
         typer.echo(json.dumps(told))
     else:
         Console().print(Text(f"{_whom(told['subject'])} is no longer refused"))
+
+
+@app.command(epilog="Example: tocsin contain asked")
+def asked(as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None) -> None:
+    """Actions elsewhere that somebody asked for and somebody else has to approve."""
+    found = _client(config, data).get("/approvals")
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    console = Console()
+    if not found:
+        console.print("nothing waits for approval")
+    for one in found:
+        value = f" with {harmless(one['result'], 120)}" if one["result"] else ""
+        who = f"asked for by {harmless(one['by'], 40)} at {one['at'][:16]}Z for incident {one['incident'][:12]}"
+        console.print(Text(f"{one['id'][:12]}  {harmless(one['action'], 80)}{value}", "bold"))
+        console.print(Text(f"  {who}"))
+
+
+@app.command(epilog='Example: tocsin contain approve 4c1d22 -m "spoke with the owner"')
+def approve(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="What waits, as `tocsin contain asked` names it.")],
+    decline: Annotated[bool, typer.Option("--decline", help="It is not done.")] = False,
+    reason: Reason = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Have an action done that somebody else asked for; it is done, verified and written down at once."""
+    body = {"by": getpass.getuser(), "why": reason, "decline": decline}
+    told = _client(config, data).post(f"/approvals/{id_}", body)
+    if as_json:
+        typer.echo(json.dumps(told))
+    else:
+        _show_action(Console(), told)
+    if told["state"] == "failed":
+        raise typer.Exit(1)
 
 
 def _subject(said: list[str]) -> dict[str, str]:
@@ -186,3 +224,5 @@ def _show_action(console: Console, told: dict[str, Any]) -> None:
         console.print(Text(json.dumps({key: one for key, one in told.items() if key != "dry_run"}, indent=2)))
         return
     console.print(Text(f"{told['action']}: {told['state']}: {harmless(told['result'], 300)}"))
+    if told["state"] == "asked":
+        console.print(Text(f"another person has it done with tocsin contain approve {told['id'][:12]}"))
