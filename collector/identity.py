@@ -26,30 +26,37 @@ class Verifier:
         self._by_issuer: dict[str, list[KeySet]] = {}
         for keys in key_sets:
             self._by_issuer.setdefault(keys.issuer.name, []).append(keys)
-        self._known: OrderedDict[tuple[bytes, str], Mapping[str, Any]] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, str], tuple[Mapping[str, Any], int]] = OrderedDict()
 
     def claims(self, token: str, server: str, now: float) -> Mapping[str, Any] | None:
         """The claims of a token that holds for a server at `now` (seconds since the epoch); None where it does not."""
         if not self._by_issuer or len(token) > LONGEST or token.count(".") != 2:
             return None
         name = (blake2b(token.encode("utf-8", "replace"), digest_size=16).digest(), server)
-        claims = self._known.get(name)
-        if claims is None:
-            claims = self._checked(token, server)
-            if claims is None:
+        known = self._known.get(name)
+        # A key that its issuer took back proves nothing, also of tokens that were seen before.
+        if known is None or known[1] != self._version(known[0].get("iss")):
+            self._known.pop(name, None)
+            known = self._checked(token, server)
+            if known is None:
                 return None
-            self._known[name] = claims
+            self._known[name] = known
             if len(self._known) > KEPT:
                 self._known.popitem(last=False)
-        return claims if _holds(claims, now) else None
+        return known[0] if _holds(known[0], now) else None
 
-    def _checked(self, token: str, server: str) -> Mapping[str, Any] | None:
+    def _version(self, issuer: Any) -> int:
+        return sum(keys.refresh() for keys in self._by_issuer.get(str(issuer), ()))
+
+    def _checked(self, token: str, server: str) -> tuple[Mapping[str, Any], int] | None:
+        """The claims of a token that holds, and the version of the keys that say so."""
         try:
             header = jwt.get_unverified_header(token)
             said = jwt.decode(token, options={"verify_signature": False})
         except (jwt.PyJWTError, ValueError, RecursionError):
             return None
         kid, algorithm = header.get("kid"), header.get("alg")
+        version = self._version(said.get("iss"))
         for keys in self._by_issuer.get(str(said.get("iss")), ()):
             issuer = keys.issuer
             if algorithm not in issuer.algorithms or (issuer.servers and server not in issuer.servers):
@@ -72,7 +79,7 @@ class Verifier:
                     )
                 except (jwt.PyJWTError, ValueError, TypeError):
                     continue
-                return dict(checked)
+                return dict(checked), version
         return None
 
 

@@ -57,6 +57,9 @@ class KeySet:
         self._clock = clock
         self._wait = wait
         self._keys: Mapping[str | None, Sequence[jwt.PyJWK]] = {}
+        self._served = b""
+        self.version = 0
+        """Rises with each set that is not the one before: what was proved by those is proved no more."""
         self._fetched = self._tried = -1e18
         self._busy = threading.Event()
         self._lock = threading.Lock()
@@ -67,11 +70,17 @@ class KeySet:
         """The keys that a token's header may mean; the newest known ones where the issuer cannot be reached."""
         now = self._clock()
         known = self._known(kid)
-        stale = now - self._fetched > FRESH
-        if (not known or stale) and now - self._tried > SOONEST:
+        if not known and now - self._tried > SOONEST:
             self._renew(now)
             known = self._known(kid)
         return known
+
+    def refresh(self) -> int:
+        """Fetch anew what is stale, beside everything else; the version of the keys in use."""
+        now = self._clock()
+        if now - self._fetched > FRESH and now - self._tried > SOONEST:
+            self._renew(now)
+        return self.version
 
     def _known(self, kid: str | None) -> Sequence[jwt.PyJWK]:
         if kid is None:
@@ -124,6 +133,8 @@ class KeySet:
             found.setdefault(given.get("kid"), []).append(key)
         if found:
             self._keys = found
+            self.version += data != self._served
+            self._served = data
         return bool(found)
 
 
