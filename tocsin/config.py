@@ -9,6 +9,7 @@ from tocsin.config_alerting import Alerting
 from tocsin.config_base import Secret, Section
 from tocsin.config_content import Identity, Inspection, Privacy, Vantage
 from tocsin.config_ledger import Ledger
+from tocsin.config_retention import Retention
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.yamlfile import Document, Path_, parse_yaml, read_yaml
 
@@ -121,11 +122,18 @@ class Kafka(Section):
 
 
 class Encrypt(Section):
-    """Encryption of what the data directory holds: AES-256-GCM under data keys, which a master key wraps."""
+    """Encryption of the log (also on Kafka), snapshots, alerts (also on PostgreSQL), evidence and backups.
+
+    AES-256-GCM under data keys, which the master key wraps: new ones each day, and each tenant its own, a month long,
+    for the frames that are all about it. docs/ledger.md says what verifying then takes, docs/threat-model.md what stays
+    in the clear.
+    """
 
     key: Secret = Field(description="the master key by reference; `tocsin keys master FILE` makes one")
     previous: tuple[Secret, ...] = Field(
-        (), description="master keys before it, until the next start wrapped them anew"
+        (),
+        description="master keys before it: until the next start wrapped the data directory's keys anew, and on Kafka "
+        "for as long as what they protect is kept",
     )
 
 
@@ -155,6 +163,7 @@ class Config(Section):
     sinks: dict[str, Sink] = Field({}, description="where alerts go, by a name of your choice")
     alerting: Alerting = Alerting()
     ledger: Ledger = Ledger()
+    retention: Retention = Retention()
     heartbeat: Heartbeat | None = Field(None, description="an external dead man's switch; none where it is left out")
     logging: Logging = Logging()
     mode: Literal["observe", "live"] = Field(

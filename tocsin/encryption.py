@@ -12,7 +12,7 @@ from tocsin.config_base import Secret
 from tocsin.faults import Fault
 from tocsin.yamlfile import Path_
 
-UNENCRYPTED = "encrypt: is not set, so that whoever reads the disk reads the log"
+UNENCRYPTED = "encrypt: is not set, so that whoever reads the disk reads the log and the alerts"
 
 
 def masters_of(loaded: Loaded, faults: list[Fault]) -> tuple[Master, ...]:

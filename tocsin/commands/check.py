@@ -24,6 +24,6 @@ def check(
         from tocsin.encryption import UNENCRYPTED
 
         console = Console()
-        if not ready.masters and ready.config.log == "sqlite":
+        if not ready.masters:
             console.print(Text(f"warning: {UNENCRYPTED}", "yellow"))
         console.print(f"[green]fine[/] {ready.loaded.document.file}")
