@@ -1,7 +1,7 @@
 """`/api/v1`: what operators ask and do, and the open and guarded pages beside it."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -24,15 +24,14 @@ from tocsin.api_mutes import Mutes
 from tocsin.api_refused import DeadLetters
 from tocsin.api_response import response_routes
 from tocsin.api_reveal import Reveal
-from tocsin.authority import admitted, enough, refusal, rule_of
+from tocsin.authority import admitted
 from tocsin.body import TooLargeError, read_body
-from tocsin.log_in import Gate, NotLetInError, asker_of
+from tocsin.log_in import Gate, asker_of
 from tocsin.moments import moment
 from tocsin.pagerduty_hook import PagerDutyHook
+from tocsin.probes import Probes
 from tocsin.runtime import Runtime
 from tocsin.whynot.inquiry import Inquiries
-
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -55,18 +54,15 @@ class Api:
     def routes(self) -> list[Route]:
         """All of them; those of `/api/v1` ask for what `tocsin.authority` says."""
         under = "/api/v1/"
-        return [admitted(route, self._gate) if route.path.startswith(under) else route for route in self._routes()]
+        routes = [admitted(route, self._gate) if route.path.startswith(under) else route for route in self._routes()]
+        return [*Probes(self._runtime, self._gate).routes(), *routes]
 
     def _routes(self) -> list[Route]:
         guarded, mutes, linking = self._answered, Mutes(self._runtime), Linking(self._runtime)
         letters, events = DeadLetters(self._runtime), Events(self._runtime)
         return [
-            Route("/healthz", self._health),
-            Route("/readyz", self._readiness),
-            Route("/metrics", self._metrics),
             Route("/v1/pagerduty/{sink}", PagerDutyHook(self._runtime).take, methods=["POST"]),
             Route("/api/v1/me", guarded(self._me)),
-            Route("/api/v1/status", guarded(self._status)),
             Route("/api/v1/incidents", guarded(self._incidents)),
             Route("/api/v1/incidents/{id}", guarded(self._incident)),
             Route("/api/v1/incidents/{id}/why", guarded(self._why)),
@@ -104,39 +100,10 @@ class Api:
 
         return answer
 
-    async def _health(self, _: Request) -> Response:
-        failed = self._runtime.failed.is_set()
-        return JSONResponse({"status": "failed" if failed else "alive"}, status_code=500 if failed else 200)
-
-    async def _readiness(self, _: Request) -> Response:
-        problems = self._runtime.problems
-        ready = self._runtime.caught_up and not problems
-        status = "ready" if ready else "not ready" if problems else "catching up"
-        return JSONResponse({"status": status, "problems": sorted(problems)}, status_code=200 if ready else 503)
-
-    async def _metrics(self, request: Request) -> Response:
-        peer = request.client.host if request.client is not None else ""
-        if peer not in LOOPBACK:
-            try:
-                why = enough(await self._gate.asker(request), rule_of("GET", "/metrics"))
-            except NotLetInError as error:
-                return refusal(error)
-            if why:
-                return _error(403, why, "ask an administrator")
-        page = await run_in_threadpool(self._runtime.metrics.page)
-        return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
-
     async def _me(self, request: Request) -> Response:
         asker = asker_of(request)
         tenants = sorted(asker.tenants) if asker.tenants is not None else None
         return JSONResponse({"name": asker.name, "role": asker.role, "tenants": tenants})
-
-    async def _status(self, request: Request) -> Response:
-        status = self._runtime.status()
-        if asker_of(request).tenants is not None:
-            # Counts and places in the log are those of all tenants together.
-            status = {name: status[name] for name in ("version", "ready") if name in status}
-        return JSONResponse(status)
 
     async def _incidents(self, request: Request) -> Response:
         asked = request.query_params

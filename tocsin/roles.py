@@ -16,7 +16,6 @@ from alerting.runbook import Runbooks
 from alerting.store import Store
 from alerting.task import AlertTask
 from collector.enrich import Enricher
-from collector.producer import Told
 from stream.control import Control, DirectoryVersion, control_frame
 from stream.index import FrameIndex
 from stream.kafka_address import Address
@@ -223,11 +222,6 @@ class Roles:
             self.sealers.stop()
         self._resources.close()
         logger.info("handed over", extra={"roles": sorted(self.roles)})
-
-    def told(self) -> Told:
-        """What producers are told now."""
-        assert self.denying is not None
-        return self.denying.told()
 
     def _joined(self, group: str, topic: str, resources: ExitStack) -> Membership:
         session = int(self.ready_made.config.kafka.session_seconds * 1000)

@@ -16,7 +16,6 @@ from alerting.runbook import Runbooks
 from alerting.store import Store
 from alerting.task import AlertTask
 from collector.enrich import Enricher
-from collector.producer import Told
 from detectors.engine import Engine
 from detectors.task import DetectTask
 from stream.control import Control, Denied, DirectoryVersion, control_frame
@@ -221,10 +220,6 @@ class Runtime:
         if all(ended) and not self.failed.is_set():
             self.sealing.end()
         self._resources.close()
-
-    def told(self) -> Told:
-        """What producers are told now."""
-        return self.denying.told()
 
     def _worker(self, name: str, turn: Callable[[], object]) -> Worker:
         return Worker(

@@ -11,15 +11,13 @@ from typing import Final, Protocol
 import uvicorn
 from starlette.applications import Starlette
 
-from collector.keys import FILE as KEYS_FILE
-from collector.keys import Keys
-from collector.limits import MIB, Limits
 from collector.listener import Listener
 from stream.errors import ConfigError, UnavailableError
 from stream.log import EVENTS
 from tocsin.api import Api
 from tocsin.client import base_url
 from tocsin.connections import protocol
+from tocsin.listening import listener_of
 from tocsin.runtime import Runtime
 from tocsin.setup import Ready
 
@@ -65,21 +63,7 @@ class Server(uvicorn.Server):
 
 def application(runtime: Runtime) -> tuple[Starlette, Listener]:
     """The ASGI application of a runtime, and its listener."""
-    listen = runtime.ready_made.config.listen
-    listener = Listener(
-        runtime.log,
-        Keys(runtime.ready_made.data / KEYS_FILE),
-        runtime.told,
-        observer=runtime.metrics,
-        clock=runtime.clock,
-        limits=Limits(
-            body=listen.body_mib * MIB, in_flight=listen.in_flight_mib * MIB, key_rate=listen.key_mib_per_second * MIB
-        ),
-        tallies=runtime.inputs.tallies,
-        enrich=runtime.ready_made.enrich,
-        hear=runtime.denying.obedience.hear,
-        stranger=lambda address, why: runtime.own_events.failed("collector", address, why),
-    )
+    listener = listener_of(runtime, runtime.log, runtime.inputs, runtime.denying)
     listener.intake.lag = lambda: runtime.log.end(EVENTS) - runtime.detect.position
     routes = [*listener.routes, *runtime.inputs.routes(listener.pushed), *Api(runtime).routes()]
     return Starlette(routes=routes), listener
