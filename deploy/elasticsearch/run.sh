@@ -4,42 +4,14 @@
 # The jars are downloaded by Maven on first use and kept under the user's cache folder; they are never part of Tocsin.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-say() { printf 'elasticsearch: %s\n' "$*" >&2; }
+# shellcheck source=deploy/jars.sh
+source "$here/../jars.sh"
 
-version_of() { # the major version of a JDK folder, or 0; its file `release` says it without starting Java
-  local text
-  text=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$1/release" 2>/dev/null) || true
-  echo "${text:-0}"
-}
-
-find_jdk() {
-  local folder
-  for folder in "${ES_JAVA_HOME:-}" "${JAVA_HOME:-}" /usr/lib/jvm/* /usr/java/* /opt/java/* "$HOME"/.sdkman/candidates/java/* \
-    "$HOME"/.jdks/* /Library/Java/JavaVirtualMachines/*/Contents/Home "$HOME"/Library/Java/JavaVirtualMachines/*/Contents/Home \
-    /opt/homebrew/opt/openjdk*/libexec/openjdk.jdk/Contents/Home /usr/local/opt/openjdk*/libexec/openjdk.jdk/Contents/Home; do
-    if [ -n "$folder" ] && [ -x "$folder/bin/javac" ] && [ "$(version_of "$folder")" -ge 21 ]; then
-      printf '%s' "$folder"
-      return
-    fi
-  done
-  return 1
-}
-
-missing=3 # the exit code that tells callers that this machine lacks something
-jdk=$(find_jdk) || { say "no JDK of version 21 or newer found; install one or set ES_JAVA_HOME to its folder"; exit $missing; }
-command -v mvn >/dev/null || { say "Maven (mvn) is not installed; it downloads Elasticsearch's jars"; exit $missing; }
-
+jdk=$(find_jdk javac 21 ES_JAVA_HOME JAVA_HOME) || exit $missing
 digest=$(cd "$here" && cat pom.xml $(find src -type f | LC_ALL=C sort) | cksum | tr -cd '0-9')
 node=${XDG_CACHE_HOME:-$HOME/.cache}/tocsin/elasticsearch-$digest
-if [ ! -e "$node/complete" ]; then
-  say "getting Elasticsearch's jars with Maven (about 50 MB, once) and compiling the development node"
-  draft=$node.$$ # two first starts at once do not meet
-  mkdir -p "$draft"
-  JAVA_HOME=$jdk mvn -q -B -Dstyle.color=never -f "$here/pom.xml" "-Dnode.folder=$draft" package >&2 2> >(grep -v '^WARNING: ' >&2) ||
-    { rm -rf "$draft"; say "Maven failed (above); the first time it must reach a repository with org.elasticsearch"; exit 1; }
-  touch "$draft/complete"
-  { [ ! -e "$node" ] && mv "$draft" "$node"; } || rm -rf "$draft"
-fi
+get_jars "$node" "$jdk" org.elasticsearch \
+  "getting Elasticsearch's jars with Maven (about 50 MB, once) and compiling the development node"
 
 [ $# -ge 1 ] || exit 0
 mkdir -p "$1"

@@ -6,42 +6,12 @@
 # kept under the user's cache folder; they are never part of Tocsin.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-say() { printf 'kafka: %s\n' "$*" >&2; }
+# shellcheck source=deploy/jars.sh
+source "$here/../jars.sh"
 
-version_of() { # the major version of a JDK folder, or 0; its file `release` says it without starting Java
-  local text
-  text=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$1/release" 2>/dev/null) || true
-  echo "${text:-0}"
-}
-
-find_jdk() {
-  local folder
-  for folder in "${JAVA_HOME:-}" /usr/lib/jvm/* /usr/java/* /opt/java/* "$HOME"/.sdkman/candidates/java/* "$HOME"/.jdks/* \
-    /Library/Java/JavaVirtualMachines/*/Contents/Home "$HOME"/Library/Java/JavaVirtualMachines/*/Contents/Home \
-    /opt/homebrew/opt/openjdk*/libexec/openjdk.jdk/Contents/Home /usr/local/opt/openjdk*/libexec/openjdk.jdk/Contents/Home; do
-    if [ -n "$folder" ] && [ -x "$folder/bin/java" ] && [ "$(version_of "$folder")" -ge 17 ]; then
-      printf '%s' "$folder"
-      return
-    fi
-  done
-  return 1
-}
-
-missing=3 # the exit code that tells callers that this machine lacks something
-jdk=$(find_jdk) || { say "no JDK of version 17 or newer found; install one or set JAVA_HOME to its folder"; exit $missing; }
-command -v mvn >/dev/null || { say "Maven (mvn) is not installed; it downloads Kafka's jars"; exit $missing; }
-
-digest=$(cksum <"$here/pom.xml" | tr -cd '0-9')
-node=${XDG_CACHE_HOME:-$HOME/.cache}/tocsin/kafka-$digest
-if [ ! -e "$node/complete" ]; then
-  say "getting Kafka's jars with Maven (about 45 MB, once)"
-  draft=$node.$$ # two first starts at once do not meet
-  mkdir -p "$draft"
-  JAVA_HOME=$jdk mvn -q -B -Dstyle.color=never -f "$here/pom.xml" "-Dnode.folder=$draft" package >&2 2> >(grep -v '^WARNING: ' >&2) ||
-    { rm -rf "$draft"; say "Maven failed (above); the first time it must reach a repository with org.apache.kafka"; exit 1; }
-  touch "$draft/complete"
-  { [ ! -e "$node" ] && mv "$draft" "$node"; } || rm -rf "$draft"
-fi
+jdk=$(find_jdk java 17 JAVA_HOME) || exit $missing
+node=${XDG_CACHE_HOME:-$HOME/.cache}/tocsin/kafka-$(cksum <"$here/pom.xml" | tr -cd '0-9')
+get_jars "$node" "$jdk" org.apache.kafka "getting Kafka's jars with Maven (about 45 MB, once)"
 
 [ $# -ge 1 ] || exit 0
 mkdir -p "$1"

@@ -2,21 +2,16 @@
 
 import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from elasticsearch import ConnectionError, Elasticsearch
 
-from tests.services.run import MissingError, ended, keep, log_tail, shared_server
+from tests.services.run import OwnServer, ended, keep, log_tail, prepare, shared_server
 
 VARIABLE = "TOCSIN_TEST_ELASTICSEARCH"
 SCRIPT = Path(__file__).parents[2] / "deploy" / "elasticsearch" / "run.sh"
 READY = 120.0
-LACKING = 3
-"""The script's exit code for a machine without JDK or Maven."""
 
 
 def shared_elasticsearch() -> str:
@@ -26,34 +21,12 @@ def shared_elasticsearch() -> str:
 
 def start_elasticsearch(folder: Path) -> str:
     """Prepare and start a node; gives its URL once it takes documents."""
-    prepare()
+    prepare(SCRIPT, f"let {VARIABLE} point at a node")
     return OwnNode(folder).start()
 
 
-def prepare() -> None:
-    """Get the jars and compile the node where that has not been done, saying so on stderr as it takes its time.
-
-    Raises MissingError where JDK or Maven is missing, RuntimeError with Maven's words where it fails.
-    """
-    with subprocess.Popen([str(SCRIPT)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        lines = []
-        for line in process.stderr:
-            sys.stderr.write(line)
-            lines.append(line.strip())
-    if process.returncode == LACKING:
-        raise MissingError(f"{' '.join(lines)}; or let {VARIABLE} point at a node")
-    if process.returncode:
-        raise RuntimeError("\n".join(lines))
-
-
-class OwnNode:
+class OwnNode(OwnServer):
     """A node of the development kind with its data in a folder; it can be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = 0
-        self._keeper = 0
 
     def start(self) -> str:
         """Start, again at the same port, and wait until shards answer; raises RuntimeError with the log."""
@@ -70,14 +43,6 @@ class OwnNode:
             time.sleep(0.05)
         self.kill()
         raise RuntimeError(f"Elasticsearch did not start: {log_tail(self.folder)}")
-
-    def kill(self) -> None:
-        """Kill the node as kill -9 does; its data stay."""
-        if not ended(self.folder):
-            os.kill(self._keeper, signal.SIGTERM)
-        deadline = time.monotonic() + READY
-        while not ended(self.folder) and time.monotonic() < deadline:
-            time.sleep(0.01)
 
 
 def wait_for_shards(url: str) -> None:

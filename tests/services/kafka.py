@@ -1,10 +1,7 @@
 """A real Kafka from its published jars: one broker a run, and further ones for tests that kill theirs."""
 
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,13 +11,11 @@ from kafka.errors import KafkaError
 from stream import kafka_topics
 from stream.kafka_address import Address, parse_address
 from tests.services.postgres import free_port
-from tests.services.run import MissingError, ended, keep, log_tail, shared_server
+from tests.services.run import OwnServer, ended, keep, log_tail, prepare, shared_server
 
 VARIABLE = "TOCSIN_TEST_KAFKA"
 SCRIPT = Path(__file__).parents[2] / "deploy" / "kafka" / "run.sh"
 READY = 60.0
-LACKING = 3
-"""The script's exit code for a machine without JDK or Maven."""
 
 
 def shared_kafka() -> str:
@@ -30,38 +25,19 @@ def shared_kafka() -> str:
 
 def start_kafka(folder: Path) -> str:
     """Prepare and start a broker; gives host:port once it takes records."""
-    prepare()
+    prepare(SCRIPT, f"let {VARIABLE} point at a broker (host:port)")
     return OwnBroker(folder).start()
 
 
-def prepare() -> None:
-    """Get the jars where that has not been done, saying so on stderr as it takes its time.
-
-    Raises MissingError where JDK or Maven is missing, RuntimeError with Maven's words where it fails.
-    """
-    with subprocess.Popen([str(SCRIPT)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        lines = []
-        for line in process.stderr:
-            sys.stderr.write(line)
-            lines.append(line.strip())
-    if process.returncode == LACKING:
-        raise MissingError(f"{' '.join(lines)}; or let {VARIABLE} point at a broker (host:port)")
-    if process.returncode:
-        raise RuntimeError("\n".join(lines))
-
-
-class OwnBroker:
+class OwnBroker(OwnServer):
     """A broker with its data in a folder; it can be killed and started again at the same port.
 
     `settings` go beyond those of `run.sh`; PORT in them is the port that it gets, PORT1 the next.
     """
 
     def __init__(self, folder: Path, settings: tuple[str, ...] = ()) -> None:
-        self.folder = folder
-        self.port = 0
+        super().__init__(folder)
         self._settings = settings
-        self._keeper = 0
 
     def start(self) -> str:
         """Start and wait until it leads its partitions; raises RuntimeError with the log."""
@@ -81,14 +57,6 @@ class OwnBroker:
                 self.kill()
                 break
         raise RuntimeError(f"Kafka did not start: {log_tail(self.folder)}")
-
-    def kill(self) -> None:
-        """Kill the broker as kill -9 does; its data stay."""
-        if not ended(self.folder):
-            os.kill(self._keeper, signal.SIGTERM)
-        deadline = time.monotonic() + READY
-        while not ended(self.folder) and time.monotonic() < deadline:
-            time.sleep(0.01)
 
 
 def wait_ready(server: str, folder: Path) -> bool:

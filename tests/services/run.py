@@ -2,14 +2,16 @@
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import PIPE
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 import pytest
 
@@ -17,6 +19,8 @@ from tests.services.keeper import sweep
 
 VARIABLE = "TOCSIN_TEST_RUN"
 KEEPER = Path(__file__).with_name("keeper.py")
+LACKING = 3
+"""The exit code of a server's run.sh for a machine without JDK or Maven."""
 
 
 class MissingError(Exception):
@@ -94,6 +98,42 @@ def keep(folder: Path, command: list[str], *, user: str | None = None) -> int:
     words = [sys.executable, str(KEEPER), str(run_folder()), str(folder), user or "", *command]
     started = subprocess.run(words, cwd="/", stdin=subprocess.DEVNULL, stdout=PIPE, start_new_session=True, check=True)
     return int(started.stdout)
+
+
+def prepare(script: Path, otherwise: str) -> None:
+    """Have a server's run.sh get its jars where that has not been done, saying so on stderr as it takes its time.
+
+    Raises MissingError with `otherwise` where JDK or Maven is missing, RuntimeError with Maven's words where it fails.
+    """
+    with subprocess.Popen([str(script)], stdin=subprocess.DEVNULL, stderr=PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            sys.stderr.write(line)
+            lines.append(line.strip())
+    if process.returncode == LACKING:
+        raise MissingError(f"{' '.join(lines)}; or {otherwise}")
+    if process.returncode:
+        raise RuntimeError("\n".join(lines))
+
+
+class OwnServer:
+    """A kept server with its data in a folder, which can be killed and started again."""
+
+    ENDING: ClassVar[float] = 60.0
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = 0
+        self._keeper = 0
+
+    def kill(self) -> None:
+        """Kill it as kill -9 does; its data stay."""
+        if not ended(self.folder):
+            os.kill(self._keeper, signal.SIGTERM)
+        deadline = time.monotonic() + self.ENDING
+        while not ended(self.folder) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def ended(folder: Path) -> bool:
