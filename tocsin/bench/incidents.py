@@ -31,11 +31,11 @@ def measure() -> Iterator[Figure]:
             log = MemoryLog()
             task = AlertTask(log, store, assemble(parse_config(""), sinks=False).policies)
             for begin in range(0, OPEN, AT_ONCE):
-                _append(log, [finding(number, 0) for number in range(begin, begin + AT_ONCE)], begin)
+                append(log, [finding(number, 0) for number in range(begin, begin + AT_ONCE)], begin)
                 task.advance(wait=0.0)
             spent = []
             for number in range(CHANGES):
-                _append(log, [finding(number * 7 % OPEN, 1)], OPEN + number)
+                append(log, [finding(number * 7 % OPEN, 1)], OPEN + number)
                 before = time.perf_counter()
                 task.advance(wait=0.0)
                 spent.append((time.perf_counter() - before) * 1e3)
@@ -45,7 +45,8 @@ def measure() -> Iterator[Figure]:
     yield Figure("incident_change_p99", round(quantile(spent, 0.99), 2), "ms", CHANGES, gate=100, goal=20)
 
 
-def _append(log: MemoryLog, findings: Sequence[Finding], second: int) -> None:
+def append(log: MemoryLog, findings: Sequence[Finding], second: int) -> None:
+    """Put findings into a log, as one frame of a second."""
     header = Header(received=START + second, content="findings", count=len(findings), first=START, last=START + second)
     log.append(FINDINGS, pack(header, ENCODER.encode_lines(findings).rstrip(b"\n")))
 
