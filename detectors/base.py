@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from detectors.batch import Batch
 from stream.facts import Facts
 from stream.finding import Class, Finding, Severity
 from tocsin_audit.event import AuditEvent
@@ -195,12 +196,12 @@ class Detector(Generic[S]):
         """What the engine calls as `step` for entities of a kind: the same, with the choice by kind made beforehand."""
         return self.step
 
-    def batch(self, state: S, entity: Entity, events: Sequence[AuditEvent], facts: Facts) -> Sequence[Finding]:
+    def batch(self, state: S, entity: Entity, batch: Batch, facts: Facts) -> Sequence[Finding]:
         """Fold all events of an entity in one frame (`Spec.batched`), as `step` would have folded one after the other.
 
         Nothing is left out but what was counted before: denials by our own deny list are among them.
         """
-        return [found for event in events for found in self.step(state, entity, event, facts)]
+        return [found for event in batch.events for found in self.step(state, entity, event, facts)]
 
     def alarm(self, state: S) -> float | None:  # noqa: ARG002  # most detectors have nothing to say without an event
         """The first moment of the log's clock at which `wake` may have something to say; None for never.

@@ -5,6 +5,7 @@ What comes out is a function of the records alone: no clock but theirs, no order
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +14,8 @@ from detectors import keys
 from detectors.alarms import Alarms
 from detectors.answers import Answers
 from detectors.base import AnyDetector, Entity, Kind
-from detectors.batches import batches, cells
+from detectors.batch import batch_in
+from detectors.batches import batched_in, show
 from detectors.draft import Draft
 from detectors.flood import Flood
 from detectors.journal import Journal
@@ -35,7 +37,7 @@ from stream.directory import Directory
 from stream.errors import ConfigError, DamagedError
 from stream.facts import Facts
 from stream.finding import Finding
-from stream.frame import Record, unpack
+from stream.frame import Header, Record, unpack
 from tocsin_audit.event import AuditEvent
 
 SECRET: Final = b"tocsin"
@@ -72,7 +74,7 @@ class Engine:
     ) -> None:
         self.facts = facts if facts is not None else Facts()
         self.clock = self.facts.clock
-        self.detectors = sorted(detectors, key=_name)
+        self.detectors = sorted(detectors, key=attrgetter("spec.name"))
         self._caps = CAPS | (caps or {})
         self._secret = secret
         self._tables = [
@@ -99,7 +101,7 @@ class Engine:
         self._learned = any("learned" in detector.spec.warm_up.values() for detector in self.detectors)
         self._shortest = min((length for table in self._tables for length in table.lengths), default=60)
         self._plans: dict[int, Plan] = {}
-        self._batched = self._batching()
+        self._batched = batched_in(self._tables)
         self._answers = Answers()
 
     @property
@@ -135,20 +137,31 @@ class Engine:
         self._pass(tick=content == "tick")
         self._tidy()
         if content == "events":
-            self._fold(decode(record.frame), header.source)
+            self._fold(decode(record.frame), header)
         elif content == "control":
             for line in unpack(record.frame).split(b"\n"):
                 if line:
-                    self._obey(_control(line))
+                    self._obey(control.read_control(line))
         return self._outlet.found
 
-    def _fold(self, events: Sequence[AuditEvent], source: str) -> None:
+    def _fold(self, events: Sequence[AuditEvent], header: Header) -> None:
+        source = header.source
         repeated = self._duplicates.take(source, events, self.clock)
         if repeated:
             again = set(repeated)
             events = [event for index, event in enumerate(events) if index not in again]
         if self._batched and events:
-            self._fold_batches(events, source)
+            show(
+                self._batched,
+                batch_in(header, events),
+                source,
+                admit=self._admit,
+                settling=self._settling,
+                outlet=self._outlet,
+                alarms=self._alarms,
+                facts=self.facts,
+                shortest=self._shortest,
+            )
         facts = self.facts
         plans = self._plans
         touch = self._settling.touch
@@ -213,37 +226,6 @@ class Engine:
                         continue
                     if raised:
                         self._outlet.emit(table.detectors[index].spec, live, raised)
-
-    def _fold_batches(self, events: Sequence[AuditEvent], source: str) -> None:
-        """Show the frame's events to the detectors that look at them all at once."""
-        touch = self._settling.touch
-        shortest = self._shortest
-        minute = int(self.clock) // 60
-        for table, bits, concerned in self._batched:
-            for raw, group in batches(table.kind, events, source):
-                live = table.live.get(raw)
-                if live is None:
-                    live = self._admit(table, raw, group[0], source)
-                for number in cells(group, shortest):
-                    touch(table, live, number * shortest, number << 32 | minute, bits)
-                for index, detector in concerned:
-                    try:
-                        raised = detector.batch(live.states[index], live.entity, group, self.facts)
-                    except Exception as error:  # noqa: BLE001  # a detector's fault, whatever it is, must not stop the others
-                        self._outlet.failed(detector.spec, error, group[-1].time)
-                        continue
-                    if raised:
-                        self._outlet.emit(detector.spec, live, raised)
-                self._alarms.arm(table, live)
-
-    def _batching(self) -> list[tuple[Table, int, list[tuple[int, AnyDetector]]]]:
-        """The tables with detectors that look at a frame at once: which, as bits and by index."""
-        found = []
-        for table in self._tables:
-            concerned = [(index, one) for index, one in enumerate(table.detectors) if one.spec.batched]
-            if concerned:
-                found.append((table, sum(1 << index for index, _ in concerned), concerned))
-        return found
 
     def _pass(self, *, tick: bool) -> None:
         """The clock moved: say who was not heard, close cells."""
@@ -410,19 +392,4 @@ class Engine:
         self.detectors = [tuned.get(detector.spec.name, detector) for detector in self.detectors]
         for table in self._tables:
             table.detectors = [tuned.get(detector.spec.name, detector) for detector in table.detectors]
-        self._plans, self._batched = {}, self._batching()
-
-
-def _name(detector: AnyDetector) -> str:
-    return detector.spec.name
-
-
-def _control(line: bytes) -> control.Control:
-    try:
-        record: control.Control = control.DECODER.decode(line)
-    except msgspec.MsgspecError as error:
-        raise DamagedError(
-            f"a control record cannot be read ({error})",
-            hint="run `tocsin verify`; if the log is good, a newer Tocsin wrote it",
-        ) from error
-    return record
+        self._plans, self._batched = {}, batched_in(self._tables)

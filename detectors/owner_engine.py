@@ -53,7 +53,7 @@ class OwnerEngine(Engine):
         self, detectors: Iterable[AnyDetector], facts: Facts | None = None, *, first: bool, **kept: Any
     ) -> None:
         super().__init__(detectors, facts, **kept)
-        self._first = first
+        self._first = self._alone = first
         self._tables = [table for table in self._tables if table.kind != PRINCIPAL]
         self._by_kind = {table.kind: table for table in self._tables}
         self._codecs = {
@@ -120,7 +120,7 @@ class OwnerEngine(Engine):
             for summary in part.heard:
                 self.facts.learn(summary)
             return self._outlet.found
-        self._settling.advance(idle=not part.partials)
+        self._pass(tick=False)
         self._tidy()
         for line in part.control:
             self._obey(control.DECODER.decode(line))
@@ -157,6 +157,7 @@ class OwnerEngine(Engine):
                 continue
             if raised:
                 self._outlet.emit(detector.spec, live, raised)
+        self._alarms.arm(table, live)
 
     def _pass_time(self) -> list[Finding]:
         """Time passes for an owner as for all others, though nothing came that concerns it."""
@@ -164,7 +165,7 @@ class OwnerEngine(Engine):
             return []
         self.clock = self.facts.clock = self.held.clock
         self._outlet.begin(self.clock, imported=self._imported)
-        self._settling.advance(idle=True)
+        self._pass(tick=True)
         self._tidy()
         return self._outlet.found
 

@@ -22,6 +22,9 @@ from stream.frame import Record, unpack
 from tocsin_audit.event import AuditEvent
 
 PRINCIPAL: Final = "principal"
+PRODUCER: Final = "producer"
+"""Producers are few and judged together (who fell silent at once?), so that the first owner has them all."""
+FIRST: Final = 0
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _KNOWN: Final = 16_384
@@ -196,7 +199,8 @@ class PartitionEngine(Engine):
         for table in self._wide:
             for live in table.live.values():
                 assert isinstance(live, Gathered)
-                part(self._owner(live.id)).partials.setdefault(table.kind, []).append(self._partial(table, live))
+                owner = FIRST if table.kind == PRODUCER else self._owner(live.id)
+                part(owner).partials.setdefault(table.kind, []).append(self._partial(table, live))
             table.live.clear()
         if (arrived := self._arrived()) or (self._first and header.content == "control"):
             lines = unpack(record.frame).split(b"\n") if self._first and header.content == "control" else []

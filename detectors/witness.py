@@ -117,7 +117,7 @@ class Witness(Engine):
         stepped: set[Stepped] = set()
         self._plans = {kind: self._watched(kind, stepped) for kind in (marks, marks | SAMPLED)}
         self._outlet.begin(self.clock, imported=frame.header.imported)
-        self._fold([event], source)
+        self._fold([event], frame.header)
         self._plans = {}
         why = _DUPLICATE if duplicate else "it is a denial by our own deny list" if denied else ""
         views = tuple(self._views(named, marks, source, stepped, why, sampled=sampled))
@@ -126,7 +126,7 @@ class Witness(Engine):
 
     def rest_of(self, record: Record, index: int) -> None:
         """Fold what stands behind an event in its frame, once its account was given."""
-        self._fold(decode(record.frame)[index + 1 :], record.frame.header.source)
+        self._fold(decode(record.frame)[index + 1 :], record.frame.header)
 
     def again(self, event: AuditEvent, source: str) -> list[View]:
         """The views of an event as they are now, after more was folded; none of them says who was stepped."""

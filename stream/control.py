@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from stream.directory import Directory
+from stream.errors import DamagedError
 from stream.frame import Frame, Header, pack
 
 
@@ -203,6 +204,18 @@ Control = DirectoryVersion | Parameters | Warmth | Act | Denied | Revealed | Pee
 
 DECODER = msgspec.json.Decoder(Control)
 ENCODER = msgspec.json.Encoder()
+
+
+def read_control(line: bytes) -> Control:
+    """The record of a line. Raises DamagedError."""
+    try:
+        record: Control = DECODER.decode(line)
+    except msgspec.MsgspecError as error:
+        raise DamagedError(
+            f"a control record cannot be read ({error})",
+            hint="run `tocsin verify`; if the log is good, a newer Tocsin wrote it",
+        ) from error
+    return record
 
 
 def control_frame(record: Control, received: float, *, source: str = "tocsin") -> Frame:
