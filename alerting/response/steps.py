@@ -32,11 +32,13 @@ def stepped(unit: Unit, act: Stepped, clock: float) -> str | None:
         return f"{act.step} was {before.state} by {before.by} at {rfc3339(before.at)[:19]}Z; --open begins it again"
     owner = act.owner if act.owner is not None else before.owner if before is not None else None
     due = act.due if act.due is not None else before.due if before is not None else None
+    if act.state == "planned" and (owner is None or due is None):
+        return "planning a step takes an owner and a day: --owner ann --due 14d"
     row = {"state": act.state, "by": act.by, "at": act.at, "note": act.note, "owner": owner, "due": due}
     insert = insert_on(unit.connection, STEPS)
     statement = insert.on_conflict_do_update(index_elements=["incident", "opening", "step"], set_=row)
     unit.connection.execute(statement, {"incident": record.id, "opening": record.opening, "step": act.step[:48], **row})
-    planned = f", {owner} until {rfc3339(due)[:10]}" if act.state == "planned" and owner and due else ""
+    planned = f", {owner} until {rfc3339(due)[:10]}" if act.state == "planned" and due is not None else ""
     words = f"{act.step} {act.state}{planned}{f': {act.note}' if act.note else ''}"
     note(unit, record, clock, "step", words, act.by)
     return None
