@@ -82,7 +82,7 @@ def test_status_says_where_every_stage_stands(attacked: Program) -> None:
     assert status["accepted"] == 43
     assert status["findings"] >= 3
     assert status["problems"] == {}
-    assert status["detectors"] == ["cross_tenant", "data_volume", "failed_auth", "outlier"]
+    assert status["detectors"] == ["audit_gap", "cross_tenant", "data_volume", "failed_auth", "outlier"]
 
 
 def test_incidents_are_listed_by_what_is_asked_for(attacked: Program) -> None:
