@@ -50,7 +50,7 @@ class CloudTrail:
                 *("time", "id", "server", "kind", "method", "target", "action", "outcome", "user", "client"),
                 *("tenant", "resource_tenants", "auth", "identity", "source_ip", "ip_trust", "user_agent"),
                 *("duration_ms", "session", "request_id", "protocol", "args_keys", "error", "ext"),
-                *("bytes_quality", "on_behalf_of"),
+                *("bytes_quality", "on_behalf_of", "audience"),
             }
         ),
         blind="sizes and rows; what a tool did stands in further events of the services it called; minutes late",
@@ -120,8 +120,7 @@ def _event(tree: Mapping[str, Any]) -> AuditEvent | None:
         event.ip_trust = "peer"
     if token and not mcp:
         event.kind, event.method = "auth", text(tree.get("eventName"), 128)
-        event.auth = "valid" if code is None else "invalid"
-        event.outcome = "ok" if code is None else "auth_invalid"
+        _grant(event, tree, code)
     elif mcp:
         _call(event, tree)
     else:
@@ -129,6 +128,17 @@ def _event(tree: Mapping[str, Any]) -> AuditEvent | None:
         event.action = "read" if tree.get("readOnly") is True else None
     event.ext = wire_object(_ext(tree))
     return complete(event)
+
+
+def _grant(event: AuditEvent, tree: Mapping[str, Any], code: str | None) -> None:
+    """What became of a login or a token; one that failed may say so beside the error alone."""
+    asked = child(tree, "requestParameters")
+    failed = code is not None or text(child(tree, "additionalEventData").get("success"), 8) == "false"
+    event.auth, event.outcome = ("invalid", "auth_invalid") if failed else ("valid", "ok")
+    if failed:
+        event.identity = None
+    event.client = event.client or name(asked.get("client_id"))
+    event.audience = name(asked.get("resource"))
 
 
 def _call(event: AuditEvent, tree: Mapping[str, Any]) -> None:

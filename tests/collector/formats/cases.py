@@ -25,10 +25,11 @@ START = 1_795_154_905_256_863_568
 
 
 class Case(NamedTuple):
-    """One sample: the format's name, which product wrote it, what it shows, and its bytes."""
+    """One sample: the format's name, which product wrote it and how that was checked, what it shows, and its bytes."""
 
     form: str
     product: str
+    verified: str
     about: str
     record: bytes
     silent: bool
@@ -50,7 +51,7 @@ def cases(form: str) -> Iterator[Case]:
     """The samples of a format."""
     said = yaml.safe_load((SAMPLES / f"{form}.yaml").read_text(encoding="utf-8"))
     for each in said["cases"]:
-        yield Case(form, said["product"], each["about"], _record(each), each.get("events") == [])
+        yield Case(form, said["product"], said["verified"], each["about"], _record(each), each.get("events") == [])
 
 
 def expected(form: str) -> list[dict[str, Any]]:

@@ -47,8 +47,9 @@ def test_protobuf_says_the_same_as_json(case: Case) -> None:
 
 
 @pytest.mark.parametrize("form", names())
-def test_a_sample_names_the_product_and_version_it_is_written_after(form: str) -> None:
-    (product,) = {case.product for case in cases(form)}
+def test_a_sample_names_the_product_it_is_written_after_and_how_that_was_checked(form: str) -> None:
+    ((product, verified),) = {(case.product, case.verified) for case in cases(form)}
+    assert len(verified) > 10
     assert any(letter.isdigit() for letter in product) or "November 2026" in product
     assert load_format(form).about.versions
     assert json.dumps(product)
