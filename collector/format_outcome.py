@@ -11,6 +11,8 @@ from tocsin_audit.text import clean_error
 
 _EXCEPTION: Final = re.compile(r"[A-Za-z_][\w.]{2,120}")
 _CODE: Final = re.compile(r"-?\d{3,6}")
+_ANY_ERROR: Final = frozenset({"MCPError", "McpError"})
+"""Exceptions of the official SDK that stand for every code; only their words tell them apart."""
 
 
 def outcome_of(
@@ -42,6 +44,8 @@ def outcome_of(
     inner = None
     if kind_text is not None and not _CODE.fullmatch(kind_text) and _EXCEPTION.fullmatch(kind_text):
         inner = kind_text.rpartition(".")[2]
+        if inner in _ANY_ERROR and status is None and code is None and error_text:
+            return _of_any_error(error_text)
     message = None
     if code is not None and code != 0:
         message = {"error": {"code": code, "message": error_text}}
@@ -59,6 +63,11 @@ def outcome_of(
     )
     found = classify(answer)[0]
     return "tool_error" if found == "ok" and failed else found
+
+
+def _of_any_error(words: str) -> str:
+    found = classify(Answer(message={"error": {"code": -32602, "message": words}}))[0]
+    return found if found == "not_found" else classify(Answer(message={"error": {"code": -32000, "message": words}}))[0]
 
 
 def _by_words(words: str, failed: bool) -> str | None:
