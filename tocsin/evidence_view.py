@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from alerting.harmless import harmless
 from alerting.response.archive import check
 from stream.errors import DamagedError, RejectedError
 
@@ -27,10 +28,13 @@ def show_evidence(path: Path, *, as_json: bool) -> None:
     console = Console()
     opening = f", opening {told['opening']}" if told["opening"] > 1 else ""
     console.print(
-        Text(f"evidence of incident {told['incident'][:12]}{opening}, sealed {told['sealed'][:19]}Z", "green")
+        Text(
+            f"evidence of incident {harmless(told['incident'], 12)}{opening}, sealed {harmless(told['sealed'], 30)}",
+            "green",
+        )
     )
     for name, size in told["files"].items():
-        console.print(Text(f"  {name}: {size:,} bytes, as sealed"))
+        console.print(Text(f"  {harmless(name, 80)}: {size:,} bytes, as sealed"))
     if told["cut"]:
         console.print(Text("there were more events than one archive holds", "yellow"))
     console.print(Text(f"manifest {told['digest']}"))

@@ -3,6 +3,7 @@
 import io
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import Any, Final
 
 import msgspec
 
+from alerting.harmless import harmless
 from stream.errors import DamagedError, RejectedError
 
 KIND: Final = "tocsin.evidence.v1"
 MANIFEST: Final = "manifest.json"
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes of an archive's files together, unpacked."""
+FAULTS: Final = 20
+"""Faults that are named, of however many."""
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -84,17 +88,22 @@ def _checked(archive: zipfile.ZipFile, where: str) -> dict[str, Any]:
     except (msgspec.DecodeError, zipfile.BadZipFile, zlib.error) as error:
         raise DamagedError(f"its manifest cannot be read ({error})", where=where) from error
     if manifest.kind != KIND:
-        raise RejectedError(f"it is '{manifest.kind[:40]}', not evidence of an incident", where=where)
-    faults = [f"{name} was added" for name in names if name != MANIFEST and name not in manifest.files]
-    faults += [f"{name} is there {names.count(name)} times" for name in set(names) if names.count(name) > 1]
+        raise RejectedError(f"it is '{harmless(manifest.kind, 40)}', not evidence of an incident", where=where)
+    # Whoever made the archive named its files.
+    faults = [f"{harmless(name, 80)} was added" for name in names if name != MANIFEST and name not in manifest.files]
+    counts = Counter(names)
+    faults += [f"{harmless(name, 80)} is there {count} times" for name, count in counts.items() if count > 1]
     for name, file in manifest.files.items():
-        if name not in names:
-            faults.append(f"{name} is missing")
+        if name not in counts:
+            faults.append(f"{harmless(name, 80)} is missing")
         elif (why := _differs(archive, name, file)) is not None:
-            faults.append(f"{name} {why}")
+            faults.append(f"{harmless(name, 80)} {why}")
     if faults:
+        more = f"; and {len(faults) - FAULTS} more" if len(faults) > FAULTS else ""
         raise DamagedError(
-            "; ".join(sorted(faults)), where=where, hint="take another copy of it with `tocsin incident evidence`"
+            "; ".join(sorted(faults)[:FAULTS]) + more,
+            where=where,
+            hint="take another copy of it with `tocsin incident evidence`",
         )
     return {
         "incident": manifest.incident,

@@ -52,7 +52,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             now = time.time()
             both = [line(now - 20, user="carol", tenant=tenant, token="k1:00bb") for tenant in ("acme", "globex")]
             alone = [line(now - 19, user="alice", token="k1:00aa"), line(now - 18, user="dave", tenant="globex")]
-            its = {"tenant": "globex", "server": "search", "source_ip": SHARED, "user": "globex-victim"}
+            its: dict[str, Any] = {"tenant": "globex", "server": "search", "source_ip": SHARED, "user": "globex-victim"}
             program.post([*both, *alone, *guesses(now - 60), *guesses(now - 60, **its)])
             program.settled()
             until(lambda: len(program.get("/incidents")) >= 2, "both incidents")

@@ -1,15 +1,20 @@
 """The archive of evidence: what was sealed is verified, and every change is seen."""
 
+import contextlib
 import io
 import zipfile
 from pathlib import Path
 
 import pytest
+import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from alerting.response.archive import KIND, MANIFEST, Manifest, check, is_evidence, pack
 from stream.errors import DamagedError, RejectedError
+from tests.alerting.sinks.hostile import CORPUS, ESCAPES, LIVE
+from tocsin.evidence_view import show_evidence
 
 HEAD = Manifest(kind=KIND, incident="i" * 32, opening=1, sealed="2026-11-20T08:00:00Z", files={})
 FILES = {"events.ndjson": b'{"id": "e1"}\n', "incident.json": b"{}\n"}
@@ -72,3 +77,23 @@ def test_no_byte_of_what_was_sealed_can_be_changed_unseen(tmp_path: Path, place:
     # What is left are bytes of the container that hold no content, such as a time or an attribute.
     assert told["digest"] == digest
     assert told["files"] == {"events.ndjson": 13, "incident.json": 3}
+
+
+@pytest.mark.parametrize("number", range(len(CORPUS)))
+def test_an_archive_that_a_stranger_made_tells_nothing_live(
+    tmp_path: Path, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = CORPUS[number].encode("utf-8", "replace").decode().replace("\x00", "")[:2000] or "x"
+    body, _ = pack(replace(HEAD, incident=words, sealed=words), {words: b"{}"})
+    (path := tmp_path / "e.zip").write_bytes(body)
+    with contextlib.suppress(typer.Exit):
+        show_evidence(path, as_json=False)
+    body, _ = pack(HEAD, FILES)
+    with zipfile.ZipFile(io.BytesIO(body)) as sealed, zipfile.ZipFile(path, "w") as made:
+        made.writestr(MANIFEST, sealed.read(MANIFEST))
+        made.writestr(words, "added")
+    with contextlib.suppress(typer.Exit):
+        show_evidence(path, as_json=False)
+    for line in capsys.readouterr().out.splitlines():
+        assert not ESCAPES.search(line), line[:200]
+        assert not LIVE.search(line), line[:200]

@@ -17,7 +17,7 @@ from tests.alerting.sinks.place import make
 from tests.alerting.sinks.place_chat import ChatPlace, place
 from tests.alerting.sinks.samples import a_hostile_alert, an_alert
 from tests.services.certificates import loopback_certificates
-from tests.services.front import LOST_ANSWER, RESET, SILENCE, Fault, Front, Reply, unavailable
+from tests.services.front import HALF, LOST_ANSWER, RESET, SILENCE, Fault, Front, Reply, unavailable
 
 MARKED = re.compile(r"[*~|]|(?:^|\W)_\w+_(?:\W|$)|^#|\w\.[a-z]")
 
@@ -48,6 +48,9 @@ def test_a_message_begins_with_what_happened_and_ends_with_where_to_look(here: C
     [
         (unavailable(429), "retry"),
         (unavailable(500), "retry"),
+        (unavailable(502), "retry"),
+        (unavailable(503), "retry"),
+        (HALF, "retry"),
         (unavailable(401), "retry"),
         (unavailable(404), "retry"),
         (unavailable(400), "refused"),
