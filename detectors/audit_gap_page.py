@@ -11,8 +11,8 @@ PAGE: Final = Documentation(
     "(AML.T0107), lack of audit and telemetry (OWASP MCP08), shadow servers (MCP09).",
     strategy="Everything is judged on the log's clock, so that a replay finds the same. **Silence**: a producer that "
     "sends heartbeats is silent once three of them stay away and five seconds passed (50 seconds at the usual 15, "
-    "never less than 30). One without heartbeats is judged by its own rhythm: for each hour of the week, its longest "
-    "usual quiet of the last weeks; silent is who is quiet for four times that, summed over the hours that pass. Hours "
+    "never less than 30). One without heartbeats is judged by its own rhythm: for each hour of the week, the "
+    "longest quiet of the last weeks in it and the hours beside it; silent is who is quiet for four times that, summed over the hours that pass. Hours "
     "in which it is often quiet for twenty minutes or more add nothing, so that nights and weekends say nothing. "
     "Five or more that fall silent within one heartbeat have one cause and are told once. **Missing numbers**: "
     "whatever lies between the numbers of a run that came, and did not come within the lateness, is missing; when all "

@@ -1,6 +1,6 @@
 """A producer's own rhythm: how long it is quiet at each hour of the week, and how long is longer than that."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 HOUR: Final = 3_600
 MINUTES: Final = 60
@@ -13,6 +13,13 @@ USUAL: Final = 20
 """Minutes of quiet in an hour from which on its silence says nothing."""
 AHEAD: Final = 14 * 24
 """Hours that are looked ahead for a moment at which silence would be too long."""
+
+
+class TooLong(NamedTuple):
+    """A moment from which on silence is too long, and the longest quiet in minutes that is usual until then."""
+
+    at: float
+    usual: int
 
 
 class Rhythm:
@@ -49,27 +56,28 @@ class Rhythm:
         week[hour % WEEK] = seen if seen >= before else (3 * before + seen) // 4
         self.week = bytes(week)
 
-    def quiet(self, at: float) -> int | None:
-        """The longest quiet in minutes that is usual at a moment, None where nothing is known of that hour."""
+    def quiet(self, hour: int) -> int | None:
+        """The longest quiet in minutes that is usual in an hour or its neighbours; None where one is not known."""
         if not self.week:
             return None
-        known = self.week[int(at) // HOUR % WEEK]
-        return known - 1 if known != UNKNOWN else None
+        around = [self.week[near % WEEK] for near in (hour - 1, hour, hour + 1)]
+        return max(around) - 1 if UNKNOWN not in around else None
 
-    def too_long(self, since: float, patience: float) -> float | None:
+    def too_long(self, since: float, patience: float) -> TooLong | None:
         """From when on silence since a moment is too long: `patience` times what is usual; None for never.
 
         An hour that is often quiet for long adds nothing, so that nights and weekends pass unseen.
         """
-        weight, hour = 0.0, int(since) // HOUR
-        for number in range(hour, hour + AHEAD):
-            begin = max(since, float(number * HOUR))
-            quiet = self.quiet(begin)
+        weight, usual = 0.0, 0
+        first = int(since) // HOUR
+        for hour in range(first, first + AHEAD):
+            quiet = self.quiet(hour)
             if quiet is None or quiet >= USUAL:
                 continue
-            each = 60.0 * (quiet + 1)
-            here = ((number + 1) * HOUR - begin) / each
+            usual = max(usual, quiet)
+            begin, each = max(since, float(hour * HOUR)), 60.0 * (quiet + 1)
+            here = ((hour + 1) * HOUR - begin) / each
             if weight + here >= patience:
-                return begin + (patience - weight) * each
+                return TooLong(begin + (patience - weight) * each, usual)
             weight += here
         return None

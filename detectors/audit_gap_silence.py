@@ -66,8 +66,8 @@ class SilenceView:
             return self._baseline(state) + patience(state.interval)
         if state.heard - state.since < self._days * DAY:
             return None
-        moment = state.rhythm.too_long(self._baseline(state), self._patience)
-        return max(moment, self._baseline(state) + SHORTEST) if moment is not None else None
+        found = state.rhythm.too_long(self._baseline(state), self._patience)
+        return max(found.at, self._baseline(state) + SHORTEST) if found is not None else None
 
     def _too_long(self, state: Producer, watch: Watch[Producer]) -> bool:
         if watch.since > state.heard:
@@ -97,8 +97,9 @@ class SilenceView:
                 return self._all_silent(others, watch)
             expected = f"a heartbeat about every {lasting(state.interval)}"
         else:
-            usual = state.rhythm.quiet(self._baseline(state)) or 0
-            expected = f"no more than {plural(usual, 'minute')} of quiet at this hour of the week"
+            found = state.rhythm.too_long(self._baseline(state), self._patience)
+            usual = plural(found.usual + 1 if found is not None else 1, "minute")
+            expected = f"something within {usual} in the busier of these hours, as in the weeks before"
         state.told = at
         beats = state.interval > 0
         return [

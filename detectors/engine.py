@@ -18,6 +18,7 @@ from detectors.batch import batch_in
 from detectors.batches import batched_in, show
 from detectors.draft import Draft
 from detectors.flood import Flood
+from detectors.forgetting import forget
 from detectors.journal import Journal
 from detectors.keys import Raw
 from detectors.limits import CAPS, LIVE_LIMIT, ORDER, PACKED_PER_FRAME, RANKS, TIDIED_PER_MINUTE
@@ -27,7 +28,7 @@ from detectors.meta import Meta
 from detectors.outlet import Outlet
 from detectors.plan import CALLER, HANDLE, SAMPLED, Plan, Raws, plan_for, raw_keys, with_handles
 from detectors.settling import Settling
-from detectors.standstill import Standstill
+from detectors.standstill import ENDED, Standstill
 from detectors.table import BUCKETS, Table
 from detectors.warmup import Warmup
 from stream import control
@@ -134,7 +135,7 @@ class Engine:
         if header.received > self.clock:
             self.clock = self.facts.clock = header.received
         self._outlet.begin(self.clock, imported=header.imported)
-        self._pass(tick=content == "tick")
+        self._pass(tick=content == "tick", ended=header.source == ENDED)
         self._tidy()
         if content == "events":
             self._fold(decode(record.frame), header)
@@ -227,12 +228,13 @@ class Engine:
                     if raised:
                         self._outlet.emit(table.detectors[index].spec, live, raised)
 
-    def _pass(self, *, tick: bool) -> None:
+    def _pass(self, *, tick: bool, ended: bool = False) -> None:
         """The clock moved: say who was not heard, close cells."""
         pause = self._standstill.go_on(self.clock, tick=tick)
         if pause is not None and self._alone:
             self._outlet.stood_still(*pause)
-        self._alarms.ring(self.clock, self._standstill.since, self.facts)
+        if not ended:
+            self._alarms.ring(self.clock, self._standstill.since, self.facts)
         self._settling.advance(idle=tick)
 
     def sizes(self) -> dict[Kind, tuple[int, int]]:
@@ -377,6 +379,8 @@ class Engine:
         elif isinstance(record, control.Model):
             self.facts.adopt(record)
             self._trained = record
+        elif isinstance(record, control.Forgotten):
+            forget(self._tables, record, self.clock)
         elif isinstance(record, control.Parameters):
             self._tune(record.detectors)
 

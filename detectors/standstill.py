@@ -7,6 +7,9 @@ REGULAR: Final = 5.0
 STILL: Final = 60.0
 """Seconds without any frame after which such a log stood still: nobody received anything."""
 
+ENDED: Final = "history ended"
+"""The source of ticks behind the end of replayed history: time goes on so that cells close, but nobody listens."""
+
 
 class Pause(NamedTuple):
     """A stretch of the log's clock, in seconds since the epoch, in which nobody listened."""

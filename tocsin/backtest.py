@@ -17,6 +17,7 @@ from collector.format import Format
 from collector.inspection.inspector import Inspector
 from detectors.base import AnyDetector
 from detectors.engine import Engine
+from detectors.standstill import ENDED
 from detectors.task import DetectTask
 from stream.control import Warmth, control_frame
 from stream.directory import Directory
@@ -137,8 +138,8 @@ def ticking(history: Iterable[Frame]) -> Iterator[Frame]:
         yield frame
     if clock is not None:
         end = (clock // DAY + 1) * DAY + AFTER
-        yield from _ticks(clock, end)
-        yield _tick(end)
+        yield from _ticks(clock, end, ENDED)
+        yield _tick(end, ENDED)
 
 
 def ndjson(write: Callable[[str], object]) -> Told:
@@ -150,15 +151,15 @@ def ndjson(write: Callable[[str], object]) -> Told:
     return told
 
 
-def _ticks(start: float, end: float) -> Iterator[Frame]:
+def _ticks(start: float, end: float, source: str = "") -> Iterator[Frame]:
     moment = start + TICK
     while moment < end:
-        yield _tick(moment)
+        yield _tick(moment, source)
         moment += TICK
 
 
-def _tick(received: float) -> Frame:
-    return Frame(Header(received=received, content="tick", codec="none"), b"")
+def _tick(received: float, source: str = "") -> Frame:
+    return Frame(Header(received=received, content="tick", codec="none", source=source), b"")
 
 
 def _drain(detect: DetectTask, alert: AlertTask) -> None:

@@ -14,10 +14,11 @@ from detectors.audit_gap_numbers import Numbers
 from detectors.audit_gap_rhythm import Rhythm
 from detectors.base import Entity
 from detectors.engine import Engine
+from detectors.standstill import ENDED
 from detectors.witness import Witness
 from stream.facts import Facts
 from stream.finding import ENCODER, Finding, ends
-from stream.frame import Record
+from stream.frame import Frame, Header, Record
 from tests.detectors.streams import DAY, HOUR, MINUTE, START, clone, directory, event, frames, tick, told
 from tocsin_audit.event import AuditEvent
 
@@ -192,6 +193,14 @@ def test_nobody_is_silent_while_the_log_itself_stands_still() -> None:
     gone = play(Engine([AuditGap()]), [*before, *ticking([event(4200.0, producer="other")], 4800)])
     assert titles(gone)[1:] == [SILENT], "whoever does not come back after it is silent all the same"
     assert gone[1].time == START + 4200 + 50
+
+
+def test_nobody_is_silent_behind_the_end_of_replayed_history() -> None:
+    records = frames(beats(0, 600))
+    ended = [
+        Frame(Header(received=START + t, content="tick", codec="none", source=ENDED), b"") for t in range(600, 900)
+    ]
+    assert play(Engine([AuditGap()]), [*records, *(Record(0, frame) for frame in ended)]) == []
 
 
 def test_a_replayed_file_without_ticks_says_nothing_of_our_own_silence() -> None:
@@ -503,8 +512,9 @@ def test_a_rhythm_waits_for_the_hours_in_which_something_usually_comes() -> None
             if hour % 24 in range(8, 17):
                 rhythm.close(week * 168 + hour, (1 << 60) - 1)
     evening = (3 * 168 + 16) * HOUR + 3590.0
-    morning = (3 * 168 + 24 + 8) * HOUR
+    morning = (3 * 168 + 24 + 9) * HOUR
     due = rhythm.too_long(evening, 4)
     assert due is not None
-    assert morning <= due <= morning + 15 * MINUTE
+    assert morning <= due.at <= morning + 15 * MINUTE
+    assert due.usual == 0
     assert Rhythm().too_long(evening, 4) is None
