@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.sink import Sink
-from alerting.sinks.chat import body, headline, service
+from alerting.sinks.chat import GROWTH, body, headline, service
 from tests.alerting.sinks.hostile import CORPUS, ESCAPES, FORMULA, LIVE
 from tests.alerting.sinks.place import make
 from tests.alerting.sinks.place_chat import ChatPlace, place
@@ -19,6 +19,7 @@ from tests.alerting.sinks.samples import a_hostile_alert, an_alert
 from tests.services.certificates import loopback_certificates
 from tests.services.front import HALF, LOST_ANSWER, RESET, SILENCE, Fault, Front, Reply, unavailable
 
+DOCUMENTED = Path(__file__).parents[3] / "docs" / "sinks.md"
 MARKED = re.compile(r"[*~|]|(?:^|\W)_\w+_(?:\W|$)|^#|\w\.[a-z]")
 
 
@@ -109,6 +110,7 @@ def test_no_words_become_a_link_or_a_format_in_any_room(words: str, room: int) -
         "discord://123456789012345678/" + "a" * 68,
         "opsgenie://" + "a" * 36,
         "mmost://chat.example/" + "a" * 26,
+        "workflows://prod-1.westeurope.logic.azure.com:443/643e69f83c8944/u20fCGWlXxxx/",
     ],
     ids=lambda url: url.partition(":")[0],
 )
@@ -129,3 +131,12 @@ def test_a_url_that_is_none_is_refused_without_its_secrets(url: str) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         make("chat", {"url": url})
     assert "secret-token" not in str(caught.value)
+
+
+def test_every_url_that_is_documented_is_one_with_the_room_that_is_said() -> None:
+    rows = re.findall(r"^\| .+ \| `(\w+://\S+)` \| ([\d,]+) characters \|$", DOCUMENTED.read_text(), re.MULTILINE)
+    assert len(rows) >= 6
+    for url, room in rows:
+        found = service(url)
+        assert found is not None, url
+        assert f"{int(found.body_maxlen * GROWTH):,}" == room, url
