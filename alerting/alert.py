@@ -29,6 +29,7 @@ Reason = Literal[
     "silenced",
     "excepted",
     "inhibited",
+    "grouped",
     "over_budget",
     "observed_only",
     "below_page",

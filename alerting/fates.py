@@ -19,6 +19,7 @@ WORDS: Final = {
     "silenced": "a silence covers it",
     "excepted": "an exception or a grant of the directory covers it",
     "inhibited": "another incident explains it",
+    "grouped": "it waits for others of its group: they are told in one page",
     "over_budget": "the receiver's page budget was spent: it is told in a bundle",
     "observed_only": "its mode is observe or shadow: recorded, never told",
     "resolved": "it says that what had been found is over",

@@ -15,13 +15,15 @@ from alerting.life import Lived, live, over, reopened
 from alerting.mute import mute, unmute
 from alerting.policy import Policies
 from alerting.record import opened_by, with_findings
+from alerting.remind import Reminder
 from alerting.response.automatic import want
 from alerting.response.denials import deny, lift, obeyed
 from alerting.response.evidence_rows import want_evidence
 from alerting.response.steps import performed, stepped
 from alerting.risk import Entity, Risk, corroborated, telling, worst
 from alerting.route import Routes
-from alerting.tell import Decided, Teller, Texts
+from alerting.tell import Decided, Teller
+from alerting.texts import Texts
 from alerting.unit import Unit
 from stream.control import (
     Act,
@@ -52,6 +54,7 @@ class Folder:
         self._routes = routes
         self._teller = Teller(policies, routes, texts)
         self._excepting = Excepting(self._teller)
+        self._reminder = Reminder(policies, routes, texts)
         self._look = float("-inf")
 
     def findings(self, unit: Unit, findings: Sequence[Finding], clock: float, *, imported: bool) -> list[Decided]:
@@ -165,13 +168,15 @@ class Folder:
         if clock < self._look:
             return
         self._look = clock + LOOK
-        for record in unit.overdue(clock):
+        overdue = unit.overdue(clock)
+        for record in overdue:
             ended = over_at(record.lasting)
             if ended is not None and ended <= clock:
                 said = "its detector would have told it again had it gone on"
                 self._teller.lived(unit, record, over(record, ended, "resolved", clock), "tocsin", said, clock)
             else:
                 self._teller.late(unit, record, clock)
+        self._reminder.due(unit, overdue, clock)
 
     def _end(self, unit: Unit, finding: Finding, key: IncidentKey, clock: float, *, live: bool) -> list[Decided]:
         """Take from open incidents what a finding says is over; those that hold nothing else are resolved."""

@@ -91,4 +91,5 @@ def reopened(record: Record) -> Record:
         due=None,
         told_by=None,
         lasting={},
+        remind={},
     )

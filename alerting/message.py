@@ -23,6 +23,7 @@ _WHY: Final[dict[Reason, str]] = {
     "silenced": "A silence covers it, so nobody is woken.",
     "excepted": "An exception or a grant covers it, so nobody is woken.",
     "inhibited": "Another incident explains it, so nobody is woken.",
+    "grouped": "It is told with others of its group.",
     "over_budget": "The page budget holds it back for a bundle within half an hour.",
     "observed_only": "It is only observed, so nobody is woken.",
     "below_page": "It is below what wakes a person.",
@@ -32,6 +33,13 @@ _WHY: Final[dict[Reason, str]] = {
     "closed": "It has been closed.",
     "late": "Nobody has done about it what should have been done by now.",
 }
+
+_TOGETHER: Final[dict[Reason, str]] = {
+    "over_budget": "that the page budget held back",
+    "grouped": "of one group",
+    "repeated": "that nobody has acknowledged",
+}
+_AGAIN: Final = "Nobody has acknowledged it since it was told."
 
 
 class Messages:
@@ -49,7 +57,8 @@ class Messages:
             lines += happened(worst)
             if len(alert.findings) > 1:
                 lines.append(f"With it came {len(alert.findings) - 1} more findings.")
-        lines.append(f"Why now: {_WHY[alert.reason]}")
+        again = alert.change == "late" and alert.reason == "repeated"
+        lines.append(f"Why now: {_AGAIN if again else _WHY[alert.reason]}")
         if alert.note:
             lines.append(f"Said of it: {harmless(alert.note, 300)}")
         lines.append(f"About: {about(incident)}")
@@ -60,10 +69,10 @@ class Messages:
         )
         return "\n".join(lines)
 
-    def of_bundle(self, records: Sequence[Record]) -> str:
+    def of_bundle(self, records: Sequence[Record], reason: Reason = "over_budget") -> str:
         """The text of a page about several incidents, the most severe first."""
         count = "1 incident" if len(records) == 1 else f"{len(records)} incidents"
-        lines = [f"{count} that the page budget held back"]
+        lines = [f"{count} {_TOGETHER.get(reason, _TOGETHER['over_budget'])}"]
         lines += [_line(record.incident()) for record in records[:LISTED]]
         return "\n".join([*lines, *_rest(len(records)), "All of them: tocsin incident list"])
 

@@ -1,5 +1,6 @@
 """What the operator decided about being told: from which severity, how often, and what not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -12,6 +13,8 @@ from alerting.targets import Targets
 from stream.finding import SEVERITIES, Finding, Severity
 
 HOUR: Final = 3600.0
+REPEAT: Final[Mapping[Severity, float]] = {"critical": HOUR / 2, "high": 2 * HOUR}
+"""Seconds after which a page is told again; a severity that is not there is told once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,15 @@ class Policies:
     `page_from` is the least severity that wakes a person, `observe` decides everything and pages nobody, and `budget`
     is that of a receiver who has none of their own. `targets` say how soon something is done about an incident, and
     `risk` from how many points of several detectors on even a finding one severity below that wakes a person.
-    `containment` bounds who may be refused.
+    `repeat` says by severity after how many seconds a page that nobody acknowledged is told again, and `containment`
+    bounds who may be refused.
     """
 
     page_from: Severity = "high"
     observe: bool = False
     budget: Budget = field(default_factory=Budget)
     targets: Targets = field(default_factory=Targets)
+    repeat: Mapping[Severity, float] = field(default_factory=lambda: REPEAT)
     risk: float = 120.0
     containment: Containment = field(default_factory=Containment)
     matchers: tuple[Matcher, ...] = ()

@@ -27,6 +27,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     `told` is the severity that a person was told of in this opening, by a page, by one held back for a bundle, or,
     where `told_by` names it, by the incident of the day before. `paged` says that this opening's own page went out.
     `ended` is the log's clock when it was resolved or closed. `observed` says that no live finding is in it yet.
+    `remind` says by receiver when they are told of this opening again unless somebody acknowledged it.
     `sources` are its classes that inhibit others, `active` the log's clock at its last finding. `heard` names the
     receivers that heard of this opening, so that they hear how it ends whatever hour that is. `told_at`,
     `acknowledged_at` and `contained_at` are of this opening, `late` are its clocks that ran out, and `due` is when the
@@ -73,6 +74,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     late: tuple[str, ...] = ()
     due: float | None = None
     lasting: dict[str, float | None] | None = None
+    remind: dict[str, float] = {}
 
     @property
     def is_open(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from alerting.alert import Change
 from alerting.calendar import Calendar
+from alerting.grouping import Group, Grouping
 from alerting.matching import Condition, Have, of_finding, of_record
 from alerting.record import Record
 from stream.finding import Finding
@@ -35,7 +36,8 @@ class Route:
 
     All of `match` must hold, and `hours` must be open where there are any. The first child that fits takes the
     incident, and the next ones are asked as well where it says `goes_on`. `observe` tells nobody and records who would
-    have been.
+    have been. `grouping` tells several incidents as one page, and `repeat` is after how many seconds a page that nobody
+    acknowledged is told again (0 never, None as its severity says).
     """
 
     receiver: str
@@ -44,6 +46,8 @@ class Route:
     hours_name: str = ""
     goes_on: bool = False
     observe: bool = False
+    grouping: Grouping | None = None
+    repeat: float | None = None
     routes: tuple["Route", ...] = ()
 
     def why_not(self, have: Have, clock: float) -> str | None:
@@ -69,10 +73,15 @@ class Step(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A receiver of an incident; `observe` where its route only records that it would have been told."""
+    """A receiver of an incident; `observe` where its route only records that it would have been told.
+
+    `group` is the one with which its route tells it, and `repeat` as the route says.
+    """
 
     receiver: Receiver
     observe: bool
+    group: Group | None = None
+    repeat: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +93,20 @@ class Routes:
 
     def of(self, record: Record, clock: float) -> tuple[Told, ...]:
         """The receivers of an incident at a moment of the log's clock, each once; live where one of its routes is."""
+        return self.told(of_record(record) if self.root is not None else {}, clock)
+
+    def told(self, have: Have, clock: float) -> tuple[Told, ...]:
+        """The receivers of what has these values."""
         if self.root is None:
             return (Told(self.receivers[0], False),)
-        observed: dict[str, bool] = {}
-        for step in self.explain(of_record(record), clock):
-            if step.chosen:
-                name = step.route.receiver
-                observed[name] = observed.get(name, True) and step.route.observe
         known = {receiver.name: receiver for receiver in self.receivers}
-        return tuple(Told(known[name], observe) for name, observe in observed.items())
+        found: dict[str, Told] = {}
+        for step in self.explain(have, clock):
+            route = step.route
+            if step.chosen and (route.receiver not in found or (found[route.receiver].observe and not route.observe)):
+                group = route.grouping.of(step.path, have) if route.grouping is not None else None
+                found[route.receiver] = Told(known[route.receiver], route.observe, group, route.repeat)
+        return tuple(found.values())
 
     def observes(self, finding: Finding, clock: float) -> bool:
         """Whether all routes that a finding leads to only observe."""

@@ -50,7 +50,7 @@ class Targets:
         ]
 
     def scheduled(self, record: Record) -> Record:
-        """The record with the moment at which the next of its clocks runs out, or all in it is over."""
+        """The record with the next moment at which a clock of it runs out, it is told again, or all in it is over."""
         running = [
             one.due
             for one in self._readings(record, float("-inf"))
@@ -59,6 +59,8 @@ class Targets:
         over = over_at(record.lasting) if record.is_open else None
         if over is not None:
             running.append(over)
+        if record.status == "open":
+            running += record.remind.values()
         return msgspec.structs.replace(record, due=min(running, default=None))
 
     def _readings(self, record: Record, now: float) -> Iterator[Reading]:

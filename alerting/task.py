@@ -11,7 +11,8 @@ from alerting.observe import Observer, Unobserved
 from alerting.policy import Policies
 from alerting.route import Routes
 from alerting.store import Store
-from alerting.tell import Decided, Texts
+from alerting.tell import Decided
+from alerting.texts import Texts
 from alerting.unit import Unit
 from stream import control
 from stream.control import Act, DirectoryVersion

@@ -26,6 +26,7 @@ from alerting.schema import (
     OUTBOX,
     TIMELINE,
 )
+from stream.finding import DECODER as FINDING_DECODER
 from stream.finding import ENCODER as FINDING_ENCODER
 from stream.finding import Finding
 
@@ -144,6 +145,14 @@ class Unit:
         return [record for found in ids if (record := self._records[found]) is not None and record.told_by == id_]
 
     # -- findings, decisions, timeline, links
+
+    def worst_of(self, incident: str, limit: int) -> list[Finding]:
+        """The most severe of the newest findings of an incident."""
+        self.flush()
+        rows = select(FINDINGS.c.body).where(FINDINGS.c.incident == incident, FINDINGS.c.own.is_(True))
+        newest = self.connection.execute(rows.order_by(FINDINGS.c.at.desc(), FINDINGS.c.finding).limit(_MANY)).scalars()
+        found = [FINDING_DECODER.decode(body) for body in newest]
+        return sorted(found, key=lambda one: (-rank(one.severity), -one.time, one.id))[:limit]
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Which findings are members of an incident already."""

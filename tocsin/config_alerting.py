@@ -1,7 +1,7 @@
 """The configuration's part about incidents: who is told, when, and how often."""
 
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -50,6 +50,22 @@ class Route(Section):
     hours: str | None = Field(None, description="a calendar that must be open")
     goes_on: bool = Field(False, alias="continue", description="ask the next routes as well")
     mode: Literal["observe", "live"] = Field("live", description="observe records who would have been woken")
+    group_by: tuple[str, ...] | None = Field(
+        None,
+        description="tell incidents that have these in common as one page: [tenant], [class, server]; [] for all of "
+        "the route, as the route above where it is left out",
+    )
+    group_wait: float = Field(
+        30.0, gt=0, le=3600, description="seconds that the first page of a group waits for others"
+    )
+    group_interval: float = Field(300.0, gt=0, le=86400, description="seconds between two pages about one group")
+    repeat: float | None = Field(
+        None,
+        ge=0,
+        le=10080,
+        description="minutes after which a page that nobody acknowledged is told again, 0 for never; as the route "
+        "above, else as alerting.repeat says, where it is left out",
+    )
     routes: tuple["Route", ...] = Field((), description="more particular routes below it")
 
 
@@ -74,6 +90,11 @@ class Alerting(Section):
     )
     targets: dict[Severity, Target] = Field(
         {}, description="how soon something is done, by severity, in place of the defaults for critical and high"
+    )
+    repeat: dict[Severity, Annotated[float, Field(ge=0, le=10080)]] = Field(
+        {},
+        description="minutes after which a page that nobody acknowledged is told again, by severity, in place of the "
+        "defaults: 30 for critical, 120 for high; 0 for never",
     )
     calendars: dict[str, Calendar] = Field({}, description="hours by a name of your choice")
     routes: Route | None = Field(None, description="who is told of what; without it the first receiver is of all")

@@ -1,15 +1,17 @@
 """From what the configuration says of receivers, calendars and routes to the tree that alerting asks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from alerting.calendar import DAYS, Calendar
-from alerting.matching import Condition, parse
-from alerting.policy import HOUR
+from alerting.grouping import Grouping
+from alerting.matching import KEYS, Condition, parse
+from alerting.policy import HOUR, REPEAT
 from alerting.route import Receiver, Route, Routes
 from alerting.targets import CLOCKS, DEFAULT, Targets
 from stream.errors import RejectedError
+from stream.finding import Severity
 from tocsin import config_alerting as said
 from tocsin.config import Loaded
 from tocsin.faults import Fault, FaultsError, did_you_mean
@@ -32,7 +34,8 @@ def routes_of(loaded: Loaded, pagers: Mapping[str, bool]) -> Routes:
     if not receivers:
         receivers = (_receiver(EVERYONE, said.Receiver(sinks=tuple(pagers)), pagers),)
     calendars = {name: _calendar(section) for name, section in alerting.calendars.items()}
-    root = _route(alerting.routes, receivers[0].name, calendars) if alerting.routes is not None else None
+    above = _Above(receivers[0].name)
+    root = _route(alerting.routes, above, calendars) if alerting.routes is not None else None
     return Routes(receivers, root)
 
 
@@ -43,6 +46,11 @@ def targets_of(alerting: said.Alerting) -> Targets:
         for severity, section in alerting.targets.items()
     }
     return Targets({**DEFAULT, **own})
+
+
+def repeat_of(alerting: said.Alerting) -> dict[Severity, float]:
+    """After how many seconds a page is told again, by severity."""
+    return {**REPEAT, **{severity: minutes * 60.0 for severity, minutes in alerting.repeat.items()}}
 
 
 def _receiver(name: str, section: said.Receiver, pagers: Mapping[str, bool]) -> Receiver:
@@ -66,16 +74,30 @@ def _calendar(section: said.Calendar) -> Calendar:
     )
 
 
-def _route(section: said.Route, above: str, calendars: Mapping[str, Calendar]) -> Route:
-    receiver = section.receiver or above
+class _Above(NamedTuple):
+    """What a route takes from the one above it where it says nothing itself."""
+
+    receiver: str
+    grouping: Grouping | None = None
+    repeat: float | None = None
+
+
+def _route(section: said.Route, above: _Above, calendars: Mapping[str, Calendar]) -> Route:
+    grouping = above.grouping
+    if section.group_by is not None:
+        grouping = Grouping(section.group_by, section.group_wait, section.group_interval)
+    repeat = section.repeat * 60.0 if section.repeat is not None else above.repeat
+    here = _Above(section.receiver or above.receiver, grouping, repeat)
     return Route(
-        receiver,
+        here.receiver,
         match=tuple(parse(text) for text in section.match),
         hours=calendars[section.hours] if section.hours is not None else None,
         hours_name=section.hours or "",
         goes_on=section.goes_on,
         observe=section.mode == "observe",
-        routes=tuple(_route(child, receiver, calendars) for child in section.routes),
+        grouping=grouping,
+        repeat=repeat,
+        routes=tuple(_route(child, here, calendars) for child in section.routes),
     )
 
 
@@ -126,6 +148,13 @@ def _of_route(loaded: Loaded, path: Sequence[Any], route: said.Route) -> Iterato
     if route.hours is not None and route.hours not in alerting.calendars:
         hint = did_you_mean(route.hours, alerting.calendars) if alerting.calendars else "add alerting.calendars"
         yield loaded.fault((*path, "hours"), f"there is no calendar '{route.hours}'", hint)
+    for number, key in enumerate(route.group_by or ()):
+        if key not in KEYS:
+            hint = did_you_mean(key, KEYS) or "class, severity, family, detector or an event's field"
+            yield loaded.fault((*path, "group_by", number), f"there is no key '{key[:40]}'", hint)
+    if route.group_by is None and not {"group_wait", "group_interval"}.isdisjoint(route.model_fields_set):
+        name = "group_wait" if "group_wait" in route.model_fields_set else "group_interval"
+        yield loaded.fault((*path, name), "nothing is grouped here", "add group_by, such as group_by: [tenant]")
     for number, text in enumerate(route.match):
         try:
             _: Condition = parse(text)

@@ -28,7 +28,7 @@ from tocsin.inputs import InputPlan, plans_of
 from tocsin.modes import faults_of as modes_faults
 from tocsin.modes import modes_of
 from tocsin.options import convert_options, read_secret
-from tocsin.routing import routes_of, targets_of
+from tocsin.routing import repeat_of, routes_of, targets_of
 
 GIB: Final = 1024**3
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -142,6 +142,7 @@ def assemble(loaded: Loaded, data: Path | None = None, *, sinks: bool = True) ->
             observe=said.mode == "observe",
             budget=Budget(pages=said.alerting.budget.pages, window=said.alerting.budget.hours * HOUR),
             targets=targets_of(said.alerting),
+            repeat=repeat_of(said.alerting),
             containment=containment,
         ),
         routes=routes,

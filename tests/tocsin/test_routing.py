@@ -2,9 +2,10 @@
 
 import pytest
 
+from alerting.grouping import Grouping
 from tocsin.config import parse_config
 from tocsin.faults import FaultsError
-from tocsin.routing import routes_of
+from tocsin.routing import repeat_of, routes_of
 
 SINKS = "sinks: {siem: {type: terminal}, pd: {type: pagerduty, routing_key: {env: X}}}\n"
 PAGERS = {"siem": False, "pd": True}
@@ -43,6 +44,8 @@ def test_a_route_without_a_receiver_has_that_of_the_route_above() -> None:
         ("receivers: {ops: {sinks: [siem, pd]}}, routes: {routes: [{hours: day}]}", "add alerting.calendars"),
         ("receivers: {ops: {sinks: [siem, pd]}}, routes: {routes: [{match: [tenan=a]}]}", "did you mean 'tenant'"),
         ("receivers: {ops: {sinks: [siem, pd]}}, calendars: {day: {zone: Mars/Base}}", "no time zone"),
+        ("receivers: {ops: {sinks: [siem, pd]}}, routes: {group_by: [tenan]}", "did you mean 'tenant'"),
+        ("receivers: {ops: {sinks: [siem, pd]}}, routes: {group_wait: 9}", "nothing is grouped here"),
     ],
 )
 def test_every_fault_names_its_place_and_a_way_out(alerting: str, says: str) -> None:
@@ -50,6 +53,24 @@ def test_every_fault_names_its_place_and_a_way_out(alerting: str, says: str) -> 
         routes_of(parse_config(SINKS + f"alerting: {{{alerting}}}"), PAGERS)
     assert says in str(caught.value)
     assert all(fault.line == 2 or "sinks" in fault.key for fault in caught.value.faults)
+
+
+def test_a_route_groups_and_repeats_as_the_one_above_unless_it_says_otherwise() -> None:
+    text = SINKS + (
+        "alerting:\n"
+        "  receivers: {ops: {sinks: [siem, pd]}}\n"
+        "  routes: {group_by: [tenant], group_wait: 10, repeat: 5, routes: [{}, {group_by: [], repeat: 0}]}\n"
+    )
+    root = routes_of(parse_config(text), PAGERS).root
+    assert root is not None
+    first, second = root.routes
+    assert first.grouping == root.grouping == Grouping(("tenant",), 10.0, 300.0)
+    assert (first.repeat, second.repeat, second.grouping) == (300.0, 0.0, Grouping((), 30.0, 300.0))
+
+
+def test_severities_that_are_not_named_repeat_by_default() -> None:
+    alerting = parse_config("alerting: {repeat: {high: 0, medium: 10}}").config.alerting
+    assert repeat_of(alerting) == {"critical": 1800.0, "high": 0.0, "medium": 600.0}
 
 
 @pytest.mark.parametrize("text", ["{from: '25:00'}", "{until: '8'}", "{days: [monday]}"])
