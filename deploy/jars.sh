@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # To be sourced by the run.sh of a development server: finds a JDK, and has Maven get the server's jars once.
 # They are kept under the user's cache folder; they are never part of Tocsin.
 missing=3 # the exit code that tells callers that this machine lacks something

@@ -14,7 +14,7 @@ from stream.kafka_address import Address
 from stream.kafka_dead import DeadLetters
 from stream.kafka_reader import KafkaReader
 from stream.kafka_record import check, encode
-from stream.kafka_search import within
+from stream.kafka_search import since, within
 from stream.kafka_state import Fence, KafkaState
 from stream.kafka_writer import KafkaWriter
 from stream.log import EVENTS, FINDINGS, PEERS, WIDE, Snapshot, Stream
@@ -101,6 +101,10 @@ class KafkaLog:
         """Durable frames of all partitions with event times in `[since, until)`, by receipt or against it."""
         topic, partitions = self._known(stream), self._counts[stream.name]
         return within(self.address, topic, partitions, since, until, newest_first=newest_first, keys=self._crypt)
+
+    def since(self, stream: Stream, moment: float) -> Iterator[Record]:
+        """Every durable frame that was appended from a moment on, all partitions together, by receipt."""
+        return since(self.address, self._known(stream), self._counts[stream.name], moment, keys=self._crypt)
 
     def end(self, stream: Stream) -> int:
         """The offset that the next durable frame of a stream will have."""

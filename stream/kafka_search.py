@@ -1,6 +1,7 @@
 """Looking through a stream on Kafka by event time, all partitions together, beside those who read it."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from heapq import merge
 from typing import Any, Final, NamedTuple
 
@@ -33,22 +34,43 @@ def within(
     What was appended more than a minute before `since` has no such event and is not read. `keys` go with the frames, to
     undo their encryption. Raises StorageError.
     """
+    with _lanes(address, topic, partitions, since - AHEAD, newest_first=newest_first, keys=keys) as lanes:
+        for record in merge(*lanes, key=_received, reverse=newest_first):
+            header = record.frame.header
+            if header.last > 0 and header.last >= since and header.first < until:
+                yield record
+
+
+def since(
+    address: Address, topic: str, partitions: int, moment: float, *, keys: Keys | None = None
+) -> Iterator[Record]:
+    """Every frame that was appended from a moment on, by receipt, as one partition would have it.
+
+    Facts and ticks, which stand in all partitions, come once. Raises StorageError.
+    """
+    with _lanes(address, topic, partitions, moment, newest_first=False, keys=keys) as lanes:
+        first, *others = lanes
+        yield from merge(first, *(filter(_of_events, lane) for lane in others), key=_received)
+
+
+@contextmanager
+def _lanes(
+    address: Address, topic: str, partitions: int, moment: float, *, newest_first: bool, keys: Keys | None
+) -> Iterator[list[Iterator[Record]]]:
+    """For each partition what was appended from a moment on."""
     places = [TopicPartition(topic, number) for number in range(partitions)]
     consumer = kafka_client.consumer(address)
     try:
         with kafka_client.guarded(address):
             ends = consumer.end_offsets(places, timeout_ms=PATIENCE_MS)
-            moment = max(0, int((since - AHEAD) * 1000))
-            starts = consumer.offsets_for_times(dict.fromkeys(places, moment), timeout_ms=PATIENCE_MS)
-        lanes = [
+            asked = dict.fromkeys(places, max(0, int(moment * 1000)))
+            starts = consumer.offsets_for_times(asked, timeout_ms=PATIENCE_MS)
+        yield [
             _lane(_Source(address, consumer, place, keys), starts[place].offset, ends[place], newest_first)
-            for place in places
             if starts.get(place) is not None
+            else iter(())
+            for place in places
         ]
-        for record in merge(*lanes, key=_received, reverse=newest_first):
-            header = record.frame.header
-            if header.last > 0 and header.last >= since and header.first < until:
-                yield record
     finally:
         consumer.close()
 
@@ -89,6 +111,10 @@ def _chunk(source: _Source, begin: int, end: int) -> Sequence[Record]:
                     continue  # it lies among the dead letters
                 found.append(Record(message.offset, frame))
     return found
+
+
+def _of_events(record: Record) -> bool:
+    return record.frame.header.content == "events"
 
 
 def _received(record: Record) -> float:

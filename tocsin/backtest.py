@@ -24,7 +24,7 @@ from stream.directory import Directory
 from stream.facts import Facts
 from stream.finding import Finding, public
 from stream.frame import Frame, Header
-from stream.log import EVENTS
+from stream.log import EVENTS, FINDINGS
 from stream.memory import MemoryLog
 from tocsin.history import Progress, Reading, frames
 
@@ -51,7 +51,7 @@ class Summary(NamedTuple):
     events_per_second: float
 
 
-class _Hearing(Unobserved):
+class Hearing(Unobserved):
     """Hands every decided finding on, and counts."""
 
     def __init__(self, told: Told | None) -> None:
@@ -93,28 +93,9 @@ def backtest(
     Raises RejectedError where a file cannot be read; bad lines are counted in `reading`.
     """
     begin = time.perf_counter()
-    log, hearing = MemoryLog(), _Hearing(told)
     content = Enricher(Options(inspector=Inspector()), lambda: directory)
-    store = Store(MEMORY)
-    try:
-        detect = DetectTask(log, Engine(detectors, Facts(directory)), tick=TICK)
-        alert = AlertTask(
-            log, store, policies, routes=Routes((Receiver("backtest", pagers=("nobody",)),)), observer=hearing
-        )
-        for mode in modes:
-            log.append(EVENTS, control_frame(mode, 0.0))
-        pending = 0
-        for frame in ticking(frames(files, form, reading, progress=progress, enrich=content)):
-            log.append(EVENTS, frame)
-            detect.advance(wait=0.0)
-            pending += 1
-            if pending >= BATCH:
-                _drain(detect, alert)
-                pending = 0
-        _drain(detect, alert)
-        alert.finish()
-    finally:
-        store.close()
+    history = ticking(frames(files, form, reading, progress=progress, enrich=content))
+    hearing = fold(history, detectors, directory, policies, modes=modes, told=told)
     seconds = time.perf_counter() - begin
     return Summary(
         events=reading.good,
@@ -125,6 +106,42 @@ def backtest(
         seconds=round(seconds, 3),
         events_per_second=round(reading.good / seconds, 1) if seconds else 0.0,
     )
+
+
+def fold(
+    history: Iterable[Frame],
+    detectors: Iterable[AnyDetector],
+    directory: Directory,
+    policies: Policies,
+    *,
+    modes: Iterable[Warmth] = (),
+    told: Told | None = None,
+    since: float = 0.0,
+) -> Hearing:
+    """Fold frames with one engine, and decide what it finds from a moment of the clock on; nothing is stored."""
+    log, found, hearing = MemoryLog(), MemoryLog(), Hearing(told)
+    store = Store(MEMORY)
+    try:
+        detect = DetectTask(log, Engine(detectors, Facts(directory)), tick=TICK)
+        alert = decider(found, store, policies, hearing)
+        for mode in modes:
+            log.append(EVENTS, control_frame(mode, 0.0))
+        for pending, frame in enumerate(history):
+            log.append(EVENTS, frame)
+            detect.advance(wait=0.0)
+            if pending % BATCH == BATCH - 1:
+                _drain(detect, log, found, alert, since)
+        _drain(detect, log, found, alert, since)
+        alert.finish()
+    finally:
+        store.close()
+    return hearing
+
+
+def decider(log: MemoryLog, store: Store, policies: Policies, hearing: Hearing, tasks: int = 1) -> AlertTask:
+    """What decides findings as `run` does, with one pager that nobody carries."""
+    routes = Routes((Receiver("backtest", pagers=("nobody",)),))
+    return AlertTask(log, store, policies, routes=routes, observer=hearing, tasks=tasks)
 
 
 def ticking(history: Iterable[Frame]) -> Iterator[Frame]:
@@ -162,7 +179,13 @@ def _tick(received: float, source: str = "") -> Frame:
     return Frame(Header(received=received, content="tick", codec="none", source=source), b"")
 
 
-def _drain(detect: DetectTask, alert: AlertTask) -> None:
+def _drain(detect: DetectTask, log: MemoryLog, found: MemoryLog, alert: AlertTask, since: float) -> None:
     detect.flush()
+    position = 0
+    while records := log.read(FINDINGS, position):
+        for record in records:
+            if record.frame.header.received >= since:
+                found.append(FINDINGS, record.frame)
+        position = records[-1].offset + 1
     while alert.advance(wait=0.0, limit=4 * BATCH):
         pass
