@@ -82,6 +82,11 @@ class Store:
         with self._guarded(), self._reading, self._engine.connect() as connection:
             yield connection.execution_options(**{_READING: True})
 
+    def compact(self) -> None:
+        """Give the disk back what was deleted, and leave nothing of it in free pages; PostgreSQL does so by itself."""
+        if self._sqlite:
+            self._wipe()
+
     def close(self) -> None:
         """Give back the connections."""
         self._engine.dispose()

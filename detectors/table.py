@@ -109,6 +109,17 @@ class Table:
         self._seat(bucket, live, clock)
         return live
 
+    def forget(self, identity: int, clock: float) -> None:
+        """Drop an entity with all that its detectors learned, where it is known."""
+        bucket = self.buckets.get(identity >> BUCKET_SHIFT)
+        if bucket is None:
+            return
+        if (live := bucket.live.get(identity)) is not None:
+            self._put_away(live, clock)
+        if bucket.idle.pop(identity) is not None:
+            self.count -= 1
+            self.changed.add(identity)
+
     def state(self, live: Live, index: int) -> Any:
         """The state of one detector, unpacked or started."""
         held = live.states[index]

@@ -171,6 +171,13 @@ class Revealed(msgspec.Struct, frozen=True, tag="reveal", tag_field="control"):
     why: str
 
 
+class Forgotten(msgspec.Struct, frozen=True, tag="forgotten", tag_field="control"):
+    """Entities of which detectors are to forget everything, by kind: their ids are keyed, so that it names nobody."""
+
+    entities: dict[str, tuple[int, ...]]
+    at: float
+
+
 class PeerSummary(msgspec.Struct, frozen=True, tag="peers", tag_field="control"):
     """What a detector says of a group of principals once a cell of `seconds` from `start` has closed.
 
@@ -200,7 +207,7 @@ class Model(msgspec.Struct, frozen=True, tag="model", tag_field="control"):
 
 Act = IncidentChange | Muted | Unmuted | Linked | Deny | Lift | Obeyed | Stepped | Performed
 """What an operator does about incidents; it enters the stream of findings."""
-Control = DirectoryVersion | Parameters | Warmth | Act | Denied | Revealed | PeerSummary | Model
+Control = DirectoryVersion | Parameters | Warmth | Act | Denied | Revealed | Forgotten | PeerSummary | Model
 
 DECODER = msgspec.json.Decoder(Control)
 ENCODER = msgspec.json.Encoder()

@@ -11,7 +11,7 @@ _WHOLE: Final = re.compile(r"(?<=[\W_])[^\W_]+(?=[\W_])")
 
 
 def principal(name: str) -> str:
-    """The term of a user, client or agent."""
+    """The term of a user, client or agent, and of those on whose behalf they act."""
     return f"p{name}"
 
 
@@ -44,6 +44,7 @@ def terms(events: Sequence[AuditEvent]) -> set[str]:
     _add(found, "p", {event.user for event in events})
     _add(found, "p", {event.client for event in events})
     _add(found, "p", {event.agent for event in events})
+    _add(found, "p", {name for event in events for name in event.on_behalf_of})
     _add(found, "t", {event.tenant for event in events})
     _add(found, "s", {event.server for event in events})
     targets = {event.target for event in events}

@@ -126,6 +126,14 @@ class Ledger:
             )
             return [str(value) for (value,) in found if value is not None]
 
+    def unsalt(self, stream: str, offsets: Sequence[int]) -> None:
+        """Forget the salts of rows that are gone, so that nobody can try guesses at what stood in them."""
+        with self._used() as connection, transaction(connection):
+            connection.executemany(
+                'UPDATE entries SET salt = NULL WHERE stream = ? AND "partition" = 0 AND "offset" = ?',
+                [(stream, offset) for offset in offsets],
+            )
+
     def said(self, kind: str) -> list[tuple[int, bytes]]:
         """Number and body of all notes of a kind, in order."""
         with self._used() as connection:

@@ -21,9 +21,9 @@ from stream.decode import decode
 from stream.frame import HEADER_DECODER, Frame, Header, bit
 from stream.index import Entry, FrameIndex
 from stream.index_terms import terms
-from stream.log import EVENTS, Stream
+from stream.log import EVENTS, FINDINGS, Stream
 from stream.narrow import narrowed
-from stream.removals import DONE, KIND, removal
+from stream.removals import DONE, KIND, Removal, removal
 from stream.rewrite import Line
 from stream.sqlite import SqliteLog
 from stream.sqlite_file import connect, explained
@@ -103,6 +103,26 @@ class Remover:
             self._index.forget(begin, end)
         return freed
 
+    def prefix(self, stream: Stream, end: int, job: Job) -> int:
+        """Take away the first frames of a stream that is one file, as far as they are sealed; how many."""
+        path = self._log.files(stream)[-1]
+        bounds, end = first_and_last(path), min(end, self._sealed(stream))
+        if bounds is None or bounds[0] >= end:
+            return 0
+        crash_point("removal.before_note")
+        self._note(
+            KIND,
+            what="frames",
+            stream=stream.name,
+            partition=stream.partition,
+            begin=bounds[0],
+            end=end,
+            why=job.why,
+            job=job.id,
+        )
+        crash_point("removal.after_note")
+        return self._log.behead(stream, path, end)
+
     def pick(
         self,
         stream: Stream,
@@ -169,10 +189,16 @@ class Remover:
         crash_point("removal.before_done")
         self._note(DONE, job=job.id, why=job.why, **body)
 
-    def resume(self, noted: Sequence[tuple[int, bytes]], ended: Collection[str]) -> list[Job]:
+    def resume(
+        self,
+        noted: Sequence[tuple[int, bytes]],
+        ended: Collection[str],
+        others: Callable[[Removal], object] = lambda _: None,
+    ) -> list[Job]:
         """Carry out what notes say and a crash prevented; the jobs that had not ended.
 
-        `noted` are the notes of removals with their numbers, `ended` the ids of jobs whose end was noted.
+        `noted` are the notes of removals with their numbers, `ended` the ids of jobs whose end was noted; `others` is
+        given what is no stream of the log.
         """
         found: dict[str, Job] = {}
         for number, body in noted:
@@ -181,8 +207,12 @@ class Remover:
                 continue
             job = found.setdefault(said.job, Job(said.job, said.why))
             stream = Stream(said.stream, said.partition)
-            if said.what == "frames" and said.file:
+            if stream not in (EVENTS, FINDINGS):
+                others(said)
+            elif said.what == "frames" and said.file:
                 self._remove_again(stream, said.file, said.begin, said.end)
+            elif said.what == "frames":
+                self._log.behead(stream, self._log.files(stream)[-1], said.end)
             elif said.what == "lines":
                 self._take_again(stream, said.frames, job)
         return list(found.values())

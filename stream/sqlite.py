@@ -79,6 +79,10 @@ class SqliteLog:
         """Keep a snapshot; see `Log.save`."""
         self._state.save(snapshot)
 
+    def position(self, task: str) -> int:
+        """The position of the last snapshot of a task; 0 before the first."""
+        return self._state.position(task)
+
     def load(self, task: str) -> Snapshot | None:
         """The last snapshot of a task; see `Log.load`."""
         return self._state.load(task)
@@ -105,6 +109,10 @@ class SqliteLog:
     def change(self, stream: Stream, path: Path, changes: Sequence[Change]) -> None:
         """Take payloads, or lines of them, out of a file (see `stream.removing`)."""
         self._stream(stream).change(path, changes)
+
+    def behead(self, stream: Stream, path: Path, end: int) -> int:
+        """Take the frames before an offset out of a file that is being written to; how many there were."""
+        return self._stream(stream).behead(path, end)
 
     def compact(self, stream: Stream, path: Path) -> int:
         """Give back the room that is free inside a file; how many bytes."""

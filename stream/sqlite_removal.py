@@ -11,6 +11,8 @@ from stream.sqlite_file import connect, explained, transaction
 PATIENCE_MS: Final = 500
 AT_ONCE: Final = 64
 """Frames of one transaction at most, so that whoever writes hardly waits."""
+ROWS_AT_ONCE: Final = 2_000
+"""Frames that one transaction takes away as a whole, most of which are ticks, at most."""
 
 
 class Change(NamedTuple):
@@ -58,6 +60,24 @@ def remove(path: Path) -> int:
             part.unlink()
         crash_point("removal.between_files")
     return size
+
+
+def behead(path: Path, end: int) -> int:
+    """Take the next few frames before an offset out of a file, which then begins behind them; how many there were."""
+    with explained(path), closing(connect(path, writes=True)) as connection:
+        connection.execute("PRAGMA secure_delete=ON")
+        with transaction(connection):
+            some = connection.execute(
+                'SELECT "offset", chain FROM frames WHERE "offset" < ? ORDER BY "offset" LIMIT ?', (end, ROWS_AT_ONCE)
+            ).fetchall()
+            if some:
+                last, chain = some[-1]
+                connection.execute('DELETE FROM frames WHERE "offset" <= ?', (last,))
+                connection.execute('UPDATE meta SET "first" = ?, previous = ?', (last + 1, chain))
+        crash_point("removal.after_change")
+        connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return len(some)
 
 
 def first_and_last(path: Path) -> tuple[int, int, bytes] | None:

@@ -97,6 +97,12 @@ class SqliteState:
             meta = self._crypt.open("state", task, meta)
         return Snapshot(task, number, position, meta, buckets)
 
+    def position(self, task: str) -> int:
+        """The position of the last snapshot of a task; 0 before the first."""
+        with self._used():
+            row = self._connection.execute("SELECT position FROM snapshots WHERE task = ?", (task,)).fetchone()
+            return 0 if row is None else int(row[0])
+
     def furthest(self) -> int:
         """The highest position that any task reached; 0 before the first snapshot."""
         with self._used():

@@ -159,6 +159,18 @@ class SqliteStream:
         with wal.writing() if path.name == self._name else nullcontext():
             return sqlite_removal.compact(path)
 
+    def behead(self, path: Path, end: int) -> int:
+        """Take the frames before an offset out of a file that is being written to; how many there were."""
+        count, more = 0, True
+        while more:
+            with self._wal.writing():
+                more = bool(some := sqlite_removal.behead(path, end))
+            count += some
+        with self._grown:
+            if count and path in self._paths:
+                self._firsts[self._paths.index(path)] = end
+        return count
+
     def remove(self, path: Path) -> int:
         """Take a file away that nobody writes to; how many bytes that frees."""
         with self._grown:

@@ -22,6 +22,7 @@ from tocsin.api_events import Events
 from tocsin.api_links import Linking
 from tocsin.api_mutes import Mutes
 from tocsin.api_refused import DeadLetters
+from tocsin.api_removal import Removals
 from tocsin.api_response import response_routes
 from tocsin.api_reveal import Reveal
 from tocsin.authority import admitted
@@ -59,7 +60,7 @@ class Api:
 
     def _routes(self) -> list[Route]:
         guarded, mutes, linking = self._answered, Mutes(self._runtime), Linking(self._runtime)
-        letters, events = DeadLetters(self._runtime), Events(self._runtime)
+        letters, events, removals = DeadLetters(self._runtime), Events(self._runtime), Removals(self._runtime)
         return [
             Route("/v1/pagerduty/{sink}", PagerDutyHook(self._runtime).take, methods=["POST"]),
             Route("/api/v1/me", guarded(self._me)),
@@ -83,6 +84,12 @@ class Api:
             Route("/api/v1/risks", guarded(mutes.risks)),
             Route("/api/v1/drills", guarded(DrillApi(self._runtime).begin), methods=["POST"]),
             Route("/api/v1/reveal", guarded(Reveal(self._runtime).answer), methods=["POST"]),
+            Route("/api/v1/retention", guarded(removals.show)),
+            Route("/api/v1/retention/run", guarded(removals.run), methods=["POST"]),
+            Route("/api/v1/holds", guarded(removals.holds)),
+            Route("/api/v1/holds", guarded(removals.hold), methods=["POST"]),
+            Route("/api/v1/holds/{id}/lift", guarded(removals.lift), methods=["POST"]),
+            Route("/api/v1/erasures", guarded(removals.erase), methods=["POST"]),
         ]
 
     def _answered(self, handler: Handler) -> Handler:

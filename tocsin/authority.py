@@ -82,6 +82,12 @@ ROUTES: Final[dict[str, Rule]] = {
     "GET /api/v1/risks": _VIEW,
     "POST /api/v1/drills": _ACT,
     "POST /api/v1/reveal": Rule("administrator"),
+    "GET /api/v1/retention": Rule("viewer"),
+    "POST /api/v1/retention/run": Rule("administrator"),
+    "GET /api/v1/holds": Rule("administrator"),
+    "POST /api/v1/holds": Rule("administrator"),
+    "POST /api/v1/holds/{id}/lift": Rule("administrator"),
+    "POST /api/v1/erasures": Rule("administrator"),
 }
 """By method and path. Inputs that an operator configures have paths of their own; they ask for a collector key."""
 
@@ -150,6 +156,12 @@ COMMANDS: Final[dict[str, Rule]] = {
     "inspect": _HOST,
     "ownership try": _HOST,
     "reveal": Rule("administrator"),
+    "retention show": Rule("viewer"),
+    "retention run": Rule("administrator"),
+    "hold add": Rule("administrator"),
+    "hold list": Rule("administrator"),
+    "hold lift": Rule("administrator"),
+    "erase": Rule("administrator"),
     "topics": _HOST,
     "deadletter list": _HOST,
     "deadletter show": _HOST,

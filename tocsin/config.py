@@ -9,6 +9,7 @@ from tocsin.config_alerting import Alerting
 from tocsin.config_base import Secret, Section
 from tocsin.config_content import Identity, Inspection, Privacy, Vantage
 from tocsin.config_ledger import Ledger
+from tocsin.config_retention import Retention
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.yamlfile import Document, Path_, parse_yaml, read_yaml
 
@@ -162,6 +163,7 @@ class Config(Section):
     sinks: dict[str, Sink] = Field({}, description="where alerts go, by a name of your choice")
     alerting: Alerting = Alerting()
     ledger: Ledger = Ledger()
+    retention: Retention = Retention()
     heartbeat: Heartbeat | None = Field(None, description="an external dead man's switch; none where it is left out")
     logging: Logging = Logging()
     mode: Literal["observe", "live"] = Field(

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from alerting.delivery import Delivery
+from alerting.erasure import Person
 from alerting.message import Messages
 from alerting.response.announce import standing
 from alerting.response.evidence import Known
@@ -17,7 +18,8 @@ from alerting.store import Store
 from alerting.task import AlertTask
 from collector.enrich import Enricher
 from detectors.engine import Engine
-from detectors.task import DetectTask
+from detectors.forgetting import forgotten
+from detectors.task import TASK, DetectTask
 from stream.control import Control, Denied, DirectoryVersion, control_frame
 from stream.facts import Facts
 from stream.frame import Frame, Header
@@ -31,6 +33,7 @@ from tocsin.client import TOKEN_FILE
 from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.encryption import columns_of, crypt_of
+from tocsin.erasing import Erasing
 from tocsin.event_export import exports_of
 from tocsin.first_start import kept_secret
 from tocsin.heartbeat import Heartbeat, Pulse
@@ -39,7 +42,9 @@ from tocsin.metrics import Metrics
 from tocsin.nightly import Nightly
 from tocsin.observers import Observers
 from tocsin.own_events import OwnEvents
+from tocsin.removing import Removing
 from tocsin.responding import Responding
+from tocsin.retaining import Retaining
 from tocsin.sealing import Sealing
 from tocsin.setup import Ready, reserve
 from tocsin.warm_up import warm_up
@@ -84,7 +89,7 @@ class Runtime:
             resources.callback(self.store.close)
             self.observers = Observers(self.metrics)
             self.runbooks = Runbooks()
-            secret = kept_secret(ready.data / SECRET_FILE).encode()
+            self._secret = secret = kept_secret(ready.data / SECRET_FILE).encode()
             self.engine = Engine(ready.detectors, Facts(ready.directory), secret=secret)
             self.detect = DetectTask(self.log, self.engine, observer=self.metrics)
             self.deliveries = [
@@ -103,6 +108,21 @@ class Runtime:
             self.sealing = Sealing(ready, self.log, (EVENTS, FINDINGS), self.store, clock, self._ending)
             resources.callback(self.sealing.close)
             self._resources = resources.pop_all()
+        self.retaining = Retaining(
+            self.log,
+            self.store,
+            self.sealing.ledger,
+            self.sealing.note,
+            ready.config.retention,
+            ready.data,
+            folded=lambda: self.log.position(TASK),
+            decided=lambda: self.decided,
+            tenant_of=lambda event: self.engine.facts.tenant(event),
+            crypt=crypt,
+            index=self.index,
+        )
+        self.erasing = Erasing(self.retaining, self.index, self._forget, lambda: self.directory.directory)
+        self.removing = Removing(self.retaining, ready.config.retention.hour, clock, self._ending)
         self.directory = DirectoryWatch(
             ready.directory_path, ready.directory, self._changed, digest=ready.directory_digest
         )
@@ -144,6 +164,7 @@ class Runtime:
             self._worker("seal", self.sealing.seal),
             self._worker("anchor", self.sealing.anchor),
             self._worker("index", self._index),
+            self._worker("retention", self.removing.turn),
             self._worker("directory", self.directory.look),
             self._worker("respond", self.responding.turn),
         ]
@@ -180,6 +201,7 @@ class Runtime:
             "sinks": [plan.name for plan in self.ready_made.sinks],
             "event_exports": {export.name: export.status() for export in self.exports},
             "ledger": self.sealing.status(),
+            "retention": self.removing.status(),
         }
 
     def start(self) -> None:
@@ -261,6 +283,10 @@ class Runtime:
 
     def _tell(self, record: Control) -> None:
         self.log.append(EVENTS, control_frame(record, self.clock())).result()
+
+    def _forget(self, person: Person) -> int:
+        self._tell(forgotten(person.name, person.tenant, self._secret, self.clock()))
+        return 1
 
     def _announce(self, denied: Denied) -> None:
         self._tell(denied)

@@ -44,6 +44,7 @@ class Sealing:
         self._files = _watched(ready)
         self._digests: dict[str, str] = {}
         self._known: set[bytes] = set()
+        self._turn = threading.RLock()
         with ExitStack() as resources:
             signers = self.signers()
             self.ledger = resources.enter_context(Ledger(ready.data / FILE, signers[0].verifier.name))
@@ -60,6 +61,11 @@ class Sealing:
             return kept_keys(self._key_path)
         return parse_keys(read_secret(self._ready.loaded, ("ledger", "key"), key), "ledger.key")
 
+    def note(self, kind: str, **body: object) -> int:
+        """Write something down and seal it before this returns, from any thread; the note's number."""
+        with self._turn:
+            return self.sealer.note(kind, **body)
+
     def begin(self) -> None:
         """Note what starts here, with which configuration and detectors, and seal all that is there."""
         self._note_keys()
@@ -74,11 +80,13 @@ class Sealing:
 
     def seal(self) -> None:
         """One turn of the sealer."""
-        if not self._digests:
-            self.begin()
-        if not self.sealer.advance():
-            self._note_keys()
-            self._note_files()
+        with self._turn:
+            if not self._digests:
+                self.begin()
+            if idle := not self.sealer.advance():
+                self._note_keys()
+                self._note_files()
+        if idle:
             self._ending.wait(WAIT)
 
     def anchor(self) -> None:

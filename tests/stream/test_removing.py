@@ -223,6 +223,33 @@ def test_findings_lose_lines_in_the_same_way(bench: Bench) -> None:
     assert verify(bench.folder).faults == []
 
 
+def test_the_beginning_of_a_stream_in_one_file_goes_and_the_rest_is_proved(bench: Bench) -> None:
+    path = bench.log.files(FINDINGS)[0]
+    assert bench.remover.prefix(FINDINGS, 4, JOB) == 4
+    assert [record.offset for record in bench.log.read(FINDINGS, 0)] == list(range(4, 10))
+    assert verify(bench.folder).faults == []
+    assert bench.remover.prefix(FINDINGS, 1000, JOB) == 6
+    assert bench.remover.prefix(FINDINGS, 1000, JOB) == 0
+    assert bench.log.append(FINDINGS, an_events_frame(1, NOON)).result(60) == 10
+    assert [record.offset for record in bench.log.read(FINDINGS, 0)] == [10]
+    assert verify(bench.folder).faults == []
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute('UPDATE meta SET "first" = 9')
+    assert verify(bench.folder).faults != []
+
+
+def test_a_log_that_lost_its_beginning_is_opened_again(tmp_path: Path) -> None:
+    write(tmp_path)
+    with opened(tmp_path) as bench:
+        bench.remover.prefix(FINDINGS, 1000, JOB)
+        bench.remover.file(EVENTS, bench.path(0), JOB)
+    with opened(tmp_path) as bench:
+        assert bench.log.end(FINDINGS) == 10
+        assert bench.log.append(FINDINGS, an_events_frame(1, NOON)).result(60) == 10
+        assert bench.log.read(EVENTS, 0)[0].offset == 10
+    assert verify(tmp_path).faults == []
+
+
 def test_encrypted_frames_lose_lines_and_stay_encrypted_and_proved(tmp_path: Path) -> None:
     crypt = Crypt(KeyRing(tmp_path, Master(new_master())), NOON)
     with closing(sqlite3.connect(tmp_path / ROWS)) as connection, connection:

@@ -58,11 +58,14 @@ def _measure(name: str, events: int) -> Iterator[Figure]:
                 yield Figure(f"{name}_index_size", round(size / events, 1), "bytes/event", events)
                 yield Figure(f"{name}_index_share", round(share * 100, 1), "% of the log", events)
                 whole = Query(principal="https://idp.tenant-007.example|user-000007", limit=1000)
-                yield Figure(f"{name}_history", _seconds(log, whole, index), "s", events, gate=2.0, goal=0.5)
-                stranger = Query(principal="nobody", limit=1000)
-                yield Figure(f"{name}_nobody", _seconds(log, stranger, index), "s", events, gate=2.0, goal=0.5)
+                wall, own = _seconds(log, whole, index)
+                yield Figure(f"{name}_history", wall, "s", events, gate=2.0, goal=0.5)
+                yield Figure(f"{name}_history_own", own, "s of one core", events)
+                yield Figure(
+                    f"{name}_nobody", _seconds(log, Query(principal="nobody"), index)[0], "s", events, gate=2.0
+                )
                 newest = Query(tenant="tenant-007", tool="get_invoice")
-                yield Figure(f"{name}_newest", _seconds(log, newest, index), "s", events)
+                yield Figure(f"{name}_newest", _seconds(log, newest, index)[0], "s", events)
 
 
 def _indexing(log: SqliteLog, index: FrameIndex) -> float:
@@ -82,15 +85,16 @@ def _indexing(log: SqliteLog, index: FrameIndex) -> float:
     return spent / (position * BATCH)
 
 
-def _seconds(log: SqliteLog, query: Query, index: FrameIndex) -> float:
-    """The least of some rounds."""
+def _seconds(log: SqliteLog, query: Query, index: FrameIndex) -> tuple[float, float]:
+    """The least of some rounds: seconds on the wall, and of processor time."""
 
-    def once() -> float:
-        begin = time.perf_counter()
+    def once(clock: Callable[[], float]) -> float:
+        begin = clock()
         search(log, query, index=index)
-        return time.perf_counter() - begin
+        return clock() - begin
 
-    return round(min(once() for _ in range(ROUNDS)), 3)
+    wall = min(once(time.perf_counter) for _ in range(ROUNDS))
+    return round(wall, 3), round(min(once(time.process_time) for _ in range(ROUNDS)), 3)
 
 
 def _fill(log: SqliteLog, events: int) -> None:
