@@ -47,8 +47,10 @@ class ContextForge:
                 *("signals", "change", "error", "ext", "bytes_quality", "identity"),
             }
         ),
-        blind="calls of tools are in the structured log and the spans alone, not in the export; mail addresses are "
-        "redacted; the address is the peer's, a balancer's perhaps; no sizes",
+        blind="calls of tools are in the structured log and the spans alone, not in the export; tokens that are merely "
+        "invalid, and passwords that are wrong, are not exported (only revoked tokens and disabled accounts are); "
+        "CEF and LEEF name no user, since mail addresses are redacted; the address is the peer's, perhaps a "
+        "balancer's; no sizes",
     )
 
     def fits(self, record: bytes) -> bool:
