@@ -112,7 +112,8 @@ class Responses:
         """How often each detector was right, by the verdicts, and what to tune."""
         runtime = self._runtime
         since = moment(request.query_params.get("since", "90d"), runtime.clock())
-        return JSONResponse(await run_in_threadpool(precision, runtime.store, since, runtime.clock()))
+        budget = runtime.ready_made.policies.budget
+        return JSONResponse(await run_in_threadpool(precision, runtime.store, since, runtime.clock(), budget))
 
     def _progress(self, id_: str, seen: frozenset[str] | None) -> dict[str, Any]:
         runtime = self._runtime

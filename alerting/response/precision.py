@@ -1,17 +1,21 @@
 """How often each detector was right, by the verdicts that people gave, and what that says about tuning."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import select
 
+from alerting.budget import Budget
 from alerting.record import ENDED, Record
 from alerting.schema import DECISIONS, FINDINGS, INCIDENTS
 from alerting.store import Store
 from alerting.unit import RECORD_DECODER
+from stream.finding import DECODER
 from tocsin_audit.event import rfc3339
 
+MOST: Final = 20_000
+"""Incidents and pages that are looked at."""
 ENOUGH: Final = 5
 """Verdicts from which on a share says something."""
 GOOD: Final = 0.7
@@ -19,22 +23,32 @@ POOR: Final = 0.3
 WRONG: Final = frozenset({"benign", "false"})
 
 
-def precision(store: Store, since: float, now: float) -> dict[str, Any]:
+def precision(store: Store, since: float, now: float, budget: Budget | None = None) -> dict[str, Any]:
     """Verdicts per detector and class of incidents that ended since a moment; times in seconds.
+
+    `over_budget` names the detectors that alone woke people more often than one receiver's budget has it.
 
     `true` counts for a detector, `benign` and `false` against it, `duplicate` neither way; drills count for nothing.
     """
+    limit = budget or Budget()
     closed = select(INCIDENTS.c.body).where(
         INCIDENTS.c.status.in_(ENDED), INCIDENTS.c.updated >= since, INCIDENTS.c.family != "drill"
     )
     waking = (
-        select(FINDINGS.c.incident)
+        select(FINDINGS.c.incident, FINDINGS.c.body, DECISIONS.c.at, DECISIONS.c.page_id)
         .join_from(FINDINGS, DECISIONS, DECISIONS.c.finding == FINDINGS.c.finding)
-        .where(DECISIONS.c.page_id.is_not(None), FINDINGS.c.at >= since)
+        .where(DECISIONS.c.page_id.is_not(None), DECISIONS.c.at >= since)
+        .order_by(DECISIONS.c.at)
     )
     with store.reading() as connection:
-        records = [RECORD_DECODER.decode(body) for (body,) in connection.execute(closed.limit(20_000))]
-        woke = set(connection.execute(waking.distinct()).scalars())
+        records = [RECORD_DECODER.decode(body) for (body,) in connection.execute(closed.limit(MOST))]
+        pages = connection.execute(waking.limit(MOST)).all()
+    woke = {page.incident for page in pages}
+    told: dict[str, dict[str, float]] = {}
+    for page in pages:
+        finding = DECODER.decode(page.body)
+        if finding.class_ != "drill":
+            told.setdefault(finding.detector, {}).setdefault(page.page_id, page.at)
     return {
         "since": rfc3339(since),
         "until": rfc3339(now),
@@ -42,7 +56,22 @@ def precision(store: Store, since: float, now: float) -> dict[str, Any]:
         "judged": sum(record.verdict is not None for record in records),
         "detectors": _tables(records, woke, lambda record: record.detectors),
         "classes": _tables(records, woke, lambda record: record.classes),
+        "over_budget": [
+            {"name": name, "pages": most, "hours": round(limit.window / 3600.0, 1), "budget": limit.pages}
+            for name, times in sorted(told.items())
+            if (most := most_within(sorted(times.values()), limit.window)) > limit.pages
+        ],
     }
+
+
+def most_within(times: Sequence[float], window: float) -> int:
+    """How many of some moments, in order, lie within any one stretch of so many seconds at most."""
+    most = first = 0
+    for place, at in enumerate(times):
+        while times[first] <= at - window:
+            first += 1
+        most = max(most, place - first + 1)
+    return most
 
 
 def _tables(records: Iterable[Record], woke: set[str], names: Any) -> list[dict[str, Any]]:

@@ -126,6 +126,10 @@ def precision(
         typer.echo(json.dumps(found))
         return
     console = Console()
+    for one in found["over_budget"]:
+        often = f"{one['pages']} times within {one['hours']:g} hours"
+        words = f"{one['name']} woke people {often}: the budget is {one['budget']}"
+        console.print(Text(words, "bold yellow"))
     if not found["judged"]:
         console.print(f"no verdicts since {since}: close incidents with --verdict")
         return

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.response.precision import ENOUGH, GOOD, suggestion
+from alerting.budget import Budget
+from alerting.policy import Policies
+from alerting.response.precision import ENOUGH, GOOD, most_within, precision, suggestion
+from alerting.store import Store
+from alerting.task import AlertTask
+from stream.sqlite import SqliteLog
+from tests.alerting.world import NOON, a_finding, findings_frame, put
 
 
 @pytest.mark.parametrize(
@@ -36,3 +42,22 @@ def test_nobody_is_told_to_tune_what_is_good_or_hardly_judged(
         assert suggestion(counts, Counter()) == ""
     else:
         assert suggestion(counts, Counter())
+
+
+@given(times=st.lists(st.integers(0, 500), max_size=30), window=st.integers(1, 200))
+def test_the_most_within_a_stretch_is_counted_as_one_would_by_hand(times: list[int], window: int) -> None:
+    ordered = sorted(map(float, times))
+    by_hand = max((sum(end - window < one <= end for one in ordered) for end in ordered), default=0)
+    assert most_within(ordered, float(window)) == by_hand
+
+
+def test_a_detector_that_wakes_people_beyond_the_budget_is_named(log: SqliteLog, store: Store) -> None:
+    task = AlertTask(log, store, Policies())
+    pages = [a_finding("canary", "critical", entity={"user": f"u{number}"}, detector="loud") for number in range(3)]
+    quiet = a_finding(entity={"user": "x"}, detector="quiet")
+    put(log, *(findings_frame([one], NOON + number, number) for number, one in enumerate([*pages, quiet])))
+    while task.advance(wait=0):
+        pass
+    told = precision(store, 0.0, NOON + 9, Budget(pages=2))
+    assert told["over_budget"] == [{"name": "loud", "pages": 3, "hours": 12.0, "budget": 2}]
+    assert precision(store, NOON + 60, NOON + 99, Budget(pages=2))["over_budget"] == []
