@@ -33,13 +33,23 @@ def document(note: str, at: float) -> dict[str, Any]:
 
 
 class Anchors:
-    """Shows the newest checkpoint to every anchor; one that is down holds up none of the others."""
+    """Shows the newest checkpoint to every anchor; one that is down holds up none of the others.
 
-    def __init__(self, ledger: Ledger, puts: Mapping[str, Put], clock: Callable[[], float]) -> None:
+    `hide` takes the secrets out of what an anchor answered.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        puts: Mapping[str, Put],
+        clock: Callable[[], float],
+        hide: Callable[[str], str] = str,
+    ) -> None:
         self.problems: dict[str, str] = {}
         self._ledger = ledger
         self._puts = puts
         self._clock = clock
+        self._hide = hide
 
     def put(self) -> None:
         """Show it to those that have not seen it; `problems` says why one could not be reached."""
@@ -53,7 +63,7 @@ class Anchors:
             try:
                 put(f"{note.split(' ', 2)[1]}-{size}", msgspec.json.encode(document(note, self._clock())))
             except FAILED as error:
-                text = f"{type(error).__name__}: {error}"
+                text = self._hide(f"{type(error).__name__}: {error}")
                 if self.problems.get(name) != text:
                     logger.warning("a checkpoint could not be anchored", extra={"anchor": name, "error": text})
                 self.problems[name] = text

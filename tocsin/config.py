@@ -11,6 +11,7 @@ from tocsin.config_content import Identity, Inspection, Privacy, Vantage
 from tocsin.config_ledger import Ledger
 from tocsin.config_retention import Retention
 from tocsin.faults import Fault, FaultsError, did_you_mean
+from tocsin.hiding import Secrets
 from tocsin.yamlfile import Document, Path_, parse_yaml, read_yaml
 
 
@@ -186,6 +187,7 @@ class Loaded:
         self.config = config
         self.document = document
         self.base = base
+        self.secrets = Secrets()
 
     def path(self, value: Path) -> Path:
         """A path of the configuration: relative ones start at the configuration's own folder."""

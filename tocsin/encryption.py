@@ -65,4 +65,4 @@ def carried_crypt(masters: tuple[Master, ...], now: float) -> Crypt | None:
 def _master(loaded: Loaded, secret: Secret) -> Master:
     if secret.file is not None:
         secret = Secret(file=loaded.path(secret.file))
-    return Master(secret.read())
+    return Master(loaded.secrets.learn(secret.read()))

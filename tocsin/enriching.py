@@ -167,4 +167,4 @@ def _vantage(loaded: Loaded) -> Vantage:
 
 def _read(loaded: Loaded, secret: Secret) -> str:
     placed = secret.model_copy(update={"file": loaded.path(secret.file.expanduser())}) if secret.file else secret
-    return placed.read()
+    return loaded.secrets.learn(placed.read())

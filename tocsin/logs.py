@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -48,10 +49,23 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def set_up(level: str, form: Literal["json", "text"]) -> None:
-    """Send every logger of this process to standard error in one form."""
+class Discreet(logging.Formatter):
+    """Another formatter's lines, without what `hide` takes out of a text."""
+
+    def __init__(self, lines: logging.Formatter, hide: Callable[[str], str]) -> None:
+        super().__init__()
+        self._lines = lines
+        self._hide = hide
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line that holds no secret."""
+        return self._hide(self._lines.format(record))
+
+
+def set_up(level: str, form: Literal["json", "text"], hide: Callable[[str], str] = str) -> None:
+    """Send every logger of this process to standard error in one form; `hide` takes the secrets out of a text."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    handler.setFormatter(Discreet(JsonLines() if form == "json" else TextLines(), hide))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -76,7 +76,7 @@ def _marked(field: msgspec.structs.FieldInfo, mark: str) -> bool:
 def read_secret(loaded: Loaded, path: Path_, secret: Secret) -> str:
     """A secret of the configuration; raises FaultsError naming the place where it cannot be had."""
     try:
-        return _resolve(loaded, secret).read()
+        return loaded.secrets.learn(_resolve(loaded, secret).read())
     except ValueError as error:
         raise FaultsError([loaded.fault(path, str(error))]) from error
 
@@ -102,7 +102,7 @@ def _by_reference(key: str) -> str:
 
 def _secret(loaded: Loaded, value: dict[str, Any]) -> str:
     try:
-        return _resolve(loaded, Secret.model_validate(value)).read()
+        return loaded.secrets.learn(_resolve(loaded, Secret.model_validate(value)).read())
     except ValidationError as error:
         raise ValueError("a secret is {env: NAME} or {file: PATH}") from error
 

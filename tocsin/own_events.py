@@ -1,4 +1,4 @@
-"""Tocsin's own log-ins as audit events, so that its detectors find what is tried on Tocsin itself."""
+"""Tocsin's own log-ins and changes as audit events, so that its detectors find what is done to Tocsin itself."""
 
 import logging
 import threading
@@ -27,7 +27,7 @@ Door = Literal["operator", "collector"]
 
 
 class OwnEvents:
-    """Writes failed log-ins of operators and bad collector keys into the stream; safe to call from any thread."""
+    """Writes failed log-ins, bad collector keys and changed files into the stream; safe to call from any thread."""
 
     def __init__(self, append: Callable[[Frame], Future[int]], clock: Callable[[], float]) -> None:
         self._append = append
@@ -42,34 +42,44 @@ class OwnEvents:
     def failed(self, door: Door, address: str, reason: str, *, user: str | None = None) -> None:
         """Somebody at an address was not let in, for a reason; `user` is the name that was given."""
         now = self._clock()
-        with self._lock:
-            if not (self._each.spend(f"{door} {address}", now) and self._all.spend("", now)):
-                self.left_out += 1
-                return
-            self._number += 1
-            number = self._number
         line: dict[str, Any] = {
-            "v": 1,
-            "time": rfc3339(now),
             "kind": "auth",
-            "server": SERVER,
             "target": door,
             "outcome": "auth_invalid",
             "auth": "invalid",
             "identity": "claimed",
             "reason": reason,
-            "id": f"tocsin-{int(now * 1e6):x}-{number:x}",
         }
         if address:
             line["source_ip"] = address
         if user is not None and (name := clean_text(user, 64)):
             line["user"] = f"{ISSUER}|{name}"
-        logger.warning("not let in", extra={"door": door, "address": address, "why": reason})
-        lines = msgspec.json.encode(line)
+        if self._write(line, f"{door} {address}", now):
+            logger.warning("not let in", extra={"door": door, "address": address, "why": reason})
+
+    def changed(self, what: str, before: str, after: str) -> None:
+        """A file of Tocsin's own is another; `before` and `after` are its digests, empty where there is none."""
+        action = "create" if not before else "update" if after else "delete"
+        change = {"object": what, "action": action, "before": before or None, "after": after or None}
+        line = {"kind": "config", "target": what, "outcome": "ok", "change": change}
+        if self._write(line, f"changed {what}", self._clock()):
+            logger.info("changed", extra={"what": what, "sha256": after})
+
+    def _write(self, line: dict[str, Any], about: str, now: float) -> bool:
+        """Put one event into the stream; whether it was not one too many."""
+        with self._lock:
+            if not (self._each.spend(about, now) and self._all.spend("", now)):
+                self.left_out += 1
+                return False
+            self._number += 1
+            number = self._number
+        whole = {"v": 1, "time": rfc3339(now), "server": SERVER, "id": f"tocsin-{int(now * 1e6):x}-{number:x}", **line}
+        lines = msgspec.json.encode(whole)
         events = DECODER.decode_lines(lines)
         prepare(events, lines)
         identify(events, "", (1,))
         self._append(receive(events, lines, now, source="tocsin", digest="")).add_done_callback(_looked_at)
+        return True
 
 
 def _looked_at(done: Future[int]) -> None:

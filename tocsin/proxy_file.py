@@ -42,6 +42,7 @@ class ProxyFile(BaseModel):
     listen: str = Field(LISTEN, description="HOST:PORT to listen on; anything but loopback needs tls")
     tls: Tls | None = Field(None, description="certificate and key; TLS 1.2 and newer")
     plain_http: bool = Field(False, description="force plain HTTP on an address that is not loopback")
+    connections: int = Field(8192, ge=16, description="connections at once, half of them from one address at most")
     trusted_proxies: list[str] = Field([], description="addresses or networks whose X-Forwarded-* is believed")
     issuers: list[Issuer] = Field([], description="issuers of tokens, with their keys; all other names stay claims")
     inspection: Inspection = Inspection()
@@ -58,7 +59,8 @@ class ProxySettings:
         """Raises FaultsError with everything that cannot be done."""
         self.trusted_proxies = file.trusted_proxies
         self.issuers, self.inspection, self.base = file.issuers, file.inspection, base
-        self.tls = (base / file.tls.certificate, base / file.tls.key) if file.tls is not None else None
+        self.tls = _tls(file.tls, base) if file.tls is not None else None
+        self.connections = file.connections
         faults: list[Fault] = []
         wrong = issuer_faults(file.issuers, base)
         faults += [document.fault(("issuers", number), what) for number, what in wrong]
@@ -89,6 +91,12 @@ class ProxySettings:
                 faults.append(document.fault(("listen",), what, "give it tls, or plain_http: true behind one that has"))
         if faults:
             raise FaultsError(faults)
+
+
+def _tls(said: Tls, base: Path) -> Tls:
+    """The same files, found from a folder."""
+    clients = None if said.clients is None else base / said.clients
+    return Tls(certificate=base / said.certificate, key=base / said.key, clients=clients)
 
 
 def from_file(path: Path, listen: str | None) -> ProxySettings:

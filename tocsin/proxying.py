@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import ssl
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ import uvicorn
 from collector.identity import Verifier
 from collector.proxy.app import Proxy
 from collector.proxy.onlook import ProxyOnlooker
+from tocsin.connections import protocol
 from tocsin.enriching import CACHE, inspector_of
 from tocsin.enriching import key_sets as issuer_keys
 from tocsin.proxy_file import ProxySettings, loopback
@@ -36,8 +38,11 @@ def serve(settings: ProxySettings, events: Path | None) -> int:
     tls = settings.tls
     config = uvicorn.Config(
         proxy,
-        ssl_certfile=str(tls[0]) if tls is not None else None,
-        ssl_keyfile=str(tls[1]) if tls is not None else None,
+        ssl_certfile=str(tls.certificate) if tls is not None else None,
+        ssl_keyfile=str(tls.key) if tls is not None else None,
+        ssl_ca_certs=str(tls.clients) if tls is not None and tls.clients is not None else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if tls is not None and tls.clients is not None else ssl.CERT_NONE,
+        http=protocol(settings.connections),
         log_config=None,
         access_log=False,
         server_header=False,

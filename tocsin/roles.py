@@ -269,7 +269,8 @@ class Roles:
 
     def _sealing(self) -> Sealing:
         streams = [*(Stream(EVENTS.name, number) for number in range(self.log.partitions)), FINDINGS]
-        return Sealing(self.ready_made, self.log, streams, self._seals, self.clock, self._ending)
+        changed = self.own_events.changed
+        return Sealing(self.ready_made, self.log, streams, self._seals, self.clock, self._ending, changed)
 
     def _decider(self) -> AlertTask:
         assert self.store is not None
@@ -338,8 +339,8 @@ class Roles:
     def _changed(self) -> None:
         """Say what the directory is: to those who detect, and to alerting, which excepts what its grants cover."""
         version = DirectoryVersion(self.directory.directory, self.directory.digest)
-        self._tell(version)
         self.log.append(FINDINGS, control_frame(version, self.clock())).result()
+        self._tell(version)
 
     def _tell(self, record: Control) -> None:
         self.spread.append(EVENTS, control_frame(record, self.clock())).result()

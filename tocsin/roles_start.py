@@ -22,7 +22,7 @@ def start(roles: frozenset[str], config: Path | None, data: Path | None) -> int:
     from tocsin.setup import prepare
 
     ready = prepare(config, data)
-    set_up(ready.config.logging.level, ready.config.logging.format)
+    set_up(ready.config.logging.level, ready.config.logging.format, ready.loaded.secrets.hide)
     # Its client tells of every connection, which is for whoever debugs the client.
     logging.getLogger("kafka").setLevel(logging.WARNING)
     running = Roles(ready, roles)

@@ -105,7 +105,9 @@ class Runtime:
                 observer=self.observers,
                 wake=self._wake,
             )
-            self.sealing = Sealing(ready, self.log, (EVENTS, FINDINGS), self.store, clock, self._ending)
+            streams = (EVENTS, FINDINGS)
+            changed = self.own_events.changed
+            self.sealing = Sealing(ready, self.log, streams, self.store, clock, self._ending, changed)
             resources.callback(self.sealing.close)
             self._resources = resources.pop_all()
         self.retaining = Retaining(
@@ -278,8 +280,8 @@ class Runtime:
     def _changed(self) -> None:
         """Say what the directory is: to those who detect, and to alerting, which excepts what its grants cover."""
         version = DirectoryVersion(self.directory.directory, self.directory.digest)
-        self._tell(version)
         self.log.append(FINDINGS, control_frame(version, self.clock())).result()
+        self._tell(version)
 
     def _tell(self, record: Control) -> None:
         self.log.append(EVENTS, control_frame(record, self.clock())).result()

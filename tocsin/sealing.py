@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from alerting.store import Store
 from collector.keys import FILE as COLLECTOR_KEYS
 from stream.ledger import FILE, Ledger
@@ -18,11 +20,24 @@ from stream.signing import FILE as KEY_FILE
 from stream.signing import endorsement, kept_keys, parse_keys
 from tocsin.anchors import Anchors, puts_of
 from tocsin.ledger_rows import KEPT, reader
+from tocsin.operators import FILE as OPERATORS
 from tocsin.options import read_secret
 from tocsin.setup import Ready
 
 WAIT: Final = 0.5
 """Seconds without anything new after which it is looked again."""
+
+
+class _Files(msgspec.Struct):
+    """What a note says of the files of the configuration: all of them at a start, else one."""
+
+    kind: str
+    files: dict[str, str] = {}
+    name: str = ""
+    sha256: str = ""
+
+
+_FILES: Final = msgspec.json.Decoder(_Files)
 
 
 class Sealing:
@@ -36,10 +51,12 @@ class Sealing:
         store: Store | None,
         clock: Callable[[], float],
         ending: threading.Event,
+        changed: Callable[[str, str, str], None],
     ) -> None:
         said = ready.config.ledger
         self._ready = ready
         self._ending = ending
+        self._changed = changed
         self._key_path = ready.data / KEY_FILE
         self._files = _watched(ready)
         self._digests: dict[str, str] = {}
@@ -51,7 +68,7 @@ class Sealing:
             sources = [FrameSource(log, stream) for stream in streams]
             rows = [RowSource(name, reader(store, name)) for name in KEPT] if store is not None else []
             self.sealer = Sealer(self.ledger, log, [*sources, *rows], self.signers, clock, interval=said.seal_seconds)
-            self.anchors = Anchors(self.ledger, puts_of(ready), clock)
+            self.anchors = Anchors(self.ledger, puts_of(ready), clock, ready.loaded.secrets.hide)
             self._resources = resources.pop_all()
 
     def signers(self) -> list[Signer]:
@@ -69,7 +86,10 @@ class Sealing:
     def begin(self) -> None:
         """Note what starts here, with which configuration and detectors, and seal all that is there."""
         self._note_keys()
-        self._digests = _digests(self._files)
+        before, self._digests = self._last_digests(), _digests(self._files)
+        for name, digest in self._digests.items():
+            if before and before.get(name, "") != digest:
+                self._changed(name, before.get(name, ""), digest)
         self.sealer.note(
             "start",
             version=version("tocsin"),
@@ -132,17 +152,31 @@ class Sealing:
                 ],
             )
 
+    def _last_digests(self) -> dict[str, str]:
+        """What the files were when this ledger was last written, by name; nothing before its first start."""
+        notes = sorted([*self.ledger.said("start"), *self.ledger.said("file")])
+        found: dict[str, str] = {}
+        for _, body in notes:
+            note = _FILES.decode(body)
+            found = note.files if note.kind == "start" else {**found, note.name: note.sha256}
+        return found
+
     def _note_files(self) -> None:
         """Note each file of the configuration that is not what it was."""
         now = _digests(self._files)
         for name, digest in now.items():
             if self._digests.get(name) != digest:
                 self.sealer.note("file", name=name, sha256=digest)
+                self._changed(name, self._digests.get(name, ""), digest)
         self._digests = now
 
 
 def _watched(ready: Ready) -> dict[str, Path]:
-    found = {"collector keys": ready.data / COLLECTOR_KEYS, "configuration": Path(ready.loaded.document.file)}
+    found = {
+        "collector keys": ready.data / COLLECTOR_KEYS,
+        "configuration": Path(ready.loaded.document.file),
+        "operators": ready.data / OPERATORS,
+    }
     if ready.directory_path is not None:
         found["directory"] = ready.directory_path
     return found

@@ -20,10 +20,12 @@ from stream.errors import StorageError, TocsinError, UnavailableError
 from tocsin.config import Config, Loaded, load_config
 from tocsin.containing import containment_of
 from tocsin.directory_file import read_directory
+from tocsin.discreet import discreet
 from tocsin.encryption import masters_of
 from tocsin.enriching import options_of as enrich_options
 from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.heartbeat import HeartbeatPlan, heartbeat_of
+from tocsin.hiding import Secrets
 from tocsin.inputs import InputPlan, plans_of
 from tocsin.modes import faults_of as modes_faults
 from tocsin.modes import modes_of
@@ -41,6 +43,7 @@ class SinkPlan:
     name: str
     kind: type[Any]
     options: Any
+    secrets: Secrets
 
     @property
     def pager(self) -> bool:
@@ -50,7 +53,7 @@ class SinkPlan:
     def make(self) -> Sink:
         """The sink itself."""
         sink: Sink = self.kind(self.options)
-        return sink
+        return discreet(sink, self.secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,5 +249,5 @@ def _sinks(loaded: Loaded, faults: list[Fault]) -> tuple[SinkPlan, ...]:
             wrong.append(loaded.fault((*path, "events"), "events are only sent from a log in the data directory", hint))
         faults += wrong
         if not wrong:
-            plans.append(SinkPlan(name, kind, options))
+            plans.append(SinkPlan(name, kind, options, loaded.secrets))
     return tuple(plans)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -90,6 +91,34 @@ def test_it_serves_over_tls_tells_and_ends_when_told(tmp_path: Path, answering: 
     told = [json.loads(line) for line in events.read_bytes().splitlines()]
     assert [event["method"] for event in told if event["kind"] == "request"] == ["tools/call"]
     assert [event["reason"] for event in told if event["kind"] == "lifecycle"] == ["started", "stopped"]
+
+
+def test_whoever_shows_no_certificate_of_the_authority_does_not_get_through(tmp_path: Path, answering: str) -> None:
+    made = loopback_certificates(tmp_path)
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    loopback_certificates(theirs)
+    pem = {"certificate": "server.pem", "key": "server.pem", "clients": made.authority.name}
+    file = tmp_path / "proxy.yaml"
+    file.write_text(json.dumps({"listen": "127.0.0.1:0", "tls": pem, "upstreams": [{"url": answering}]}))
+    events = tmp_path / "events.ndjson"
+
+    def status(own: Path | None) -> int:
+        context = ssl.create_default_context(cafile=str(made.authority))
+        if own is not None:
+            context.load_cert_chain(own)
+        return httpx.post(f"{url}/mcp", json=CALL, verify=context, timeout=60).status_code
+
+    with tocsin(tmp_path, "--config", str(file), "--events", str(events)) as (process, log):
+        url = address(process, log)
+        assert status(tmp_path / "server.pem") == 200
+        for stranger in (None, theirs / "server.pem"):
+            with pytest.raises((httpx.HTTPError, ssl.SSLError)):
+                status(stranger)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    told = [json.loads(line) for line in events.read_bytes().splitlines()]
+    assert [event["method"] for event in told if event["kind"] == "request"] == ["tools/call"]
 
 
 def test_it_says_where_events_should_go_when_nobody_did(tmp_path: Path) -> None:

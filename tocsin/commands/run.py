@@ -34,7 +34,7 @@ def run(config: ConfigOption = None, data: DataOption = None) -> None:
 
         raise typer.Exit(start(ALL, config, data))
     ready = prepare(config, data)
-    set_up(ready.config.logging.level, ready.config.logging.format)
+    set_up(ready.config.logging.level, ready.config.logging.format, ready.loaded.secrets.hide)
     logger = logging.getLogger("tocsin")
     runtime = Runtime(ready)
     made = first_key(ready.data, runtime.clock())
