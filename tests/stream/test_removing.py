@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stream import removing
+from stream import rewrite
 from stream.crypt import Crypt
 from stream.crypt_keys import KeyRing, Master, new_master
 from stream.decode import decode
@@ -206,8 +206,8 @@ def test_lines_forged_while_others_were_taken_out_are_found_by_what_was_sealed(
         made[0] = made[0]._replace(text=b'{"time":1,"server":"s","method":"m","user":"forged"}')
         return made
 
-    honest = removing.rewrite.without
-    monkeypatch.setattr(removing.rewrite, "without", lying)
+    honest = rewrite.without
+    monkeypatch.setattr(rewrite, "without", lying)
     bench.take(lambda user: user == "user-13-2")
     (fault,) = verify(bench.folder).faults
     assert (fault.offset, fault.line) == (13, 1)
