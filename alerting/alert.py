@@ -16,6 +16,7 @@ Change = Literal[
     "contained",
     "resolved",
     "closed",
+    "noted",
     "late",
     "bundle",
     "digest",
@@ -37,6 +38,7 @@ Reason = Literal[
     "contained",
     "resolved",
     "closed",
+    "noted",
     "late",
 ]
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)

@@ -158,7 +158,8 @@ class Folder:
         lived = live(before, act, clock)
         if isinstance(lived, str):
             return lived
-        said = [act.note or act.verdict or "", f"root cause: {act.cause}" if act.cause else ""]
+        said = [f"handed over to {act.to}" if act.to else "", act.note or act.verdict or ""]
+        said.append(f"root cause: {act.cause}" if act.cause else "")
         self._teller.lived(unit, before, lived, act.by, "; ".join(one for one in said if one), clock)
         return None
 

@@ -14,17 +14,19 @@ VERDICTS: Final = ("true", "benign", "false", "duplicate")
 class _Act(NamedTuple):
     change: Change
     reason: Reason
-    status: Status
+    status: Status | None
     from_: frozenset[Status]
 
 
 _WORKED_ON: Final[frozenset[Status]] = frozenset({"open", "acknowledged", "contained"})
 ACTS: Final[dict[str, _Act]] = {
     "ack": _Act("acknowledged", "acknowledged", "acknowledged", frozenset({"open"})),
+    "hand-over": _Act("acknowledged", "acknowledged", "acknowledged", _WORKED_ON),
     "contain": _Act("contained", "contained", "contained", frozenset({"open", "acknowledged"})),
     "resolve": _Act("resolved", "resolved", "resolved", _WORKED_ON),
     "close": _Act("closed", "closed", "closed", _WORKED_ON | {"resolved"}),
     "reopen": _Act("reopened", "reopened", "open", frozenset({"resolved", "closed"})),
+    "note": _Act("noted", "noted", None, _WORKED_ON | {"resolved", "closed"}),
 }
 
 
@@ -49,9 +51,18 @@ def live(record: Record, act: IncidentChange, clock: float) -> Lived | str:
         return f"closing takes a verdict: {', '.join(VERDICTS)}"
     if act.act == "close" and act.verdict == "true" and not (act.cause or record.cause):
         return "closing with the verdict true takes the root cause: --root-cause 'what made it possible'"
-    after = msgspec.structs.replace(record, status=rule.status, updated=clock)
+    if act.act in ("note", "hand-over") and not act.note:
+        return "say something that whoever comes next should know: --note '…'"
+    if act.act == "hand-over" and not act.to:
+        return "handing over takes a name: --to ben"
+    after = msgspec.structs.replace(record, status=rule.status or record.status, updated=clock)
     if act.act == "ack":
         after = msgspec.structs.replace(after, acknowledged_by=act.by, acknowledged_at=clock)
+    elif act.act == "hand-over":
+        # What was contained stays so, and who took it first took it then.
+        status: Status = "contained" if record.status == "contained" else "acknowledged"
+        taken = record.acknowledged_at if record.acknowledged_at is not None else clock
+        after = msgspec.structs.replace(after, status=status, acknowledged_by=act.to, acknowledged_at=taken)
     elif act.act == "contain":
         after = msgspec.structs.replace(after, contained_at=clock)
     elif act.act in ("resolve", "close"):

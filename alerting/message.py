@@ -31,6 +31,7 @@ _WHY: Final[dict[Reason, str]] = {
     "contained": "It has been contained.",
     "resolved": "It has been resolved.",
     "closed": "It has been closed.",
+    "noted": "Somebody wrote of it.",
     "late": "Nobody has done about it what should have been done by now.",
 }
 

@@ -12,7 +12,7 @@ from alerting.runbook import Runbooks
 from alerting.schema import BUNDLES, DECISIONS, FINDINGS, HELD, INCIDENTS, LINKS, MATCHERS, OUTBOX, PAGES, TIMELINE
 from alerting.sides import owners_sides
 from alerting.store import Store
-from alerting.targets import Targets
+from alerting.targets import DETECT, Targets
 from alerting.unit import RECORD_DECODER
 from alerting.walls import own_finding, own_incident, within
 from stream.errors import RejectedError
@@ -140,8 +140,11 @@ def show(
 def clocks(record: Record, targets: Targets | None, now: float) -> dict[str, Any]:
     """How long it took to notice an incident, and how its clocks stand; lengths in seconds."""
     readings = (targets or Targets()).readings(record, now)
+    noticed = max(0.0, record.opened - record.began)
     return {
-        "detect": round(max(0.0, record.opened - record.began), 1),
+        "detect": round(noticed, 1),
+        "detect_target": DETECT,
+        "detect_late": noticed > DETECT,
         **{
             one.clock: {
                 "target": one.target,
@@ -323,7 +326,8 @@ def _decisions(connection: Connection, incident: str, tenants: frozenset[str] | 
     bodies = connection.execute(select(FINDINGS.c.body).where(FINDINGS.c.incident == incident)).scalars()
     own = {finding.id for finding in map(FINDING_DECODER.decode, bodies) if finding.tenant in tenants}
     bare = [{**row, "detail": "", "page_id": _own_page(row["page_id"], incident)} for row in decisions]
-    return [row for row in bare if row["finding"] in own]
+    # A page that was only told again is about no finding.
+    return [row for row in bare if row["finding"] in own or not row["finding"]]
 
 
 def _own_page(page: str | None, incident: str) -> str | None:

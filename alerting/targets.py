@@ -14,6 +14,8 @@ Clock = Literal["acknowledge", "contain", "resolve"]
 CLOCKS: Final[tuple[Clock, ...]] = get_args(Clock)
 
 _MINUTE: Final = 60.0
+DETECT: Final = 15 * _MINUTE
+"""Seconds from its first event until an incident should have been noticed, whatever its severity."""
 DEFAULT: Final[Mapping[Severity, Mapping[Clock, float]]] = {
     "critical": {"acknowledge": 15 * _MINUTE, "contain": 60 * _MINUTE, "resolve": 24 * 60 * _MINUTE},
     "high": {"acknowledge": 30 * _MINUTE, "contain": 4 * 60 * _MINUTE, "resolve": 72 * 60 * _MINUTE},

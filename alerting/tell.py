@@ -58,6 +58,8 @@ class Teller:
             for follower in unit.followers(record.id):
                 unit.put(msgspec.structs.replace(follower, told=None, told_by=None))
         unit.add_timeline(record, clock, lived.change, lived.reason, by, note)
+        if lived.change == "noted":
+            return
         alert = alert_of(self._texts, record, lived.change, lived.reason, clock, findings=findings, note=note)
         sinks: dict[str, None] = {}
         for told in self._receivers(before, clock):

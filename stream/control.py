@@ -36,7 +36,7 @@ class Warmth(msgspec.Struct, frozen=True, tag="warmth", tag_field="control"):
 class IncidentChange(msgspec.Struct, frozen=True, tag="incident", tag_field="control", omit_defaults=True):
     """An operator's act on an incident: acknowledged, resolved or closed with a verdict; `at` in seconds.
 
-    `cause` is the root cause, asked for where the verdict is that it was true.
+    `cause` is the root cause, asked for where the verdict is that it was true, and `to` who takes it over.
     """
 
     incident: str
@@ -47,6 +47,7 @@ class IncidentChange(msgspec.Struct, frozen=True, tag="incident", tag_field="con
     note: str | None = None
     cause: str | None = None
 
+    to: str | None = None
 
 class Muted(msgspec.Struct, frozen=True, tag="mute", tag_field="control", omit_defaults=True):
     """A silence or an exception that an operator made: its conditions as text, and when it holds, in seconds."""

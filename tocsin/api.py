@@ -43,6 +43,7 @@ class _Said(msgspec.Struct):
     verdict: str | None = None
     root_cause: str | None = None
 
+    to: str | None = None
 
 class Api:
     """The routes of a running Tocsin that are not for producers."""
@@ -164,6 +165,7 @@ class Api:
             note=clean_text(said.note, 2000) if said.note is not None else None,
         )
         await carry_out(runtime, change)
+            to=clean_text(said.to, 100) if said.to is not None and act == "hand-over" else None,
         after = await run_in_threadpool(queries.find, runtime.store, record.id)
         return JSONResponse(queries.summary(own_incident(after.incident(), seen)))
 

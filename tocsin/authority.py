@@ -122,6 +122,8 @@ COMMANDS: Final[dict[str, Rule]] = {
     "incident why": _VIEW,
     "incident ack": _ACT,
     "incident contain": _ACT,
+    "incident hand-over": _ACT,
+    "incident note": _ACT,
     "incident resolve": _ACT,
     "incident close": _ACT,
     "incident reopen": _ACT,

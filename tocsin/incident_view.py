@@ -45,7 +45,9 @@ def _section(console: Console, title: str, lines: list[str]) -> None:
 
 
 def _clocks(clocks: dict[str, Any]) -> list[str]:
-    lines = [f"noticed {clocks['detect'] / 60:.1f} min after it began"]
+    target = f" (within {clocks['detect_target'] / 60:.0f} min)" if "detect_target" in clocks else ""
+    late = ", late" if clocks.get("detect_late") else ""
+    lines = [f"noticed {clocks['detect'] / 60:.1f} min after it began{target}{late}"]
     for name in ("acknowledge", "contain", "resolve"):
         if (clock := clocks.get(name)) is not None:
             done = f"done {clock['reached'][:19]}Z" if clock["reached"] else f"until {clock['due'][:19]}Z"

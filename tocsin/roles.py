@@ -337,7 +337,10 @@ class Roles:
             turn()
 
     def _changed(self) -> None:
-        """Say what the directory is: to those who detect, and to alerting, which excepts what its grants cover."""
+        """Say what the directory is: to alerting, which excepts what its grants cover, and to those who detect.
+
+        Alerting comes first, so that no grant that was taken back covers what is found from then on.
+        """
         version = DirectoryVersion(self.directory.directory, self.directory.digest)
         self.log.append(FINDINGS, control_frame(version, self.clock())).result()
         self._tell(version)

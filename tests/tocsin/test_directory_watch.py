@@ -128,6 +128,14 @@ def test_a_grant_takes_effect_while_tocsin_runs_and_its_end_too(tmp_path: Path) 
         assert findings("reader") == 0, "the broken one changed nothing"
         taken_over("tenants: {acme: {}}")
         assert findings("reader") == 1
+        taken_over(GLOBEX)
+        (incident,) = until(
+            lambda: program.get("/incidents", state="resolved", family="tenant"),
+            "the grant excepts what came before it",
+        )
+        reasons = [one["reason"] for one in program.get(f"/incidents/{incident['id']}/why")["decisions"]]
+        assert reasons[-1] == "excepted"
+        assert incident["verdict"] is None
         assert program.stop() == 0
     with Program(tmp_path) as again:
         assert again.ready().get("/status")["ready"], "the versions in the log are folded again"

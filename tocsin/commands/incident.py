@@ -112,6 +112,30 @@ def ack(
     _act("ack", id_, config, data, as_json, note=note)
 
 
+Words = Annotated[str, typer.Option("--note", "-m", help="What whoever comes next should know.")]
+
+
+@app.command("hand-over", epilog='Example: tocsin incident hand-over 3f9ab2c1 --to ben -m "token revoked"')
+def hand_over(
+    id_: Id,
+    to: Annotated[str, typer.Option(help="Who takes it.")],
+    note: Words,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Pass an incident on, with what its next holder should know; those who heard of it are told."""
+    _act("hand-over", id_, config, data, as_json, note=note, to=to)
+
+
+@app.command(epilog='Example: tocsin incident note 3f9ab2c1 -m "the owner of the client calls back at nine"')
+def note(
+    id_: Id, note: Words, as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None
+) -> None:
+    """Write something into the timeline; nobody is told."""
+    _act("note", id_, config, data, as_json, note=note)
+
+
 @app.command(epilog='Example: tocsin incident contain 3f9ab2c1 -m "token revoked, address blocked"')
 def contain(
     id_: Id, note: Note = None, as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None
