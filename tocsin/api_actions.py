@@ -13,6 +13,7 @@ from alerting import queries
 from alerting.harmless import harmless
 from alerting.record import Record
 from alerting.response import outside
+from alerting.response.containment import check_action
 from alerting.response.progress import actions
 from alerting.walls import own_incident
 from stream.clean import clean_text
@@ -159,10 +160,12 @@ class ActionsApi:
         return {"action": word, "state": state, "result": words, "request": shown}
 
     def _shown(self, action: outside.Action, facts: dict[str, Any], *, undo: bool) -> dict[str, Any]:
-        """What would be sent; raises RejectedError where the facts are not enough, or there is no undo."""
+        """What would be sent; raises RejectedError where that may not be, facts are missing, or there is no undo."""
         template = action.undo if undo else action.do
         if template is None:
             raise RejectedError("the action has no undo", hint="give it one in alerting.containment.actions")
+        if not undo:
+            check_action(outside.used(template, facts), self._runtime.ready_made.policies.containment)
         return outside.dry(template, facts, action.secrets)
 
     def _waiting(self, id_: str, asker: Asker) -> dict[str, Any]:

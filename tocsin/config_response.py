@@ -68,7 +68,8 @@ class Containment(Section):
     """Refusing callers at middleware and proxies, and acting elsewhere."""
 
     never: tuple[str, ...] = Field(
-        (), description="conditions that are never refused: user=https://idp.example|ceo, client=etl-*, tenant=acme"
+        (),
+        description="never refused, nor cut off elsewhere: user=https://idp.example|ceo, client=etl-*, tenant=acme",
     )
     never_networks: tuple[str, ...] = Field((), description="sources that are never refused, such as 10.0.0.0/8")
     most: int = Field(50, ge=1, le=1000, description="denials that hold at a time")

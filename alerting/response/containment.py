@@ -79,7 +79,7 @@ def check(deny: Deny, rules: Containment, *, tenant: str | None, standing: int, 
         raise RejectedError(
             f"{standing} denials hold already", hint="lift some (`tocsin contain list`), or raise alerting.containment"
         )
-    _never(subject, rules, tenant)
+    check_never(subject, rules, tenant)
     if not deny.forced and subject.keys() <= _BROAD:
         raise RejectedError(
             "that would cut off everybody there", hint="add a source, token, tool or caller, or force it with a reason"
@@ -94,6 +94,17 @@ def check(deny: Deny, rules: Containment, *, tenant: str | None, standing: int, 
         _approved(deny, rules, automatic)
 
 
+def check_action(used: Mapping[str, str], rules: Containment) -> None:
+    """Whether something elsewhere may be done with these facts of an incident and `value`, the operator's own word.
+
+    Raises RejectedError where one of them is what is never refused here: it is not to be cut off elsewhere either.
+    """
+    check_never({key: used[key] for key in SUBJECTS if key in used}, rules, used.get("tenant"))
+    for condition in rules.never:
+        if "value" in used and condition.holds({condition.key: (used["value"],)}):
+            raise RejectedError(f"{condition} is never refused (alerting.containment.never)")
+
+
 def names_somebody(subject: Mapping[str, str]) -> bool:
     """Whether it names somebody whom others could have named too; a tenant beside a source or token only narrows it."""
     named = subject.keys() & PRINCIPAL
@@ -105,7 +116,8 @@ def shown(subject: Sequence[tuple[str, str]]) -> str:
     return " and ".join(f"{key}={value}" for key, value in subject)
 
 
-def _never(subject: Mapping[str, str], rules: Containment, tenant: str | None) -> None:
+def check_never(subject: Mapping[str, str], rules: Containment, tenant: str | None) -> None:
+    """Raises RejectedError naming the condition or network by which a subject is never refused."""
     have = {key: (value,) for key, value in subject.items()}
     if tenant is not None and names_somebody(subject):
         have.setdefault("tenant", (tenant,))

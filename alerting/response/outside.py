@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from alerting.alert import Incident
@@ -121,6 +121,14 @@ def filled(template: Template, facts: Mapping[str, Any], secrets: Mapping[str, s
 def dry(template: Template, facts: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
     """What would be sent, with secrets left out."""
     return filled(template, facts, dict.fromkeys(secrets, HIDDEN)).shown()
+
+
+def used(template: Template, facts: Mapping[str, Any]) -> dict[str, str]:
+    """The facts that a request speaks of, as text."""
+    names: set[str] = set()
+    for text in (template.url, template.body, *template.headers.values()):
+        names |= meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
+    return {name: str(facts[name]) for name in sorted(names) if name in facts}
 
 
 def send(template: Template, facts: Mapping[str, Any], action: Action) -> Outcome:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from alerting.matching import parse
 from alerting.response.automatic import choose, verified
-from alerting.response.containment import PRINCIPAL, SUBJECTS, Approval, Containment, check
+from alerting.response.containment import PRINCIPAL, SUBJECTS, Approval, Containment, check, check_action
+from alerting.response.outside import Template, used
 from stream.control import Deny
 from stream.errors import RejectedError
 from tests.alerting.world import NOON, a_finding
@@ -136,3 +137,24 @@ def test_one_claim_among_the_evidence_makes_an_identity_claimed() -> None:
     assert verified([sure], {"user": "alice"}) == "verified"
     assert verified([sure, said], {"user": "alice"}) == "claimed"
     assert verified([sure], {"user": "bob"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "facts", "allowed"),
+    [
+        ("https://g.example/{{ source_ip }}", {"source_ip": "203.0.113.9", "user": "https://idp.example|ceo"}, True),
+        ("https://g.example/{{ user | urlencode }}", {"user": "https://idp.example|ceo"}, False),
+        ("https://g.example/{{ user }}", {"user": "alice", "tenant": "globex"}, True),
+        ("https://g.example/{{ user }}/{{ tenant }}", {"user": "alice", "tenant": "globex"}, False),
+        ("https://g.example/{{ value }}", {"value": "etl-nightly"}, False),
+        ("https://g.example/{{ value }}", {"value": "rita"}, True),
+        ("https://g.example/{{ source_ip }}", {"source_ip": "10.1.2.3"}, False),
+    ],
+)
+def test_what_is_never_refused_here_is_not_cut_off_elsewhere(url: str, facts: dict[str, str], allowed: bool) -> None:
+    try:
+        check_action(used(Template(url), facts), RULES)
+    except RejectedError:
+        assert not allowed
+    else:
+        assert allowed
