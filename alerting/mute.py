@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+import msgspec
 from sqlalchemy import select, update
 
 from alerting.dialect import insert_on
@@ -61,7 +62,7 @@ def mute(unit: Unit, muted: Muted) -> str | None:
     except RejectedError as error:
         return error.what
     values = {name: getattr(muted, name) for name in ("id", "kind", "start", "until", "owner", "reason", "forced")}
-    values |= {"where": unit.text(muted.where), "by": muted.by, "at": muted.at, "ended_by": None}
+    values |= {"where": msgspec.json.encode(muted.where).decode(), "by": muted.by, "at": muted.at, "ended_by": None}
     unit.connection.execute(insert_on(unit.connection, MATCHERS).on_conflict_do_nothing(), values)
     unit.forget_matchers()
     return None

@@ -246,11 +246,6 @@ class Unit:
         """Read the silences and exceptions anew, since one was made or ended."""
         self._matchers = None
 
-    @staticmethod
-    def text(value: Any) -> str:
-        """A value as JSON."""
-        return _ENCODER.encode(value).decode()
-
     def flush(self) -> None:
         """Write what was put."""
         new = [_row(record) for id_ in self._changed if id_ in self._new and (record := self._records[id_])]

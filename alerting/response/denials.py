@@ -35,7 +35,7 @@ def deny(unit: Unit, act: Deny, rules: Containment, clock: float) -> str | None:
             note(unit, record, clock, "contained", f"not refused: {shown(act.subject)}: {error.what}", "tocsin")
         return error.what
     values = {name: getattr(act, name) for name in ("id", "incident", "until", "by", "at", "why", "identity", "forced")}
-    values |= {"automatic": act.automatic, "subject": unit.text(dict(act.subject))}
+    values |= {"automatic": act.automatic, "subject": msgspec.json.encode(dict(act.subject)).decode()}
     unit.connection.execute(insert_on(unit.connection, DENIALS).on_conflict_do_nothing(), values)
     forced = " (forced)" if act.forced else ""
     why = f": {act.why}" if act.why else ""

@@ -1,5 +1,6 @@
 """Thousands of findings within a minute: all are kept, and nobody is woken by each of them."""
 
+import pytest
 from sqlalchemy import func, select
 
 from alerting.alert import DECODER
@@ -12,28 +13,28 @@ from stream.finding import Finding
 from stream.memory import MemoryLog
 from tests.alerting.world import NOON, a_finding, findings_frame, put, tick
 
-COUNT = 3_000
 FRAME = 500
 ROUTES = Routes((Receiver("on-call", ("siem",), ("pd",)),))
 
 
-def finding(number: int) -> Finding:
+def finding(number: int, count: int) -> Finding:
     """Each of another account, of one of fifty tenants, so that no budget but the storm's guard holds it back."""
-    at = NOON + 60 * number / COUNT
+    at = NOON + 60 * number / count
     return a_finding(entity={"user": f"user-{number}"}, tenant=f"tenant-{number % 50}", at=at)
 
 
-def test_a_storm_is_a_handful_of_pages_and_then_one_about_the_rest() -> None:
+@pytest.mark.parametrize("count", [3_000, pytest.param(100_000, marks=pytest.mark.long)])
+def test_a_storm_is_a_handful_of_pages_and_then_one_about_the_rest(count: int) -> None:
     log, store = MemoryLog(), Store(MEMORY)
     task = AlertTask(log, store, Policies(), routes=ROUTES)
-    for start in range(0, COUNT, FRAME):
-        found = [finding(number) for number in range(start, start + FRAME)]
+    for start in range(0, count, FRAME):
+        found = [finding(number, count) for number in range(start, start + FRAME)]
         put(log, findings_frame(found, found[-1].time, start))
-    put(log, tick(NOON + 130, COUNT))
+    put(log, tick(NOON + 130, count))
     while task.advance(wait=0):
         pass
     with store.reading() as connection:
-        assert connection.execute(select(func.count()).select_from(FINDINGS)).scalar_one() == COUNT
+        assert connection.execute(select(func.count()).select_from(FINDINGS)).scalar_one() == count
         assert connection.execute(select(func.count()).select_from(PAGES)).scalar_one() == 6
         assert connection.execute(select(func.count()).select_from(HELD)).scalar_one() == 0
         bodies = connection.execute(select(OUTBOX.c.body).where(OUTBOX.c.sink == "pd").order_by(OUTBOX.c.id)).scalars()
