@@ -17,6 +17,7 @@ from stream.merkle import leaf_hash, root
 from stream.note import Checkpoint, Signer, signed
 from stream.salt import fresh_salt, salt_of, salted
 from stream.seal import DECODER, ENCODER, frame_entry
+from stream.sqlite import FINDINGS_FILE
 from tests.stream.ledgers import DAYS, ROWS
 
 MALLORY: Final = Signer("example.org/log", bytes(32))
@@ -52,9 +53,14 @@ class Store:
         with closing(sqlite3.connect(self.folder / name)) as connection:
             return connection.execute(text, values).fetchall()
 
-    def a_day(self) -> str:
-        """One of the day files."""
-        return f"log/{self.random.choice(DAYS)}"
+    def a_file(self) -> str:
+        """One of the files of frames: of events, or of findings and what operators did."""
+        return self.random.choice((*(f"log/{day}" for day in DAYS), FINDINGS_FILE))
+
+    def a_row(self, *, last: bool = True) -> int:
+        """The number of one of the rows beside the log."""
+        found: list[int] = [number for (number,) in self.ask(ROWS, "SELECT id FROM t ORDER BY id")]
+        return self.random.choice(found if last else found[:-1])
 
     def a_frame(self, day: str, *, last: bool = True) -> int:
         """The offset of one of a day's sealed frames."""
@@ -72,8 +78,10 @@ class Store:
     def rechain(self) -> None:
         """Work out every digest, chain and file start again, as whoever knows the format can."""
         previous = bytes(32)
-        for day in DAYS:
-            with closing(sqlite3.connect(self.folder / "log" / day)) as connection, connection:
+        for name in (*(f"log/{day}" for day in DAYS), FINDINGS_FILE):
+            if name == FINDINGS_FILE:
+                previous = bytes(32)
+            with closing(sqlite3.connect(self.folder / name)) as connection, connection:
                 connection.execute("UPDATE meta SET previous = ?", (previous,))
                 rows = connection.execute('SELECT "offset", header, digest, payload FROM frames ORDER BY "offset"')
                 for offset, header, digest, payload in rows.fetchall():
@@ -86,14 +94,14 @@ class Store:
     def reseal(self, signer: Signer | None = None) -> None:
         """Make entries, seals and, with a key, checkpoints fit what now stands in the log."""
         with closing(sqlite3.connect(self.folder / FILE)) as ledger, ledger:
-            for day in DAYS:
-                with closing(sqlite3.connect(self.folder / "log" / day)) as connection:
+            for name, stream in (*((f"log/{day}", "events") for day in DAYS), (FINDINGS_FILE, "findings")):
+                with closing(sqlite3.connect(self.folder / name)) as connection:
                     for offset, header, payload in connection.execute('SELECT "offset", header, payload FROM frames'):
-                        entry = frame_entry("events", 0, offset, Frame(HEADER_DECODER.decode(header), payload))
+                        entry = frame_entry(stream, 0, offset, Frame(HEADER_DECODER.decode(header), payload))
                         ledger.execute(
                             "UPDATE entries SET leaf = ?, count = ?, events = ?, hints = ? "
-                            "WHERE stream = 'events' AND \"offset\" = ?",
-                            (entry.leaf, entry.lines, entry.events, entry.hints, offset),
+                            'WHERE stream = ? AND "offset" = ?',
+                            (entry.leaf, entry.lines, entry.events, entry.hints, stream, offset),
                         )
             previous, leaves = bytes(32), []
             for number, body in ledger.execute("SELECT number, body FROM seals ORDER BY number").fetchall():
@@ -118,7 +126,7 @@ class Store:
 
 def flip_frame(store: Store) -> Done:
     """One bit of a stored column."""
-    day = store.a_day()
+    day = store.a_file()
     offset = store.a_frame(day)
     column = store.random.choice(("header", "digest", "chain", "payload", "payload"))
     ((content,),) = store.ask(day, f'SELECT {column} FROM frames WHERE "offset" = ?', (offset,))
@@ -128,7 +136,7 @@ def flip_frame(store: Store) -> Done:
 
 def drop_frame(store: Store) -> Done:
     """A frame is deleted."""
-    day = store.a_day()
+    day = store.a_file()
     offset = store.a_frame(day)
     store.run(day, ('DELETE FROM frames WHERE "offset" = ?', (offset,)))
     return Done("a frame deleted", _at(day, offset))
@@ -136,7 +144,7 @@ def drop_frame(store: Store) -> Done:
 
 def swap_frames(store: Store) -> Done:
     """Two frames change places, and everything is chained anew."""
-    day = store.a_day()
+    day = store.a_file()
     first, second = store.a_frame(day), store.a_frame(day)
     while second == first:
         second = store.a_frame(day)
@@ -149,7 +157,7 @@ def swap_frames(store: Store) -> Done:
 
 def replay_frame(store: Store) -> Done:
     """A frame stands a second time, in the place of another, and everything is chained anew."""
-    day = store.a_day()
+    day = store.a_file()
     first, second = store.a_frame(day), store.a_frame(day)
     while second == first:
         second = store.a_frame(day)
@@ -162,7 +170,7 @@ def replay_frame(store: Store) -> Done:
 
 def edit_line(store: Store) -> Done:
     """One line of a frame says something else; the salt stays, and everything is chained anew."""
-    day = store.a_day()
+    day = store.a_file()
     offset = store.a_frame(day)
     ((header, payload),) = store.ask(day, 'SELECT header, payload FROM frames WHERE "offset" = ?', (offset,))
     frame = Frame(HEADER_DECODER.decode(header), payload)
@@ -178,7 +186,7 @@ def edit_line(store: Store) -> Done:
 
 def edit_header(store: Store) -> Done:
     """A frame says that others sent it, and everything is chained anew."""
-    day = store.a_day()
+    day = store.a_file()
     offset = store.a_frame(day)
     ((header,),) = store.ask(day, 'SELECT header FROM frames WHERE "offset" = ?', (offset,))
     made = HEADER_ENCODER.encode(msgspec.structs.replace(HEADER_DECODER.decode(header), source="somebody else"))
@@ -189,7 +197,7 @@ def edit_header(store: Store) -> Done:
 
 def remove_payload(store: Store) -> Done:
     """A payload is gone and says why, but nobody sealed that it should go."""
-    day = store.a_day()
+    day = store.a_file()
     offset = store.a_frame(day)
     store.run(day, ("UPDATE frames SET payload = NULL, gone = 'retention' WHERE \"offset\" = ?", (offset,)))
     return Done("a payload removed", _at(day, offset))
@@ -313,23 +321,58 @@ def drop_checkpoint(store: Store) -> Done:
 
 def change_row(store: Store) -> Done:
     """A decision says something else."""
-    ((number,),) = store.ask(ROWS, "SELECT id FROM t ORDER BY random() LIMIT 1")
+    number = store.a_row()
     store.run(ROWS, ("UPDATE t SET body = 'decided otherwise' WHERE id = ?", (number,)))
     return Done("a row changed", frozenset({(ROWS, number)}))
 
 
 def drop_row(store: Store) -> Done:
     """A decision is deleted."""
-    ((number,),) = store.ask(ROWS, "SELECT id FROM t ORDER BY random() LIMIT 1")
+    number = store.a_row()
     store.run(ROWS, ("DELETE FROM t WHERE id = ?", (number,)))
     return Done("a row deleted", frozenset({(ROWS, number)}))
 
 
 def insert_row(store: Store) -> Done:
     """A decision is put in between."""
-    ((number,),) = store.ask(ROWS, "SELECT id + 1 FROM t WHERE id < (SELECT max(id) FROM t) ORDER BY random() LIMIT 1")
+    number = store.a_row(last=False) + 1
     store.run(ROWS, ("INSERT INTO t VALUES (?, 'decided long ago')", (number,)))
     return Done("a row put in", frozenset({(ROWS, number)}))
+
+
+def swap_rows(store: Store) -> Done:
+    """Two decisions change places."""
+    first, second = sorted((store.a_row(), store.a_row()))
+    while second == first:
+        first, second = sorted((store.a_row(), store.a_row()))
+    move = "UPDATE t SET id = ? WHERE id = ?"
+    store.run(ROWS, (move, (-1, first)), (move, (first, second)), (move, (second, -1)))
+    return Done("two rows swapped", frozenset({(ROWS, first)}))
+
+
+def replay_row(store: Store) -> Done:
+    """A decision stands a second time, in the place of another."""
+    first, second = store.a_row(), store.a_row()
+    while second == first:
+        second = store.a_row()
+    store.run(ROWS, ("UPDATE t SET body = (SELECT body FROM t WHERE id = ?) WHERE id = ?", (first, second)))
+    return Done("a row replayed", frozenset({(ROWS, second)}))
+
+
+def cut_rows(store: Store) -> Done:
+    """The last decisions are cut off."""
+    number = store.a_row(last=False)
+    ((after,),) = store.ask(ROWS, "SELECT min(id) FROM t WHERE id > ?", (number,))
+    store.run(ROWS, ("DELETE FROM t WHERE id > ?", (number,)))
+    return Done("the last rows cut off", frozenset({(ROWS, after)}))
+
+
+def cut_findings(store: Store) -> Done:
+    """The last findings are cut off, tidily."""
+    offset = store.a_frame(FINDINGS_FILE, last=False)
+    cut = ('DELETE FROM frames WHERE "offset" > ?', (offset,))
+    store.run(FINDINGS_FILE, cut, ("UPDATE sqlite_sequence SET seq = ?", (offset,)))
+    return Done("the last findings cut off", _at(FINDINGS_FILE, offset + 1))
 
 
 def resealed(store: Store) -> Done:
@@ -338,7 +381,7 @@ def resealed(store: Store) -> Done:
     ((name, offset),) = done.places
     store.rechain()
     store.reseal()
-    number = store.seal_of("events", offset)
+    number = store.seal_of("findings" if name == FINDINGS_FILE else "events", offset)
     return Done("a line edited and sealed anew", frozenset((FILE, at) for at in range(number + 1)) | {(name, offset)})
 
 
@@ -387,6 +430,10 @@ ATTACKS: Final[Mapping[str, Callable[[Store], Done]]] = {
         change_row,
         drop_row,
         insert_row,
+        swap_rows,
+        replay_row,
+        cut_rows,
+        cut_findings,
         resealed,
         resigned,
         resigned_as_ours,
