@@ -3,16 +3,18 @@
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastmcp import Client
+from fastmcp import Client, Context, FastMCP
 from fastmcp.client.transports import SSETransport, StdioTransport
 
 from collector.proxy.route import Upstream
+from tests.audit.serving import serving
 from tests.collector.proxy.peers import proxied
 from tests.services.reference_servers import everything_over, server_script
 from tests.services.run import MissingError, skip_or_fail
@@ -98,6 +100,45 @@ def test_everything_through_the_proxy(tmp_path: Path, transport: str, path: str,
     ):
         asyncio.run(use(f"{running.url}/ts{path}"))
     check_everything(told, told_as)
+
+
+CLIENT = """
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+const client = new Client({ name: "ts-agent", version: "7.1" }, { capabilities: { elicitation: {} } });
+client.setRequestHandler(ElicitRequestSchema, async () => ({ action: "accept", content: { value: "ann" } }));
+const requestInit = { headers: { Authorization: "Bearer a-token-of-ann" } };
+await client.connect(new StreamableHTTPClientTransport(new URL(process.argv[2]), { requestInit }));
+await client.listTools();
+await client.callTool({ name: "greet", arguments: {} });
+const unknown = await client.callTool({ name: "no-such-tool", arguments: {} });
+if (!unknown.isError) throw new Error("it was not refused");
+await client.close();
+"""
+
+
+def test_a_client_in_typescript_through_the_proxy(tmp_path: Path) -> None:
+    mcp: FastMCP = FastMCP("crm")
+
+    @mcp.tool
+    async def greet(ctx: Context) -> str:
+        return (await ctx.elicit("Your name?", response_type=str)).action
+
+    told, script = tmp_path / "events.ndjson", tmp_path / "client.mjs"
+    script.write_text(CLIENT)
+    (tmp_path / "node_modules").symlink_to(Path(server_script("everything")).parents[3])
+    with serving(mcp.http_app()) as behind, proxied(told, Upstream(url=behind, server="crm")) as running:
+        done = subprocess.run(
+            ["node", str(script), f"{running.url}/mcp"], capture_output=True, text=True, check=False, timeout=200
+        )
+    assert done.returncode == 0, done.stderr
+    calls = [(event.target, event.outcome) for event in events(told, "tools/call")]
+    assert calls == [("greet", "ok"), ("no-such-tool", "not_found")]
+    (asked,) = events(told, "elicitation/create")
+    assert (asked.outcome, asked.args_keys) == ("ok", ("value",))
+    assert {event.client_version for event in events(told)} == {"ts-agent/7.1"}
+    assert len({event.token for event in events(told)}) == 1
 
 
 def test_everything_through_the_wrapper(tmp_path: Path) -> None:
