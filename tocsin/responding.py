@@ -23,6 +23,8 @@ logger = logging.getLogger("tocsin.responding")
 
 WAIT: Final = 1.0
 """Seconds between two looks, unless something happens."""
+PATIENCE: Final = 15.0
+"""Seconds that others have to answer once the process ends."""
 
 
 class Responding:
@@ -45,17 +47,20 @@ class Responding:
         self._announcer = Announcer(store, announce)
         self._automatic = Automatic(store, rules, self._events, self._act)
         self._sealer = Sealer(store, log, runbooks, known)
-        self._acting = Acting(store, log, rules, self._act)
+        self._acting = Acting(store, log, rules, self._act, lambda: not self._ending)
         self._aside: threading.Thread | None = None
+        self._followed = float("-inf")
 
     def wake(self) -> None:
         """Something was decided."""
         self._awake.set()
 
     def end(self) -> None:
-        """Wait no more."""
+        """Wait no more, and let what others are asked to do come to its end as far as they answer in time."""
         self._ending = True
         self._awake.set()
+        if self._aside is not None:
+            self._aside.join(PATIENCE)
 
     def turn(self) -> None:
         """One pass: whom to refuse comes first, since every second counts there."""
@@ -73,8 +78,9 @@ class Responding:
 
     def _follow(self, now: float) -> None:
         """Do what follows from denials in a thread of its own: others' gateways may take their time to answer."""
-        if self._ending or (self._aside is not None and self._aside.is_alive()):
+        if self._ending or abs(now - self._followed) < WAIT or (self._aside is not None and self._aside.is_alive()):
             return
+        self._followed = now
         self._aside = threading.Thread(target=self._acted, args=(now,), name="tocsin-acting", daemon=True)
         self._aside.start()
 
@@ -83,6 +89,10 @@ class Responding:
             self._acting.turn(now)
         except TocsinError as error:
             logger.warning("what follows from denials waits: %s", error)
+        except Exception:
+            # What it speaks to may be closed by now; what it began stays in doubt, as after a crash.
+            if not self._ending:
+                raise
 
     def _act(self, act: Deny | Performed) -> None:
         self._log.append(FINDINGS, act_frame(act, act.at)).result()

@@ -35,14 +35,23 @@ _LOOK: Final = 0.02
 class Acting:
     """Carries out what was approved with automatic denials, each once: what was begun before a crash stays in doubt.
 
-    `act` brings a word of what was done into the stream of findings and returns when it is durable.
+    `act` brings a word of what was done into the stream of findings and returns when it is durable; nothing new is
+    begun once `going` is false.
     """
 
-    def __init__(self, store: Store, log: Searchable, rules: Containment, act: Callable[[Performed], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        log: Searchable,
+        rules: Containment,
+        act: Callable[[Performed], None],
+        going: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._store = store
         self._log = log
         self._rules = rules
         self._act = act
+        self._going = going
 
     def turn(self, now: float) -> int:
         """Do what is due; how much that was. `now` is the wall clock in seconds."""
@@ -52,7 +61,7 @@ class Acting:
             ids = {id_: row for row in denials for id_ in self._ids(row)}
             known = connection.execute(select(ACTIONS.c.id, ACTIONS.c.state).where(ACTIONS.c.id.in_(ids))).tuples()
             states = dict(known.all()) if ids else {}
-        return sum(self._follow(row, states, now) for row in denials)
+        return sum(self._follow(row, states, now) for row in denials if self._going())
 
     def _ids(self, denial: Mapping[str, Any]) -> list[str]:
         names = [name for name, _ in self._approved(denial)]
@@ -108,7 +117,7 @@ class Acting:
         """Whether it was we who said it: who said it before a crash may have done it."""
         self._act(_word(denial, word, state, now, words))
         deadline = time.monotonic() + STORED
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self._going():
             with self._store.reading() as connection:
                 mine = select(ACTIONS.c.at).where(ACTIONS.c.id == _id(denial, word))
                 at = connection.execute(mine).scalar_one_or_none()
