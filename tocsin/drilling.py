@@ -20,6 +20,8 @@ from tocsin.acts import carry_out
 from tocsin.moments import moment
 from tocsin.runtime import Runtime
 
+STAGES: Final = 60.0
+"""Seconds that Tocsin's own stages may take; sinks have as long as the order says."""
 LOOK: Final = 0.05
 """Seconds between two looks for what becomes of it."""
 
@@ -86,15 +88,15 @@ class Drill:
     async def _open(self) -> bool:
         """Through the clock, the log and the decision; whether there is an incident."""
         runtime, order = self._runtime, self._order
-        if not await self._until(lambda: runtime.alert.clock >= self._began, order.wait):
+        if not await self._until(lambda: runtime.alert.clock >= self._began, STAGES):
             late = self._began - runtime.alert.clock
             why = f"the log's clock is {late:.0f} s behind: detection or alerting stands still"
             return self._step("clock", False, f"{why} (see `/readyz`)")
         self._step("clock", True, "the clock went through the log, detection and alerting")
         offset = await asyncio.wrap_future(runtime.log.append(FINDINGS, _frame(self._finding, runtime.clock())))
         self._step("stored", True, "a finding of class drill is durable in the log")
-        if not await self._until(lambda: runtime.decided > offset, order.wait):
-            return self._step("decided", False, f"nothing was decided in {order.wait:.0f} s: alerting stands still")
+        if not await self._until(lambda: runtime.decided > offset, STAGES):
+            return self._step("decided", False, f"nothing was decided in {STAGES:.0f} s: alerting stands still")
         (fate,) = (await run_in_threadpool(fates, runtime.store, [self._finding.id]))[self._finding.id]
         nobody = ", so that nobody is woken" if order.page and not fate["page"] else ""
         words = f"incident {self.incident[:12]} {fate['change']}: {fate['reason']} ({fate['said']}){nobody}"

@@ -115,12 +115,12 @@ def test_a_drill_says_where_the_real_thing_would_go_instead(drill: Any) -> None:
 
 def test_a_drill_can_wake_somebody_who_takes_it(world: World, drill: Any) -> None:
     told: list[Any] = []
-    running = threading.Thread(target=lambda: told.append(drill("brute", "--page", "--acknowledge", "60s")))
+    running = threading.Thread(target=lambda: told.append(drill("brute", "--page", "--acknowledge", "5m")))
     running.start()
     until(lambda: [one for one in world.pager.incidents if one.status == "triggered"], "somebody is woken")
     (mine,) = [one for one in world.program.get("/incidents") if one["family"] == "drill"]
     world.program.request("POST", f"/incidents/{mine['id']}/ack", json={"by": "bob"})
-    running.join(120)
+    running.join(250)
     ((code, found),) = told
     assert (code, found["ok"]) == (0, True), found
     assert steps(found, "acknowledged")[0]["by"] == "bob"

@@ -28,12 +28,18 @@ class World:
     def __init__(self, program: Program, side: Side) -> None:
         self.program, self.side = program, side
         self.acme, self.globex = (Analyst(program, f"{name}-responder", name) for name in ("acme", "globex"))
-        found = {one["tenant"]: one["id"] for one in program.get("/incidents")}
-        self.own, self.others = found["acme"], found["globex"]
+        self.own = until(lambda: guessed(program, "acme"), "the incident of acme")
+        self.others = until(lambda: guessed(program, "globex"), "the incident of globex")
 
     def token(self, name: str, role: Any) -> str:
         add_user(self.program.data / FILE, 1.0, name, role, everything=True, tenants=(), password="")
         return create_token(self.program.data / FILE, time.time(), name, 3600.0)[1]
+
+
+def guessed(program: Program, tenant: str) -> str | None:
+    """The incident about guesses of a tenant."""
+    found = program.get("/incidents", tenant=tenant, family="auth")
+    return str(found[0]["id"]) if found else None
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +61,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             its: dict[str, Any] = {"tenant": "globex", "server": "search", "source_ip": SHARED, "user": "globex-victim"}
             program.post([*both, *alone, *guesses(now - 60), *guesses(now - 60, **its)])
             program.settled()
-            until(lambda: len(program.get("/incidents")) >= 2, "both incidents")
             yield World(program, side)
         side.shutdown()
 
