@@ -16,7 +16,8 @@ from stream.ledger_read import LedgerFile, Stored
 from stream.ledger_verify import Proved
 from stream.merkle import consistency, consistent, included, inclusion, leaf_hash
 from stream.note import Checkpoint, Verifier, opened
-from stream.seal import DECODER, Entry, Part, Seal, event_leaves, event_salts, events_hash, frame_lines
+from stream.rewrite import Line, rest, salted_lines
+from stream.seal import DECODER, Entry, Part, Seal, events_hash, frame_lines
 from stream.signing import vouched
 
 FORM: Final = "tocsin-proof/1"
@@ -26,6 +27,7 @@ class Wanted(NamedTuple):
     """What is to be proved: lines (from 0 on) of a frame or row, or all of it where `lines` is None.
 
     `header` is a frame's encoded header, empty for a row, whose salt the ledger keeps; `keys` undo its encryption.
+    `digest` is that of the payload a frame had before it lost lines: `payload` is then what is left, decrypted.
     """
 
     stream: str
@@ -36,6 +38,7 @@ class Wanted(NamedTuple):
     lines: tuple[int, ...] | None = None
     row: bool = False
     keys: Keys | None = None
+    digest: bytes | None = None
 
 
 class Shown(NamedTuple):
@@ -91,21 +94,29 @@ def write_proof(
 
 def _proved(one: Wanted, entries: Sequence[Stored], index: int) -> Iterator[bytes]:
     stored = entries[index]
-    lines, salt = [one.payload], stored.salt or b""
-    if not one.row:
-        lines, salt = frame_lines(Frame(HEADER_DECODER.decode(one.header), one.payload, None, one.keys))
-    payload = sha256(salt + one.payload).digest() if one.row else sha256(one.payload).digest()
-    entry = Entry(*one[:3], stored.lines, sha256(one.header).digest(), payload, stored.events, b"")
+    lines, digest = _lines(one, stored)
+    entry = Entry(*one[:3], stored.lines, sha256(one.header).digest(), digest, stored.events, b"")
     yield _line(entry=entry.text.decode(), index=index, path=_hex(inclusion([item.leaf for item in entries], index)))
-    leaves = event_leaves(lines, salt)
-    salts = event_salts(salt, len(lines))
+    wanted = range(len(lines)) if one.lines is None else one.lines
     yield _line(
-        leaves=_hex(leaves),
+        leaves=_hex(line.hash for line in lines),
         events=[
-            {"line": at + 1, "salt": salts[at].hex(), "text": lines[at].decode()}
-            for at in (range(len(lines)) if one.lines is None else one.lines)
+            {"line": at + 1, "salt": lines[at].salt.hex(), "text": text.decode()}
+            for at in wanted
+            if (text := lines[at].text) is not None
         ],
     )
+
+
+def _lines(one: Wanted, stored: Stored) -> tuple[list[Line], bytes]:
+    """The lines of what is to be proved, and the digest that its entry has of the payload."""
+    if one.digest is not None:
+        return rest(one.payload), one.digest
+    if one.row:
+        salt = stored.salt or b""
+        return salted_lines([one.payload], salt), sha256(salt + one.payload).digest()
+    texts, salt = frame_lines(Frame(HEADER_DECODER.decode(one.header), one.payload, None, one.keys))
+    return salted_lines(texts, salt), sha256(one.payload).digest()
 
 
 class Read(NamedTuple):

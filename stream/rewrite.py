@@ -6,7 +6,7 @@ Zstandard (RFC 8878 §3.1.2) behind the lines.
 """
 
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -36,8 +36,13 @@ class Line(NamedTuple):
 def whole(header: Header, payload: bytes) -> list[Line]:
     """The lines of a frame as it was received; `payload` is decrypted. Raises DamagedError where it cannot be read."""
     texts = unpack(Frame(msgspec.structs.replace(header, key_id=None), payload)).split(b"\n")
-    salts = event_salts(salt_of(payload), len(texts))
-    return [Line(text, salt, _leaf(salt, text)) for text, salt in zip(texts, salts, strict=True)]
+    return salted_lines(texts, salt_of(payload))
+
+
+def salted_lines(texts: Sequence[bytes], salt: bytes) -> list[Line]:
+    """Lines of a frame or row with the salts that its own gives them."""
+    salts = event_salts(salt, len(texts))
+    return [Line(text, one, _leaf(one, text)) for text, one in zip(texts, salts, strict=True)]
 
 
 def rest(payload: bytes) -> list[Line]:

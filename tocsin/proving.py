@@ -1,7 +1,7 @@
 """What `tocsin verify` looks at besides the log, and what goes into a proof: an incident's evidence, or some events."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,17 +14,19 @@ from alerting.sealed import attach
 from alerting.store import Store
 from detectors.base import event_id
 from stream.crypt_columns import Columns
-from stream.decode import decode
 from stream.errors import DamagedError, RejectedError, StorageError
 from stream.finding import DECODER, Finding
-from stream.frame import HEADER_DECODER, Frame, Keys, unpack
+from stream.frame import HEADER_DECODER, Header, Keys
 from stream.ledger_read import open_read_only
-from stream.log import EVENTS
+from stream.log import EVENTS, Stream
 from stream.log import FINDINGS as FINDINGS_STREAM
 from stream.note import Checkpoint, Verifier, opened
 from stream.proof import Wanted
+from stream.removing import events_of
+from stream.rewrite import Line, rest, whole
 from stream.sqlite import DAY_PATTERN, EVENTS_FOLDER, FINDINGS_FILE
 from stream.sqlite_file import explained
+from stream.tombstone import remaining, tombstone
 from tocsin.config import Loaded
 from tocsin.ledger_rows import KEPT, rows
 from tocsin.options import read_secret
@@ -128,18 +130,17 @@ def events(data_dir: Path, ids: Iterable[str], keys: Keys | None = None) -> Chos
     left = set(ids)
     wanted = []
     for path in sorted((data_dir / EVENTS_FOLDER).glob(DAY_PATTERN)):
-        for offset, header, payload in _frames(path):
-            decoded = HEADER_DECODER.decode(header)
-            if not left or decoded.content != "events":
-                continue
+        for frame in _frames(path, keys):
+            if not left:
+                break
             try:
-                found = decode(Frame(decoded, payload, None, keys))
+                found = {at: event_id(event) for at, event in events_of(frame.decoded, frame.lines)}
             except DamagedError:
                 continue
-            lines = tuple(at for at, event in enumerate(found) if event_id(event) in left)
+            lines = tuple(at for at, id_ in found.items() if id_ in left)
             if lines:
-                left -= {event_id(found[at]) for at in lines}
-                wanted.append(Wanted(*EVENTS, offset, header, payload, lines, keys=keys))
+                left -= {found[at] for at in lines}
+                wanted.append(frame.wanted(EVENTS, lines))
     return Chosen(wanted, sorted(left))
 
 
@@ -170,27 +171,50 @@ def span(data_dir: Path, since: float, until: float, keys: Keys | None = None) -
     """All events received in a stretch of time."""
     wanted = []
     for path in sorted((data_dir / EVENTS_FOLDER).glob(DAY_PATTERN)):
-        for offset, header, payload in _frames(path):
-            if since <= HEADER_DECODER.decode(header).received < until:
-                wanted.append(Wanted(*EVENTS, offset, header, payload, keys=keys))
+        within = (frame for frame in _frames(path, keys) if since <= frame.decoded.received < until)
+        wanted += [frame.wanted(EVENTS, None) for frame in within]
     return Chosen(wanted, [])
 
 
 def _findings(path: Path, ids: set[str], keys: Keys | None) -> Iterator[Wanted]:
-    for offset, header, payload in _frames(path):
-        decoded = HEADER_DECODER.decode(header)
-        if decoded.content == "findings":
-            found = [DECODER.decode(line).id for line in unpack(Frame(decoded, payload, None, keys)).split(b"\n")]
-            lines = tuple(at for at, id_ in enumerate(found) if id_ in ids)
+    for frame in _frames(path, keys):
+        if frame.decoded.content == "findings":
+            found = {at: DECODER.decode(line.text).id for at, line in enumerate(frame.lines) if line.text is not None}
+            lines = tuple(at for at, id_ in found.items() if id_ in ids)
             if lines:
-                yield Wanted(*FINDINGS_STREAM, offset, header, payload, lines, keys=keys)
+                yield frame.wanted(FINDINGS_STREAM, lines)
 
 
-def _frames(path: Path) -> Iterator[tuple[int, bytes, bytes]]:
+class _Frame(NamedTuple):
+    """A frame as it is stored, and its lines: none where it cannot be read. `digest` is set where it lost lines."""
+
+    offset: int
+    header: bytes
+    decoded: Header
+    payload: bytes
+    lines: list[Line]
+    digest: bytes | None
+    keys: Keys | None
+
+    def wanted(self, stream: Stream, lines: tuple[int, ...] | None) -> Wanted:
+        """What a proof is to show of it."""
+        place = (*stream, self.offset)
+        return Wanted(*place, self.header, self.payload, lines, keys=self.keys, digest=self.digest)
+
+
+def _frames(path: Path, keys: Keys | None) -> Iterator[_Frame]:
     with explained(path), closing(open_read_only(path)) as connection:
-        yield from connection.execute(
-            'SELECT "offset", header, payload FROM frames WHERE payload IS NOT NULL ORDER BY "offset"'
-        )
+        for offset, header, digest, gone, payload in connection.execute(
+            'SELECT "offset", header, digest, gone, payload FROM frames WHERE payload IS NOT NULL ORDER BY "offset"'
+        ):
+            decoded = HEADER_DECODER.decode(header)
+            lines: list[Line] = []
+            with suppress(DamagedError):
+                own = decoded if gone is None else remaining(decoded, tombstone(gone))
+                opened_ = payload if own.key_id is None or keys is None else keys.opened(own, payload)
+                lines = whole(decoded, opened_) if gone is None else rest(opened_)
+                payload = payload if gone is None else opened_
+            yield _Frame(offset, header, decoded, payload, lines, None if gone is None else digest, keys)
 
 
 def _note(said: object) -> str | None:

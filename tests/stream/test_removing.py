@@ -19,7 +19,10 @@ from stream.index import FrameIndex
 from stream.index_terms import principal
 from stream.indexer import Indexer
 from stream.ledger import FILE, Ledger
+from stream.ledger_read import LedgerFile
+from stream.ledger_verify import prove
 from stream.log import EVENTS, FINDINGS
+from stream.proof import read_proof, write_proof
 from stream.removals import DONE, KIND
 from stream.removing import Job, Remover, events_of
 from stream.rewrite import Line
@@ -36,6 +39,7 @@ from tests.stream.ledgers import (
     verify,
     write,
 )
+from tocsin import proving
 
 JOB = Job("job-1", "retention of 30 days")
 
@@ -157,6 +161,22 @@ def test_removed_lines_leave_nothing_to_try_guesses_at(bench: Bench) -> None:
     bench.take(lambda user: user == "user-13-2")
     bench.remover.compact(EVENTS, [bench.path(1)])
     assert salt not in b"".join(path.read_bytes() for path in (bench.folder / "log").iterdir())
+
+
+def test_what_is_left_of_a_frame_can_be_proved_to_others(bench: Bench) -> None:
+    bench.take(lambda user: user == "user-13-2")
+    bench.sealer.finish()
+    chosen = proving.span(bench.folder, NOON + DAY, NOON + DAY + 1)
+    ledger = LedgerFile(bench.folder / FILE)
+    with closing(ledger):
+        proved = prove(ledger, [KEY.verifier])
+        (_, note) = list(ledger.checkpoints())[-1]
+        lines = list(write_proof(ledger, proved, note, chosen.wanted))
+    read = read_proof(lines, [KEY.verifier])
+    shown = [one.text for one in read.shown if one.offset == 13]
+    assert [text[-3:-2] for text in shown] == [b"0", b"1", b"3", b"4"]
+    assert all(b"user-13-2" not in text for text in lines)
+    assert {one.line for one in read.shown if one.offset == 13} == {1, 2, 4, 5}
 
 
 FORGED: dict[str, Callable[[sqlite3.Connection], Any]] = {

@@ -13,6 +13,7 @@ from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 if TYPE_CHECKING:
     from stream.ledger_store import Store
     from stream.note import Verifier
+    from stream.removals import Removals
     from tocsin.config import Loaded
 
 app = typer.Typer()
@@ -137,12 +138,25 @@ def _verified(
         return verify_log(log, streams, place / FILE, trusted, anchored, rows=rows, progress=progress)
 
 
+def removals_of(removed: "Removals") -> list[str]:
+    """What sealed notes say was removed, a line for each job and stream: why, on which day, and where."""
+    jobs: dict[tuple[str, str, str, str], list[tuple[int, int]]] = {}
+    for note in removed.notes.values():
+        key = (note.stream, note.job, note.why, note.time[:10])
+        jobs.setdefault(key, []).append((note.begin, note.end))
+    return [
+        f"{stream} {min(begin for begin, _ in spans)} to {max(end for _, end in spans) - 1}: removed by {why}"
+        + (f" on {day}" if day else "")
+        for (stream, _, why, day), spans in jobs.items()
+    ]
+
+
 def _tell(store: "Store | None", chains: list[Any], anchored: list[str], *, given: bool) -> None:
     console = Console()
     for chain in chains:
         told = f"{chain.stream}: {chain.frames:,} frames in {chain.files} files are what was written"
         if chain.removed:
-            told += f" ({chain.removed:,} of them without payload, with the reason)"
+            told += f" ({chain.removed:,} of them without payload or some lines, with the reason)"
         console.print(Text(told, "green" if chain.fault is None else "yellow"))
     if store is None or store.proved is None:
         console.print(
@@ -156,8 +170,11 @@ def _tell(store: "Store | None", chains: list[Any], anchored: list[str], *, give
     for account in store.accounts:
         told = f"  {account.stream}: {account.sealed:,} sealed"
         told += f", {account.unsealed:,} not sealed yet" if account.unsealed else ""
-        told += f", {account.gone:,} removed as a sealed note says" if account.gone else ""
+        told += f", {account.gone:,} removed as sealed notes say" if account.gone else ""
+        told += f", {account.removed:,} without what sealed notes say was removed" if account.removed else ""
         console.print(Text(told, "green" if account.fault is None else "yellow"))
+    for line in removals_of(proved.removed):
+        console.print(Text(f"  {line}", "dim"))
     if store.unseen:
         console.print(Text(f"not looked at, since it is not here: {', '.join(store.unseen)}", "yellow"))
     if not given:
@@ -278,6 +295,7 @@ def _ledger(store: "Store", *, given: bool) -> dict[str, Any]:
         "keys": [str(key) for key in proved.keys],
         "key_given": given,
         "streams": [_plain(account) for account in store.accounts],
+        "removals": removals_of(proved.removed),
         "not_looked_at": list(store.unseen),
     }
 
