@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -114,6 +115,33 @@ def test_a_bomb_is_refused_by_what_it_becomes_and_others_are_served(limited: Pro
         until(lambda: statuses, "a bomb was answered")
         told("under bombs", latencies(good))
     assert set(statuses) == {413}
+    for one in (good, bad):
+        one.close()
+
+
+def test_names_made_up_without_end_are_held_to_their_senders_quota_and_others_are_served(limited: Program) -> None:
+    good, bad = Producer(limited), Producer(limited)
+    statuses: list[int] = []
+    numbers = count()
+
+    def invent(ending: threading.Event) -> None:
+        while not ending.is_set():
+            made = [
+                line(
+                    time.time(),
+                    user=f"u{at}",
+                    source_ip=f"10.{at >> 16 & 255}.{at >> 8 & 255}.{at & 255}",
+                    target=f"t{at}",
+                )
+                for at in (next(numbers) for _ in range(1_000))
+            ]
+            statuses.append(bad.send(b"\n".join(json.dumps(one).encode() for one in made)).status_code)
+
+    with meanwhile(invent, 1):
+        until(lambda: statuses.count(200) >= 3, "names were made up")
+        told("beside names made up without end", latencies(good))
+    assert set(statuses) <= {200, 429}
+    limited.settled()
     for one in (good, bad):
         one.close()
 
