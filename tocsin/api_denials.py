@@ -18,7 +18,7 @@ from alerting.response.containment import check
 from alerting.response.denial_list import denials, the_denial
 from alerting.response.evidence import findings_of, touches
 from alerting.response.lookup import look, named
-from alerting.response.scope import last_accepted
+from alerting.response.scope import covers, last_accepted
 from stream.clean import clean_text
 from stream.control import Deny, IncidentChange, Lift
 from stream.errors import RejectedError, TocsinError
@@ -187,7 +187,7 @@ class DenialsApi:
     def _of(self, subject: Sequence[tuple[str, str]], seen: frozenset[str] | None) -> Callable[[AuditEvent], bool]:
         """Tells the events of a subject; with `seen` of those tenants' callers alone, by the directory's word."""
         if seen is None:
-            return lambda event: touches(event, subject)
+            return lambda event: covers(subject, event)
         tenant_of = Facts(self._runtime.directory.directory).tenant
         named = tuple((key, value) for key, value in subject if key != "tenant")
         return lambda event: tenant_of(event) in seen and (not named or touches(event, named))

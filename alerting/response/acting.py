@@ -10,10 +10,9 @@ from sqlalchemy import or_, select
 
 from alerting import queries
 from alerting.response.containment import Containment, shown
-from alerting.response.evidence import touches
 from alerting.response.lookup import Searchable
 from alerting.response.outside import Action, carry_out, facts_for
-from alerting.response.scope import last_accepted
+from alerting.response.scope import covers, last_accepted
 from alerting.schema import ACTIONS, DENIALS
 from alerting.store import Store
 from stream.control import Performed
@@ -105,7 +104,7 @@ class Acting:
         """Look whether a call was accepted since the denial had reached every server, and say so."""
         subject = _subject(denial)
         since = denial["at"] + GRACE
-        last = last_accepted(self._log, lambda event: touches(event, subject), since, now)
+        last = last_accepted(self._log, lambda event: covers(subject, event), since, now)
         if last is None:
             words = f"no call of {shown(subject)} was accepted since {rfc3339(since)[:19]}Z, by the events so far"
         else:

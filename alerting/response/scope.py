@@ -112,6 +112,14 @@ def scope(
     }
 
 
+def covers(subject: Sequence[tuple[str, str]], event: AuditEvent) -> bool:
+    """Whether a denial of a subject is about a call, as middleware takes it: beside other facts, a tenant that nobody
+    knows does not stand against.
+    """
+    known = [fact for fact in subject if fact[0] != "tenant" or event.tenant is not None or len(subject) == 1]
+    return touches(event, known)
+
+
 def last_accepted(log: Searchable, its: Callable[[AuditEvent], bool], since: float, now: float) -> float | None:
     """When one of a subject's calls was last accepted since a moment; None where none was, so that it stopped."""
     hits = look(log, lambda event: event.outcome == "ok" and its(event), since, now, most=1, frames=2_000)

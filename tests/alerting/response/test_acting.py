@@ -13,6 +13,7 @@ from alerting.response.acting import CONFIRM, CONFIRM_AFTER, GRACE, Acting
 from alerting.response.containment import Approval, Containment
 from alerting.response.outside import Action, Template
 from alerting.response.progress import actions
+from alerting.response.scope import covers
 from alerting.runbook import Runbooks
 from alerting.store import Store
 from alerting.task import AlertTask, act_frame
@@ -22,6 +23,8 @@ from stream.log import EVENTS
 from stream.sqlite import SqliteLog
 from tests.alerting.response.test_outside import Side
 from tests.alerting.world import NOON, a_finding, findings_frame, put
+from tocsin_audit.denials import Denials
+from tocsin_audit.event import AuditEvent
 
 BAD = "203.0.113.9"
 
@@ -143,6 +146,26 @@ def test_a_word_that_another_said_first_is_left_to_them(world: World) -> None:
     Acting(world.store, world.log, world.rules, late).turn(NOON + 2)
     assert world.done()["block"] == "attempting"
     assert world.asked() == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "tenant", "covered"),
+    [
+        ((("source_ip", BAD),), None, True),
+        ((("source_ip", BAD), ("tenant", "acme")), "acme", True),
+        ((("source_ip", BAD), ("tenant", "acme")), None, True),
+        ((("source_ip", BAD), ("tenant", "acme")), "globex", False),
+        ((("tenant", "acme"),), None, False),
+        ((), "acme", False),
+    ],
+)
+def test_a_denial_is_about_the_calls_that_middleware_refuses(
+    subject: tuple[tuple[str, str], ...], tenant: str | None, covered: bool
+) -> None:
+    assert covers(subject, AuditEvent(time=NOON, server="crm", source_ip=BAD, tenant=tenant)) is covered
+    facts = {"server": "crm", "source_ip": BAD, "tenant": tenant}
+    listed = Denials([{"id": "d", "subject": dict(subject), "until": 9e9, "incident": "i"}] if subject else [])
+    assert (listed.find(facts, NOON) is not None) is covered
 
 
 @pytest.mark.parametrize(("calls_at", "state"), [(NOON + 5, "verified"), (NOON + 60, "failed")])
