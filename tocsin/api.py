@@ -42,8 +42,8 @@ class _Said(msgspec.Struct):
     note: str | None = None
     verdict: str | None = None
     root_cause: str | None = None
-
     to: str | None = None
+
 
 class Api:
     """The routes of a running Tocsin that are not for producers."""
@@ -163,9 +163,9 @@ class Api:
             verdict=said.verdict,
             cause=clean_text(said.root_cause, 2000) if said.root_cause is not None else None,
             note=clean_text(said.note, 2000) if said.note is not None else None,
+            to=clean_text(said.to, 100) if said.to is not None and act == "hand-over" else None,
         )
         await carry_out(runtime, change)
-            to=clean_text(said.to, 100) if said.to is not None and act == "hand-over" else None,
         after = await run_in_threadpool(queries.find, runtime.store, record.id)
         return JSONResponse(queries.summary(own_incident(after.incident(), seen)))
 
