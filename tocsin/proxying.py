@@ -13,6 +13,7 @@ from collector.identity import Verifier
 from collector.proxy.app import Proxy
 from collector.proxy.onlook import ProxyOnlooker
 from tocsin.connections import protocol
+from tocsin.dumps import forbid
 from tocsin.enriching import CACHE, inspector_of
 from tocsin.enriching import key_sets as issuer_keys
 from tocsin.proxy_file import ProxySettings, loopback
@@ -30,6 +31,7 @@ def serve(settings: ProxySettings, events: Path | None) -> int:
 
     Raises ConfigError where a certificate is none, UnavailableError where nobody can listen there.
     """
+    forbid()
     key_sets = issuer_keys(settings.issuers, settings.base, state_folder() / CACHE, wait=FIRST_FETCH)
     onlooker = ProxyOnlooker(inspector_of(settings.inspection), Verifier(key_sets))
     proxy = Proxy(

@@ -15,12 +15,14 @@ def start(roles: frozenset[str], config: Path | None, data: Path | None) -> int:
     Raises FaultsError where the configuration has a fault, StorageError where Kafka or its topics cannot be used.
     """
     from tocsin.cycles import spare
+    from tocsin.dumps import forbid
     from tocsin.first_start import first_key
     from tocsin.logs import set_up
     from tocsin.roles import LISTEN, Roles
     from tocsin.roles_server import serve
     from tocsin.setup import prepare
 
+    forbid()
     ready = prepare(config, data)
     set_up(ready.config.logging.level, ready.config.logging.format, ready.loaded.secrets.hide)
     # Its client tells of every connection, which is for whoever debugs the client.

@@ -94,9 +94,11 @@ def test_every_file_is_for_its_owner_alone(encrypted: Program) -> None:
         assert stat.S_IMODE(path.stat().st_mode) & ~expected == 0, path
 
 
-def test_no_secret_reaches_the_log_or_the_process_list(encrypted: Program) -> None:
+def test_no_secret_reaches_the_log_the_process_list_or_a_core_dump(encrypted: Program) -> None:
     with Program(encrypted.folder) as program:
         program.ready()
+        limits = Path(f"/proc/{program.pid}/limits")
+        assert not limits.exists() or "Max core file size        0                    0 " in limits.read_text()
         process = Path(f"/proc/{program.pid}/cmdline")
         seen = process.read_bytes().decode("utf-8", "replace") if process.exists() else ""
         program.stop()

@@ -21,6 +21,7 @@ def run(config: ConfigOption = None, data: DataOption = None) -> None:
 
     from tocsin.config import load_config
     from tocsin.cycles import spare
+    from tocsin.dumps import forbid
     from tocsin.first_start import first_key
     from tocsin.logs import set_up
     from tocsin.roles_log import on_kafka
@@ -29,6 +30,7 @@ def run(config: ConfigOption = None, data: DataOption = None) -> None:
     from tocsin.server import serve
     from tocsin.setup import prepare
 
+    forbid()
     if on_kafka(load_config(config)):
         from tocsin.roles import ALL
 
