@@ -12,9 +12,12 @@ from fastmcp import FastMCP
 from fastmcp.server.auth.providers.jwt import StaticTokenVerifier
 
 from tests.audit.serving import serving
+from tests.docs.blocks import blocks
+from tests.house import ROOT
 from tests.tocsin.lines import guesses
 from tests.tocsin.program import Program, until
 from tocsin.moments import moment
+from tocsin.setup import prepare
 from tocsin_audit import AuditMiddleware
 
 ATTACKER, HONEST = "203.0.113.9", "198.51.100.7"
@@ -235,3 +238,12 @@ def test_a_dry_run_says_whom_it_would_hit_and_refuses_nobody(contained: tuple[Pr
     assert (told["dry_run"], told["accepted_calls_24h"], told["callers_24h"]) == (True, 1, ["alice"])
     assert caller.call() == 200
     assert not [one for one in program.get("/denials") if one["subject"] == {"source_ip": "192.0.2.77"}]
+
+
+def test_the_documented_containment_is_one_that_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_KEY", "k3y")
+    (block,) = blocks(ROOT / "docs" / "containment.md", "yaml")
+    (tmp_path / "tocsin.yaml").write_text(block)
+    rules = prepare(tmp_path / "tocsin.yaml", tmp_path / "data").policies.containment
+    (approval,) = rules.approvals
+    assert [name for name, _ in approval.actions] == ["block"]
