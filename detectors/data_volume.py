@@ -51,7 +51,7 @@ class DataVolume(Judging):
         techniques=TECHNIQUES,
         warm_up={"volume_burst": "volume", "volume_slow": "volume"},
         documentation=DOCUMENTATION,
-        state_version=2,
+        state_version=3,
     )
 
     def start(self, kind: Kind) -> Principal | Group:

@@ -21,8 +21,14 @@ HOUR_SIGNALS: Final = 5
 """Of an hour: calls, bytes, rows, active minutes, and the mean of the first three."""
 LONG_SIGNALS: Final = 3
 """Of eight hours and of a day: calls, active minutes, and the mean of calls, bytes and rows."""
-HORIZONS: Final = (HOUR_SIGNALS, LONG_SIGNALS, LONG_SIGNALS)
+QUARTER_SIGNALS: Final = 2
+"""Of a quarter of an hour: calls and active minutes."""
+HORIZONS: Final = (HOUR_SIGNALS, LONG_SIGNALS, LONG_SIGNALS, QUARTER_SIGNALS)
 SIGNALS: Final = sum(HORIZONS)
+QUARTER: Final = SIGNALS - QUARTER_SIGNALS
+"""Where the signals of a quarter of an hour begin."""
+DAILY_MEAN: Final = QUARTER - 1
+"""The signal of a day's mean."""
 PEAKS: Final = 4
 """Recurring peaks that are remembered at most."""
 WEEK: Final = 7
@@ -37,8 +43,8 @@ _DAYS_MEMORY: Final = 24
 _CREST_MEMORY: Final = 14
 _WINSOR: Final = 3.0
 _REFERENCE_STEP: Final = OCTAVE // 64
-_FIRST: Final = (1.5, 2.0, 2.3, 1.3, 1.7, 1.0, 0.9, 1.1, 0.4, 0.3, 0.5)
-"""Octaves that a day's largest hour, eight hours and day are taken to lie above their season before more is known."""
+_FIRST: Final = (1.5, 2.0, 2.3, 1.3, 1.7, 1.0, 0.9, 1.1, 0.4, 0.3, 0.5, 2.9, 2.0)
+"""Octaves that a day's largest hour, eight hours, day and quarter are taken to lie above their season at first."""
 _FIRST_SPREAD: Final = 0.4
 _LEAST_SPREAD: Final = 5
 _ABOVE: Final = 2.5

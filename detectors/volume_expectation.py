@@ -10,7 +10,7 @@ from typing import Final
 
 from detectors.parts.quantised import OCTAVE
 from detectors.parts.season import HOUR_START, MATURE, even, weekday
-from detectors.volume_baseline import HORIZONS, SIGNALS, STEPS, Baseline
+from detectors.volume_baseline import HOUR_SIGNALS, QUARTER, SIGNALS, STEPS, Baseline
 from detectors.volume_group import Norm
 from detectors.volume_usage import MEASURES
 
@@ -66,7 +66,9 @@ class Expectation:
         widen = 1 + _WIDER / (own.days + 1)
         self.crest = [value / STEPS for value in own.crest]
         self.spread = [
-            sqrt((widen * own.spread[signal] / STEPS) ** 2 + (doubt if signal < HORIZONS[0] else doubt_daily))
+            sqrt(
+                (widen * own.spread[signal] / STEPS) ** 2 + (doubt_daily if HOUR_SIGNALS <= signal < QUARTER else doubt)
+            )
             for signal in range(SIGNALS)
         ]
         mature = own.days >= MATURE

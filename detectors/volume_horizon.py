@@ -10,7 +10,7 @@ from math import hypot, log2
 from typing import Final, NamedTuple
 
 from detectors.parts.season import HOUR_START
-from detectors.volume_baseline import HORIZONS
+from detectors.volume_baseline import HORIZONS, QUARTER
 from detectors.volume_expectation import LONG_START, Expectation
 from detectors.volume_group import Moved
 from detectors.volume_parameters import Limits
@@ -20,6 +20,8 @@ WHOLE: Final = 3
 """Calls, bytes and rows: of what the mean is taken."""
 
 
+QUARTERS: Final = 4
+"""Quarters in an hour."""
 _APART: Final = 0.4
 """How far members differ in a common movement, as a share of it."""
 
@@ -112,6 +114,41 @@ def judge_hour(
     above += moved.octaves(measure)
     bound = 2 ** expected.typical[measure] * max(HOUR_START, 2 ** (season + above) - HOUR_START)
     return Verdict(measure, residuals[measure] or 0.0, bound, page)
+
+
+def quarter_signals(calls: int, minutes: int, expected: Expectation) -> tuple[float | None, float | None]:
+    """The signals of a quarter of an hour: calls and active minutes against a quarter of a typical active hour."""
+    if not calls:
+        return None, None
+    return (
+        log2(QUARTERS * calls / 2 ** expected.typical[CALLS] + HOUR_START),
+        log2(QUARTERS * minutes / 2 ** expected.typical[MINUTES] + HOUR_START),
+    )
+
+
+def judge_quarter(
+    calls: int, minutes: int, expected: Expectation, recurring: float, moved: Moved, limits: Limits
+) -> Verdict | None:
+    """Whether a quarter of an hour is out of the ordinary, long before its hour can be.
+
+    `recurring` are the octaves by which something that comes back is expected in its hour.
+    """
+    best: Verdict | None = None
+    most = 1.0
+    taken = moved.octaves(CALLS) + recurring
+    for place, value in enumerate(quarter_signals(calls, minutes, expected)):
+        measure, amount = (CALLS, calls) if place == 0 else (MINUTES, minutes)
+        if value is None or amount < limits.quarter_floors[place] or value - taken < limits.hour_octaves:
+            continue
+        signal = QUARTER + place
+        need = max(limits.quarter_octaves, limits.quarter_spreads[place] * _spread(signal, expected, moved))
+        beyond = (value - taken - expected.crest[signal]) / need
+        if beyond >= most:
+            most = beyond
+            above = expected.crest[signal] + need + taken
+            bound = 2 ** expected.typical[measure] / QUARTERS * (2**above - HOUR_START)
+            best = Verdict(measure, value - taken, bound, False)
+    return best
 
 
 def judge_long(

@@ -8,11 +8,21 @@ from typing import Any, Final
 
 from detectors.base import NOTHING, Cell, Detector, Entity
 from detectors.parts.quantised import OCTAVE
-from detectors.volume_baseline import HORIZONS, NO_DAY, SIGNALS, STEPS, WEEK, Baseline
+from detectors.volume_baseline import DAILY_MEAN, HORIZONS, NO_DAY, QUARTER, SIGNALS, STEPS, TOPS, WEEK, Baseline
 from detectors.volume_expectation import Expectation
 from detectors.volume_findings import Judged, Observed, finding
+from detectors.volume_gates import across, gates, gates_of_strangers
 from detectors.volume_group import UNMOVED, Moved, Norm
-from detectors.volume_horizon import hour_residuals, hour_signals, judge_hour, judge_long, long_residuals, long_signals
+from detectors.volume_horizon import (
+    hour_residuals,
+    hour_signals,
+    judge_hour,
+    judge_long,
+    judge_quarter,
+    long_residuals,
+    long_signals,
+    quarter_signals,
+)
 from detectors.volume_learning import BURST, FIRST_CREST, SLOW, learn_day
 from detectors.volume_parameters import Limits
 from detectors.volume_peers import DAY, norm, told, widest
@@ -22,13 +32,9 @@ from detectors.volume_usage import (
     CALLS,
     MEASURES,
     MINUTES,
-    NEVER,
-    RESOURCES,
     ROWS,
     Hour,
     distinct,
-    gates_of,
-    spots_of,
 )
 from stream.facts import Facts
 from stream.finding import Finding, Severity
@@ -40,6 +46,9 @@ YOUNG: Final = 2.0
 """How much further out an hour must lie to page while the principal is known for less than a week."""
 REPEATED: Final = 3
 """Flagged days in a row after which a slow finding is told as low."""
+FEW: Final = 6
+"""Calls in two hours below which a quarter of an hour is not looked at."""
+QUARTER_MINUTES: Final = 15
 _LONGS: Final = (8, 24)
 _UNSEEN: Final = -9999
 _NO_CRESTS: Final = (_UNSEEN,) * SIGNALS
@@ -60,8 +69,8 @@ class Judging(Detector[Any]):
             busy *= YOUNG
         expected = self._expectation(state, entity, hour, facts)
         if own is None:
-            return _gates_of_strangers(self._limits, expected, hour, busy)
-        return _gates(self._limits, own, expected, hour, busy)
+            return gates_of_strangers(self._limits, expected, hour, busy)
+        return gates(self._limits, own, expected, hour, busy)
 
     # What closed cells show.
 
@@ -72,39 +81,72 @@ class Judging(Detector[Any]):
         if current is None:
             return NOTHING
         five = state.window(last, 5)[:3]
-        if not current.told:
-            state.tops = tuple(map(max, state.tops, five)) if state.tops else five
         previous = state.hours.get(hour - 1) if last % 60 != 59 else None
-        if not _worth(current, previous, self._limits.hour_floors):
-            return NOTHING
+        quick = self._settle_quarter(state, entity, cell, facts, current, previous)
+        if not current.told:
+            state.tops = (*map(max, state.tops, five), *state.tops[TOPS:]) if state.tops else five
+        limits = self._limits
+        if not _worth(current, previous, limits.hour_floors):
+            return quick
         calls, size, rows, active = state.window(last, 60)
         amounts = (calls, size, rows, active, min(calls, distinct(current.spots)))
-        limits = self._limits
         if not any(amount >= floor for amount, floor in zip(amounts, limits.hour_floors, strict=True)):
-            return NOTHING
+            return quick
         expected = self._expectation(state, entity, hour, facts)
-        moved = widest([Moved(values) for values in told(entity, state.client, FIVE, cell.start, facts)])
-        share = (last % 60 + 1) / 60
-        season = expected.hour(hour)
-        season = max(season, share * season + (1 - share) * expected.hour(hour - 1))
-        residuals = hour_residuals(amounts, expected, season, moved)
-        verdict = judge_hour(amounts, residuals, expected, season, moved, limits)
-        if verdict is None:
-            return NOTHING
         busy = _busy(entity, hour, facts)
-        if busy and verdict.octaves < limits.busy_octaves:
-            return NOTHING
+        passed = across(amounts, current, previous)
+        if passed is not None:
+            observed = Observed(passed[0], amounts[passed[0]], passed[1], cell.end - HOUR, HOUR)
+            judged = Judged("volume_burst", hour, 1, "high", observed, expected, 0.0, 0)
+        else:
+            moved = widest([Moved(values) for values in told(entity, state.client, FIVE, cell.start, facts)])
+            share = (last % 60 + 1) / 60
+            season = expected.hour(hour)
+            season = max(season, share * season + (1 - share) * expected.hour(hour - 1))
+            residuals = hour_residuals(amounts, expected, season, moved)
+            verdict = judge_hour(amounts, residuals, expected, season, moved, limits)
+            if verdict is None or (busy and verdict.octaves < limits.busy_octaves):
+                return quick
+            young = state.own is None or state.own.days < WEEK
+            level = 1 if verdict.page and not (busy or young) else 0
+            observed = Observed(verdict.measure, amounts[verdict.measure], verdict.bound, cell.end - HOUR, HOUR)
+            judged = Judged(
+                "volume_burst", hour, level, "high" if level else "medium", observed, expected,
+                moved.octaves(verdict.measure), moved.members,
+            )  # fmt: skip
         for flagged in (current, previous):
             if flagged is not None:
                 flagged.flagged |= BURST
-        young = state.own is None or state.own.days < WEEK
-        level = 1 if verdict.page and not (busy or young) else 0
-        amount = amounts[verdict.measure]
-        observed = Observed(verdict.measure, amount, verdict.bound, cell.end - HOUR, HOUR)
-        judged = Judged(
-            "volume_burst", hour, level, "high" if level else "medium", observed, expected,
-            moved.octaves(verdict.measure), moved.members,
-        )  # fmt: skip
+        return (*quick, finding(self.spec, entity, judged, current, time=cell.end, ids=current.ids))
+
+    def _settle_quarter(
+        self, state: Principal, entity: Entity, cell: Cell, facts: Facts, current: Hour, previous: Hour | None
+    ) -> Sequence[Finding]:
+        """Judge the quarter of an hour that ends with five minutes where it is the day's largest, and remember it."""
+        if current.calls + (previous.calls if previous is not None else 0) < FEW:
+            return NOTHING
+        last = cell.end // 60 - 1
+        calls, _, _, active = state.window(last, QUARTER_MINUTES)
+        tops = state.tops or (0,) * TOPS
+        most = tops[TOPS:] or (0, 0)
+        if (calls <= most[0] and active <= most[1]) or current.told or current.flagged & BURST:
+            return NOTHING
+        hour = last // 60
+        expected = self._expectation(state, entity, hour, facts)
+        moved = widest([Moved(values) for values in told(entity, state.client, FIVE, cell.start, facts)])
+        recurring = expected.hour(hour) - expected.season.hour(hour)
+        verdict = judge_quarter(calls, active, expected, recurring, moved, self._limits)
+        if verdict is None or (_busy(entity, hour, facts) and verdict.octaves < self._limits.busy_octaves):
+            state.tops = (*tops[:TOPS], max(calls, most[0]), max(active, most[1]))
+            return NOTHING
+        for flagged in (current, previous if last % 60 < QUARTER_MINUTES - 1 else None):
+            if flagged is not None:
+                flagged.flagged |= BURST
+        amount = calls if verdict.measure == CALLS else active
+        seconds = QUARTER_MINUTES * 60
+        observed = Observed(verdict.measure, amount, verdict.bound, cell.end - seconds, seconds)
+        octaves = moved.octaves(verdict.measure)
+        judged = Judged("volume_burst", hour, 0, "medium", observed, expected, octaves, moved.members)
         return (finding(self.spec, entity, judged, current, time=cell.end, ids=current.ids),)
 
     def _settle_hour(self, state: Principal, entity: Entity, cell: Cell, facts: Facts) -> Sequence[Finding]:
@@ -166,6 +208,9 @@ class Judging(Detector[Any]):
         if own is None:
             own = state.own = Baseline()
         crests = [value / STEPS if value > _UNSEEN else None for value in state.crests or _NO_CRESTS]
+        if len(state.tops) > TOPS:
+            calls, active = state.tops[TOPS:]
+            crests[QUARTER:] = quarter_signals(calls, active, expected)
         learn_day(own, day, hours, crests, state.tops, expected, moved)
         state.tops = ()
         state.crests = []
@@ -179,7 +224,7 @@ class Judging(Detector[Any]):
         if own.days <= 2 * WEEK or len(known) < 4:
             return NOTHING
         mean = sum(known) / len(known)
-        spread = own.spread[SIGNALS - 1] / STEPS
+        spread = own.spread[DAILY_MEAN] / STEPS
         need = max(self._limits.week_octaves, self._limits.week_spread * spread / sqrt(len(known)))
         if mean < need:
             return NOTHING
@@ -211,37 +256,6 @@ class Judging(Detector[Any]):
     def _moves(self, state: Principal, entity: Entity, start: int, facts: Facts) -> tuple[Moved, Moved]:
         values = told(entity, state.client, HOUR, start, facts)
         return widest([Moved(it[:4]) for it in values]), widest([Moved(it[4:]) for it in values])
-
-
-def _gates(limits: Limits, own: Baseline, expected: Expectation, hour: int, busy: float) -> bytes:
-    gates: list[float] = []
-    for measure in range(MEASURES):
-        if measure == MINUTES:
-            gates.append(NEVER)
-            continue
-        signal = CALLS if measure == RESOURCES else measure
-        above = expected.crest[signal] + limits.page_spreads[signal] * expected.spread[signal]
-        least = limits.bulk_octaves if measure in (BYTES, ROWS) else limits.page_octaves
-        bound = expected.hour_amount(measure, hour, max(least, above))
-        if measure < MINUTES and own.top[measure]:
-            bound = max(bound, 2 * 2 ** (own.top[measure] / OCTAVE))
-        bound = max(bound, limits.page_floors[measure]) * busy
-        gates.append(spots_of(bound) if measure == RESOURCES else bound)
-    for measure in (CALLS, BYTES, ROWS):
-        short = gates[measure]
-        if own.top[measure] and own.days >= FIRST_CREST:
-            largest = limits.page_factor * (1 if measure == CALLS else 2) * 2 ** (own.top[measure] / OCTAVE)
-            short = min(short, max(largest, limits.page_floors[measure]) * busy)
-        gates.append(short)
-    gates.append(2 * 2 ** min(40.0, expected.typical[CALLS]))
-    gates.append(2 ** min(40.0, expected.typical[BYTES]))
-    return gates_of(gates)
-
-
-@lru_cache(maxsize=4096)
-def _gates_of_strangers(limits: Limits, expected: Expectation, hour: int, busy: float) -> bytes:
-    """The gates of whoever has no past: the same for all with the same peers."""
-    return _gates(limits, Baseline(), expected, hour, busy)
 
 
 @lru_cache(maxsize=1024)

@@ -9,7 +9,7 @@ from typing import Final
 
 from detectors.parts.quantised import OCTAVE, clip
 from detectors.parts.season import DAY_START, HOUR_START, IDLE_DAY, MATURE, started, weekday
-from detectors.volume_baseline import HOUR_SIGNALS, NO_DAY, NO_SHIFT, PEAKS, REFERENCES, Baseline
+from detectors.volume_baseline import HOUR_SIGNALS, NO_DAY, NO_SHIFT, PEAKS, QUARTER, REFERENCES, TOPS, Baseline
 from detectors.volume_expectation import DAILY, Expectation
 from detectors.volume_group import Moved
 from detectors.volume_usage import BYTES, CALLS, MEASURES, Hour
@@ -82,10 +82,10 @@ def learn_day(
                 value is not None
                 and busy
                 and own.days >= FIRST_CREST
-                and not (burst and guarded and signal >= HOUR_SIGNALS)
+                and not (burst and guarded and HOUR_SIGNALS <= signal < QUARTER)
             ):
                 own.learn_crest(day, signal, value)
-        for index, top in enumerate(tops):
+        for index, top in enumerate(tops[:TOPS]):
             if top:
                 own.learn_top(index, round(log2(top) * OCTAVE))
         own.hours = min(_MOST, own.hours + len(hours))

@@ -34,6 +34,25 @@ PARAMETERS: Final = (
         "mean_spread", 3.5, "spreads", "the same for calls, bytes and rows on average, eightfold at least", 0.1, 20
     ),
     Parameter("bulk_spread", 5.5, "spreads", "the same for bytes or rows alone, eightfold at least", 0.1, 20),
+    Parameter(
+        "quarter_spread",
+        1.25,
+        "spreads",
+        "how far the active minutes of a quarter of an hour lie beyond a usual day's most busy one",
+        0.1,
+        20,
+    ),
+    Parameter(
+        "quarter_factor",
+        1.5,
+        "times",
+        "least factor over a usual day's busiest quarter of an hour that is reported",
+        1.1,
+        1000,
+    ),
+    Parameter("quarter_calls_spread", 3.5, "spreads", "the same for its calls", 0.1, 20),
+    Parameter("quarter_minutes", 8, "minutes", "active minutes in a quarter below which these are not reported", 1, 15),
+    Parameter("quarter_calls", 20, "calls", "floor of calls in a quarter below which these are not reported", 1),
     Parameter("hour_minutes", 20, "minutes", "active minutes in an hour below which these are not reported", 1),
     Parameter("hour_calls", 60, "calls", "floor of calls in an hour below which these are not reported", 1),
     Parameter("hour_bytes", 1 << 20, "bytes", "floor of bytes in an hour below which these are not reported", 1),
@@ -71,6 +90,9 @@ class Limits:
         "page_floors",
         "page_octaves",
         "page_spreads",
+        "quarter_floors",
+        "quarter_octaves",
+        "quarter_spreads",
         "week_octaves",
         "week_spread",
     )
@@ -86,6 +108,9 @@ class Limits:
         bulk = chosen["bulk_spread"]
         self.hour_spreads = (chosen["calls_spread"], bulk, bulk, chosen["hour_spread"], chosen["mean_spread"])
         self.hour_floors = tuple(chosen[f"hour_{name}"] for name in _FLOORS)
+        self.quarter_spreads = (chosen["quarter_calls_spread"], chosen["quarter_spread"])
+        self.quarter_octaves = log2(chosen["quarter_factor"])
+        self.quarter_floors = (chosen["quarter_calls"], chosen["quarter_minutes"])
         self.day_octaves = log2(chosen["day_factor"])
         self.long_spread = (chosen["eight_spread"], chosen["day_spread"])
         self.day_floors = tuple(floor * chosen["day_floor"] for floor in self.hour_floors)

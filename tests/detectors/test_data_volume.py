@@ -74,6 +74,27 @@ def test_six_times_the_usual_over_an_hour_is_reported_within_a_quarter_of_an_hou
     assert min(one.time for one in found) - TEN - 1_793_577_600 <= HOUR + 15 * MINUTE
 
 
+@pytest.mark.positive("volume_burst")
+def test_somebody_who_keeps_at_it_is_reported_long_before_the_hour_is_over(office: Office) -> None:
+    steady = [call(random.Random(3), TEN + 60 * n, "clerk-3") for n in range(60)]
+    found = of(reported(office.day(today() + steady)), "clerk-3")
+    assert min(one.time for one in found) - min(one.time for one in steady) <= 20 * MINUTE
+    assert not pages(found)
+
+
+@pytest.mark.negative("volume_burst")
+def test_one_long_task_of_many_calls_is_left_alone(office: Office) -> None:
+    task = [call(random.Random(3), TEN + 2 * n, "clerk-3") for n in range(15)]
+    assert of(reported(office.day(today() + task)), "clerk-3") == []
+
+
+@pytest.mark.positive("volume_burst")
+def test_what_passes_the_bound_of_an_hour_across_two_of_them_pages(office: Office) -> None:
+    steady = spread(random.Random(6), TEN + 35 * MINUTE, 50 * MINUTE, 160, "clerk-5")
+    found = of(office.day(today() + steady), "clerk-5")
+    assert [one.class_ for one in pages(found)] == ["volume_burst"]
+
+
 @pytest.mark.positive("volume_slow")
 def test_two_and_a_half_times_the_usual_for_a_day_is_reported(office: Office) -> None:
     more = ordinary(4, TODAY + 6 * HOUR, TODAY + 18 * HOUR, factor=1.5, clerks=[])
