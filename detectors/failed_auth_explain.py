@@ -10,6 +10,7 @@ from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, raised
 from detectors.failed_auth_lapse import WINDOW as LAPSE_WINDOW
 from detectors.failed_auth_principal import Account
 from detectors.failed_auth_reasons import LAPSED, attempt_of, failed, passed
+from detectors.failed_auth_search import SLOW as SLOW_SEARCH_WINDOW
 from detectors.failed_auth_search import WINDOW as SEARCH_WINDOW
 from detectors.failed_auth_search import Search
 from detectors.failed_auth_server import Service
@@ -121,20 +122,18 @@ def _token(state: Token, event: AuditEvent, parameters: Mapping[str, float]) -> 
 
 
 def _searched(search: Search | None, event: AuditEvent, parameters: Mapping[str, float]) -> Iterator[Measure]:
-    for (_, ring), (knob, what) in zip(
+    for (_, ring), (knob, what, window) in zip(
         (search or Search()).rings(),
         (
-            ("probing_targets", "targets denied to this caller"),
-            ("enumeration_targets", "targets asked for that were not there"),
-            ("malformed_targets", "targets asked for with misfit parameters"),
+            ("probing_targets", "targets denied to this caller", SLOW_SEARCH_WINDOW),
+            ("enumeration_targets", "targets asked for that were not there", SEARCH_WINDOW),
+            ("malformed_targets", "targets asked for with misfit parameters", SEARCH_WINDOW),
         ),
         strict=True,
     ):
-        most = max(
-            (len(union(one.targets for one in cells)) for cells in _windows(ring, event, SEARCH_WINDOW)), default=0
-        )
+        most = max((len(union(one.targets for one in cells)) for cells in _windows(ring, event, window)), default=0)
         if most:
-            yield Measure(what, most, parameters[knob], "targets", SEARCH_WINDOW)
+            yield Measure(what, most, parameters[knob], "targets", window)
 
 
 def _retries(ring: Ring[Any], event: AuditEvent, parameters: Mapping[str, float]) -> Measure:

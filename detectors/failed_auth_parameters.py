@@ -98,7 +98,7 @@ PARAMETERS: Final = (
         2,
         10_000,
     ),
-    Parameter("probing_targets", 8, "targets", "denied to one caller within 30 minutes", 3, 1000),
+    Parameter("probing_targets", 8, "targets", "denied to one caller within three hours", 3, 1000),
     Parameter(
         "enumeration_targets",
         20,

@@ -1,4 +1,4 @@
-"""Searching: many different targets that were denied, or that are not there, within half an hour."""
+"""Searching: many different targets that were denied within three hours, or are not there within half an hour."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -17,7 +17,7 @@ from tocsin_audit.event import AuditEvent
 WINDOW: Final = 1_800
 SLOW: Final = 10_800
 SLOWER: Final = 1.25
-"""How many times more targets it takes over three hours."""
+"""How many times more targets that are not there it takes over three hours; few are ever denied to one who works."""
 SLOW_LEVEL: Final = 10
 """Added to the level of a search over three hours."""
 MINUTE: Final = 60
@@ -131,8 +131,11 @@ class SearchView:
         return found
 
     def _search(self, ring: TargetRing, name: str, entity: Entity, cell: int, *, anew: bool) -> list[Finding]:
-        found = self._within(ring, name, entity, cell, WINDOW, self._bars[name], 0, anew=anew)
-        slow = ceil(SLOWER * self._bars[name])
+        bar = self._bars[name]
+        if name == "denied":
+            return self._within(ring, name, entity, cell, SLOW, bar, 0, anew=anew)
+        found = self._within(ring, name, entity, cell, WINDOW, bar, 0, anew=anew)
+        slow = ceil(SLOWER * bar)
         return found + self._within(ring, name, entity, cell, SLOW, slow, SLOW_LEVEL, anew=anew)
 
     def _within(

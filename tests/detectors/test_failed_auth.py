@@ -403,6 +403,12 @@ def test_denials_over_ever_new_targets_are_probing() -> None:
     assert {(one.class_, one.severity) for one in found(events)} == {("scope_probing", "medium")}
 
 
+@pytest.mark.positive("scope_probing")
+def test_denials_are_probing_when_they_take_their_time() -> None:
+    events = [event(i * 20 * 60.0, user="ann", outcome="authz_denied", target=f"tool-{i}") for i in range(8)]
+    assert {(one.class_, one.severity) for one in found(events)} == {("scope_probing", "medium")}
+
+
 @pytest.mark.negative("scope_probing")
 def test_one_denied_tool_called_over_and_over_is_not_probing() -> None:
     assert found([event(i * 3.0, user="ann", outcome="authz_denied", target="export") for i in range(300)]) == []
