@@ -100,7 +100,7 @@ class CrowdView:
         state.past.settle(end, peak, peak >= self._unusual)
         slow = slowly(state, end, self._slow, self._slow_height, self._ceiling, 0.0)
         found = [self._tell(state, entity, slow, 0, HOUR)] if slow is not None else []
-        state.learn(end, clock, self._bar.guesses)
+        state.learn(end, clock, self._bar.guesses, end - HOUR)
         return found
 
     def _stuffing(self, state: Guessing, entity: Entity, cell: int, *, anew: bool = False) -> list[Finding]:

@@ -127,13 +127,16 @@ class Guessing:
             self.minutes = Bouts()
         return self.minutes.update(other.minutes)
 
-    def learn(self, end: float, clock: float, floor: float) -> None:
-        """Learn from the hour that ends here, unless it was out of the ordinary, and forget what is no longer held."""
+    def learn(self, end: float, clock: float, floor: float, standing: float) -> None:
+        """Learn from the hour that ends here, unless it was out of the ordinary, and forget what is no longer held.
+
+        Who is in good standing is judged at the moment `standing`.
+        """
         cell = self.hours.cells.get(int(end) // HOUR - 1) if self.hours is not None else None
         count = 0
         barred = None
         if cell is not None:
-            count = Sum([cell], self.regular(end - HOUR)).guesses
+            count = Sum([cell], self.regular(standing)).guesses
             barred = Distinct(key for key, tries in cell.tries.items() if tries.guesses >= BARRED)
         if count and self.usual is None:
             self.usual = Usual()

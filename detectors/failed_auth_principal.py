@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from detectors.base import NOTHING, Detector, Entity
-from detectors.failed_auth_bout import NOBODY, Sum
+from detectors.failed_auth_bout import NOBODY, SETTLED, Sum
 from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, dropped, judge, reached, slowly
 from detectors.failed_auth_lapse import Refusals, retries
 from detectors.failed_auth_reasons import LAPSED, attempt_of, failed, passed
@@ -110,7 +110,8 @@ class AccountView:
         slow = slowly(state, end, self._slow, _height, self._ceiling, 0.0)
         if slow is not None:
             found += self._brute(entity, slow, HOUR, 0)
-        state.learn(end, clock, self._bar.guesses)
+        # An owner who mistypes at a new place and then gets in is no measure of what strangers usually try.
+        state.learn(end, clock, self._bar.guesses, end + SETTLED * MINUTE)
         state.rest(clock)
         return found
 

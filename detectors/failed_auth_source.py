@@ -165,7 +165,7 @@ class SourceView:
         slow = slowly(state, end, self._slow, _spray_height, self._ceiling, self._crowd)
         if slow is not None:
             found += self._spray(entity, slow, HOUR, 0)
-        state.learn(end, clock, self._bar.guesses)
+        state.learn(end, clock, self._bar.guesses, end - HOUR)
         state.rest(clock)
         return found
 
