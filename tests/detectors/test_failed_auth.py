@@ -95,6 +95,14 @@ def test_different_forged_tokens_are_guesses_whoever_they_name() -> None:
 
 
 @pytest.mark.positive("brute")
+def test_an_owner_who_mistyped_at_first_leaves_strangers_no_more_guesses() -> None:
+    events = [guess(8 * HOUR + i * 9.0, source_ip=HOME) for i in range(8)]
+    events += work(8 * HOUR + 2 * MINUTE, 18 * HOUR) + work(DAY + 8 * HOUR, DAY + 18 * HOUR)
+    events += [guess(2 * DAY + i * 20.0) for i in range(10)]
+    assert "brute" in classes(found(events))
+
+
+@pytest.mark.positive("brute")
 def test_ever_new_tokens_without_a_name_are_told_about_the_source() -> None:
     events = [failure(i * 5.0, source_ip=STRANGER, token=f"k:{i}", tenant=None, reason=None) for i in range(30)]
     assert [(one.class_, one.entity) for one in found(events)] == [("brute", {"source_ip": STRANGER})]
