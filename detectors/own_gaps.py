@@ -13,6 +13,8 @@ ENGINE: Final = "engine"
 VERSION: Final = "1.0"
 OURS: Final = "tocsin"
 """The producer that we are ourselves; a stage of it is `tocsin/<stage>`."""
+FAULT: Final = "fault"
+"""The matter of a detector that failed."""
 SHORT: Final = 300.0
 """Seconds of standstill that a restart may take and nobody has to look at."""
 
@@ -31,7 +33,7 @@ def detector_failed(spec: Spec, error: Exception, day: int, time: float) -> Find
         start=day * DAY,
         end=max(time, day * DAY),
         time=time,
-        matter="fault",
+        matter=FAULT,
         over=max(time + 1.0, (day + 2.0) * DAY),
     )
 

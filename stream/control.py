@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from stream.coverage import Covered, Watched
 from stream.directory import Directory
 from stream.errors import DamagedError
 from stream.frame import Frame, Header, pack
@@ -46,8 +47,8 @@ class IncidentChange(msgspec.Struct, frozen=True, tag="incident", tag_field="con
     verdict: str | None = None
     note: str | None = None
     cause: str | None = None
-
     to: str | None = None
+
 
 class Muted(msgspec.Struct, frozen=True, tag="mute", tag_field="control", omit_defaults=True):
     """A silence or an exception that an operator made: its conditions as text, and when it holds, in seconds."""
@@ -208,7 +209,9 @@ class Model(msgspec.Struct, frozen=True, tag="model", tag_field="control"):
 
 Act = IncidentChange | Muted | Unmuted | Linked | Deny | Lift | Obeyed | Stepped | Performed
 """What an operator does about incidents; it enters the stream of findings."""
-Control = DirectoryVersion | Parameters | Warmth | Act | Denied | Revealed | Forgotten | PeerSummary | Model
+Fact = DirectoryVersion | Parameters | Warmth | Denied | Revealed | Forgotten | PeerSummary | Model | Covered | Watched
+"""What enters the stream of events, besides events."""
+Control = Fact | Act
 
 DECODER = msgspec.json.Decoder(Control)
 ENCODER = msgspec.json.Encoder()

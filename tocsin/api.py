@@ -17,6 +17,7 @@ from stream.control import IncidentChange
 from stream.errors import RejectedError, TocsinError
 from stream.finding import SEVERITIES
 from tocsin.acts import carry_out
+from tocsin.api_coverage import CoverageAnswers
 from tocsin.api_drill import DrillApi
 from tocsin.api_events import Events
 from tocsin.api_links import Linking
@@ -74,6 +75,7 @@ class Api:
             Route("/api/v1/incidents/{id}/{act}", guarded(self._act), methods=["POST"]),
             Route("/api/v1/events", guarded(events.answer)),
             Route("/api/v1/events/stream", guarded(events.stream)),
+            Route("/api/v1/coverage", guarded(CoverageAnswers(self._runtime).answer)),
             Route("/api/v1/why-not", guarded(self._inquiries.answer)),
             Route("/api/v1/refused", guarded(letters.list_)),
             Route("/api/v1/refused/retry", guarded(letters.retry), methods=["POST"]),

@@ -33,6 +33,7 @@ COMMANDS: Final = (
     "refused",
     "report",
     "search",
+    "coverage",
     "retention",
     "hold",
     "erase",

@@ -7,6 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from alerting.alert import Alert
+from detectors.own_gaps import ENGINE, FAULT
 from stream.finding import Finding
 from stream.frame import Record
 
@@ -17,11 +18,14 @@ class Metrics:
     """One registry a running Tocsin; hears the stages and never decides anything.
 
     `clock` gives the wall clock in seconds since the epoch: the times measured here are Tocsin's own, not a detector's.
+    `refusals` counts what was refused by reason, `faulty` has the detectors that failed on something and when.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.total_accepted = self.total_findings = self.total_delivered = 0
+        self.refusals: dict[str, int] = {}
+        self.faulty: dict[str, float] = {}
         self._counting = threading.Lock()
         self.registry = CollectorRegistry()
         registry = self.registry
@@ -79,6 +83,8 @@ class Metrics:
     def rejected(self, reason: str, count: int) -> None:
         """So many lines were refused for a reason."""
         self._rejected.labels(reason).inc(count)
+        with self._counting:
+            self.refusals[reason] = self.refusals.get(reason, 0) + count
 
     def received(self, size: int, seconds: float) -> None:
         """A body of so many bytes was dealt with in so many seconds."""
@@ -94,6 +100,8 @@ class Metrics:
         self.total_findings += len(findings)
         for finding in findings:
             self._findings.labels(finding.class_, finding.mode).inc()
+            if finding.detector == ENGINE and finding.matter == FAULT:
+                self.faulty[finding.entity["producer"].partition("/")[2]] = finding.time
             if not header.imported:
                 self._receipt_to_finding.labels(finding.class_).observe(max(0.0, now - header.received))
 

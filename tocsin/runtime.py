@@ -30,6 +30,8 @@ from stream.log import EVENTS, FINDINGS
 from stream.salt import fresh_salt
 from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
+from tocsin.coverage.reading import Covering, Looked
+from tocsin.coverage.store import FILE as COVERAGE_FILE
 from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.encryption import columns_of, crypt_of
@@ -109,6 +111,16 @@ class Runtime:
             changed = self.own_events.changed
             self.sealing = Sealing(ready, self.log, streams, self.store, clock, self._ending, changed)
             resources.callback(self.sealing.close)
+            self.covering = Covering(
+                self.log,
+                ready.data / COVERAGE_FILE,
+                self._tell,
+                lambda: Looked(self.engine.clock, {one.spec.name: one.spec.version for one in ready.detectors}),
+                lambda: dict(self.metrics.faulty),
+                lambda: dict(self.metrics.refusals),
+            )
+            resources.callback(self.covering.close)
+            self.covering.offer(self.metrics.watch)
             self._resources = resources.pop_all()
         self.retaining = Retaining(
             self.log,
@@ -165,6 +177,7 @@ class Runtime:
             self._worker("clock", self._tick),
             self._worker("seal", self.sealing.seal),
             self._worker("anchor", self.sealing.anchor),
+            self._worker("coverage", self.covering.turn),
             self._worker("index", self._index),
             self._worker("retention", self.removing.turn),
             self._worker("directory", self.directory.look),

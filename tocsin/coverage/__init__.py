@@ -1,0 +1,1 @@
+"""Coverage: was everything logged and looked at between two moments?"""

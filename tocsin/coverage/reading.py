@@ -1,0 +1,170 @@
+"""Keeping coverage: reads the log behind everybody else, and writes down what closed stretches come to."""
+
+import logging
+import threading
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+from stream.control import Fact, read_control
+from stream.coverage import SECONDS, Covered, Watched
+from stream.directory import Directory
+from stream.errors import DamagedError
+from stream.facts import Facts
+from stream.frame import Record, unpack
+from stream.log import EVENTS, Log, Stream
+from tocsin.coverage.answer import LOOK_AHEAD, LOOK_BACK, Ask, answer
+from tocsin.coverage.fold import Fold
+from tocsin.coverage.store import CoverageStore, Kept, covered, watched
+
+logger = logging.getLogger("tocsin.coverage")
+
+WAIT: Final = 0.5
+"""Seconds that a turn waits for something new."""
+FRAMES: Final = 64
+SAVE: Final = 2_048
+"""Frames after which the place is kept though nothing closed."""
+
+
+class Ended(Log, Protocol):
+    """A log that says where it ends."""
+
+    def end(self, stream: Stream) -> int:
+        """The offset that the next durable frame of a stream will have."""
+        ...
+
+
+class Looked(NamedTuple):
+    """How far the detectors are: the clock up to which they folded everything, and who they are by version."""
+
+    clock: float
+    detectors: dict[str, str]
+
+
+class Covering:
+    """Keeps the coverage records of a log; `turn` is that of one worker.
+
+    `tell` brings a record into the log. `looked` says how far detection is, `failed` which detectors failed on
+    something and when, `refused` what was refused so far, by reason.
+    """
+
+    def __init__(
+        self,
+        log: Ended,
+        path: Path,
+        tell: Callable[[Fact], None],
+        looked: Callable[[], Looked],
+        failed: Callable[[], dict[str, float]],
+        refused: Callable[[], dict[str, int]],
+    ) -> None:
+        self.path = path
+        self.fold = Fold()
+        self._log = log
+        self._tell = tell
+        self._looked = looked
+        self._failed = failed
+        self._refused = refused
+        self._store = CoverageStore(path)
+        self._known: dict[str, int] = {}
+        self._target = log.end(EVENTS)
+        self._unsaved = 0
+        self._counting = threading.Lock()
+        self.position = self._resume()
+        self._watched = self._store.last_watched()
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether it is past everything that was in the log when it began."""
+        return self.position >= self._target
+
+    def turn(self) -> None:
+        """Read what is there. Raises StorageError."""
+        records = self._log.read(EVENTS, self.position, limit=FRAMES, wait=WAIT)
+        made: list[Covered] = []
+        seen: list[Covered | Watched] = []
+        for record in records:
+            with self._counting:
+                made += self._take(record, seen)
+            self.position = record.offset + 1
+        self._unsaved += len(records)
+        if made or seen or self._unsaved >= SAVE:
+            self._store.put(made, seen, Kept(self.position, self.fold.pack()))
+            self._unsaved = 0
+        if self.caught_up:
+            self._write_down()
+            self._watch()
+
+    def answer(self, ask: Ask, directory: Directory) -> dict[str, Any]:
+        """What is known of a stretch of time, up to this moment; from any thread. Raises StorageError."""
+        with self._counting:
+            present, known, began = self.fold.present(), self.fold.known, self.fold.began
+        since, until = ask.since - LOOK_BACK, ask.until + LOOK_AHEAD
+        kept = chain(covered(self.path, since, until), [present])
+        said = list(watched(self.path, ask.since, ask.until))
+        now = self._said()
+        if now is not None and now.since < ask.until:
+            said.append(now)
+        return answer(kept, said, ask._replace(known=known, began=began), Facts(directory))
+
+    def offer(self, watch: Callable[[str, str, Callable[[], float]], None]) -> None:
+        """Offer what metrics show: numbers that are missing now, and how far counting is behind."""
+        watch("tocsin_coverage_missing", "Running numbers that did not come so far", self._missing)
+        watch("tocsin_coverage_clock", "Up to when coverage was counted, since 1970", lambda: self.fold.known)
+
+    def _missing(self) -> float:
+        with self._counting:
+            return self.fold.missing
+
+    def close(self) -> None:
+        """Keep the place, and close the file."""
+        self._store.put((), (), Kept(self.position, self.fold.pack()))
+        self._store.close()
+
+    def _take(self, record: Record, seen: list[Covered | Watched]) -> list[Covered]:
+        try:
+            if record.frame.header.content == "control":
+                facts = [read_control(line) for line in unpack(record.frame).split(b"\n") if line]
+                seen += [fact for fact in facts if isinstance(fact, Covered | Watched)]
+            return self.fold.take(record)
+        except DamagedError as error:
+            logger.warning("a frame cannot be counted: %s", error, extra={"offset": record.offset})
+            return []
+
+    def _write_down(self) -> None:
+        """Bring into the log what it does not hold yet; after a crash between the two it holds it twice, unharmed."""
+        while untold := self._store.untold():
+            for record in untold:
+                self._tell(record)
+            self._store.told([record.cell for record in untold])
+
+    def _watch(self) -> None:
+        """Every five minutes of the log's clock, say who looked at what came."""
+        said = self._said()
+        if said is None or said.until - said.since < SECONDS:
+            return
+        self._tell(said)
+        self._store.put((), (said,), Kept(self.position, self.fold.pack()))
+        self._watched, self._known = said.until, self._refused()
+
+    def _said(self) -> Watched | None:
+        """What can be said since this was last written down; None where detection is not as far yet."""
+        looked = self._looked()
+        if self._watched is None and looked.clock:
+            # Where the log began with this process, its detectors looked at all of it.
+            self._watched = self.fold.began if not self._target and self.fold.began else looked.clock
+        if self._watched is None or looked.clock < self._watched:
+            return None
+        since = self._watched
+        failed = tuple(sorted(name for name, at in self._failed().items() if at >= since))
+        refused = {reason: count - self._known.get(reason, 0) for reason, count in sorted(self._refused().items())}
+        new = {reason: count for reason, count in refused.items() if count}
+        return Watched(since, looked.clock, looked.detectors, failed, new)
+
+    def _resume(self) -> int:
+        kept = self._store.kept()
+        if kept is None or kept.position > self._target:
+            self._store.restart()
+            return 0
+        self.fold.unpack(kept.open)
+        return kept.position
