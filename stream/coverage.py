@@ -66,7 +66,8 @@ class Covered(msgspec.Struct, frozen=True, tag="covered", tag_field="control"):
 class Watched(msgspec.Struct, frozen=True, tag="watched", tag_field="control"):
     """What a running Tocsin itself knows: which detectors folded everything that was received between two moments.
 
-    `detectors` are versions by name, `failed` those that failed on something meanwhile. `refused` are lines and bodies by reason that were not accepted.
+    `detectors` are versions by name, `failed` those that failed on something meanwhile. `refused` are
+    lines and bodies by reason that were not accepted.
     """
 
     since: float
