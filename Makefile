@@ -1,9 +1,10 @@
 # Every target sets up what it needs; the second time that costs nothing.
 PYTHON ?= python3
 ARGS ?=
+SECONDS ?= 3600
 BIN := .venv/bin
 
-.PHONY: setup demo test long check bench evaluate docs lock
+.PHONY: setup demo test long soak check bench evaluate docs lock
 
 setup:
 	@PYTHON=$(PYTHON) scripts/setup.sh
@@ -20,6 +21,9 @@ test: setup
 
 long: setup
 	@$(BIN)/pytest -n auto --dist loadgroup -m long $(ARGS)
+
+soak: setup
+	@TOCSIN_SOAK=$(SECONDS) $(BIN)/pytest -q -s -m long tests/tocsin/test_soak.py $(ARGS)
 
 bench: setup
 	@$(BIN)/tocsin bench $(ARGS)

@@ -17,6 +17,10 @@ SHOWN: Final = 0.25
 MOST_SHOWN: Final = 1.0
 PAIRS: Final = 512
 """Pairs of a partition and an owner that show their clocks in a second at most; more of them do so less often."""
+GATHERED: Final = 0.05
+"""Seconds of the clock for which parts are gathered into one record an owner, unless there is nothing else to do."""
+RECORDS: Final = 5_000
+"""Records a second between partitions and owners at most: where there are many pairs, more is gathered into each."""
 TICK: Final = 0.25
 """Seconds of the clock after which the findings hear of it: what others found waits for that (`alerting.merge`)."""
 HARDLY: Final = 1e-6
@@ -55,6 +59,8 @@ class PartitionTask(DetectTask):
         self._parts: list[list[Part]] = [[] for _ in range(engine.owners)]
         self._shown = [0.0] * engine.owners
         self._every = min(MOST_SHOWN, max(SHOWN, engine.owners**2 / PAIRS))
+        self._gathers = min(MOST_SHOWN, max(GATHERED, engine.owners**2 / RECORDS))
+        self._sent_at = 0.0
         self._heard: dict[int, Answer] = {}
         self._places: dict[int, int] = {}
         super().__init__(log, engine, tick=TICK, **kept)
@@ -72,14 +78,27 @@ class PartitionTask(DetectTask):
     def advance(self, *, wait: float, limit: int = 64) -> int:
         """Fold what is there and may be folded, and tell the owners."""
         folded = super().advance(wait=wait, limit=limit)
-        self._send()
+        if not folded or self._folds.clock - self._sent_at >= self._gathers:
+            self._send()
         return folded
 
     def flush(self) -> None:
-        """Wait until all that was put out is durable."""
-        self._send()
+        """Wait until all that was put out is durable; what is gathered is sent in its time, and before a snapshot."""
+        settled = self.settled
         self._outgoing.flush()
         super().flush()
+        if any(self._parts):
+            self.settled = settled
+
+    def save(self) -> None:
+        """Make a snapshot; see `DetectTask.save`."""
+        self._send()
+        super().save()
+
+    def begin_save(self) -> None:
+        """Begin a snapshot; see `DetectTask.begin_save`."""
+        self._send()
+        super().begin_save()
 
     def _may_fold(self, record: Record) -> bool:
         engine = self._folds
@@ -125,7 +144,7 @@ class PartitionTask(DetectTask):
         return True
 
     def _send(self) -> None:
-        clock = self._folds.clock
+        clock = self._sent_at = self._folds.clock
         due = [owner for owner, parts in enumerate(self._parts) if parts or clock - self._shown[owner] >= self._every]
         if not due:
             return

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from tests.services.run import MissingError, ended, keep, log_tail, shared_server
+from tests.services.run import MissingError, OwnServer, ended, keep, log_tail, shared_server
 
 VARIABLE = "TOCSIN_TEST_POSTGRES"
 PLACES = (
@@ -53,6 +53,46 @@ def start_postgres(folder: Path) -> str:
     """
     binaries = find_binaries()
     user = unprivileged_user()
+    password = make_cluster(binaries, folder, user)
+    for _ in range(5):
+        # The port is free now and may be taken in a moment; PostgreSQL cannot choose one itself, so try again.
+        url = f"postgresql://postgres:{password}@127.0.0.1:{free_port()}/postgres"
+        keeper = keep(folder, server_command(binaries, folder, url), user=user)
+        if wait_ready(url, folder):
+            return url
+        if not ended(folder):
+            os.kill(keeper, signal.SIGTERM)
+            break
+    raise RuntimeError(f"PostgreSQL did not start: {log_tail(folder)}")
+
+
+class OwnPostgres(OwnServer):
+    """A server with its data in a folder; what it committed survives its being killed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._password = ""
+
+    def start(self) -> str:
+        """Start, again at the same port, and wait until it answers; gives its SQLAlchemy URL."""
+        binaries, user = find_binaries(), unprivileged_user()
+        if not self._password:
+            self.folder.mkdir(parents=True)
+            self.folder.chmod(0o755)
+            self._password = make_cluster(binaries, self.folder, user)
+            self.port = free_port()
+        # A lock that a killed server left behind is in nobody's hands.
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+        url = f"postgresql://postgres:{self._password}@127.0.0.1:{self.port}/postgres"
+        command = [*server_command(binaries, self.folder, url), "-c", "synchronous_commit=on"]
+        self._keeper = keep(self.folder, command, user=user)
+        if not wait_ready(url, self.folder):
+            raise RuntimeError(f"PostgreSQL did not start: {log_tail(self.folder)}")
+        return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def make_cluster(binaries: Path, folder: Path, user: str | None) -> str:
+    """Make a cluster in a folder; gives its password. Raises RuntimeError with the words of initdb."""
     password = secrets.token_hex(12)
     passwords = folder / "password"
     passwords.write_text(password)
@@ -64,16 +104,7 @@ def start_postgres(folder: Path) -> str:
     made = subprocess.run(make, cwd="/", user=user, capture_output=True, text=True, check=False)
     if made.returncode:
         raise RuntimeError(f"initdb failed: {made.stderr[-2000:]}")
-    for _ in range(5):
-        # The port is free now and may be taken in a moment; PostgreSQL cannot choose one itself, so try again.
-        url = f"postgresql://postgres:{password}@127.0.0.1:{free_port()}/postgres"
-        keeper = keep(folder, server_command(binaries, folder, url), user=user)
-        if wait_ready(url, folder):
-            return url
-        if not ended(folder):
-            os.kill(keeper, signal.SIGTERM)
-            break
-    raise RuntimeError(f"PostgreSQL did not start: {log_tail(folder)}")
+    return password
 
 
 def server_command(binaries: Path, folder: Path, url: str) -> list[str]:
