@@ -23,7 +23,7 @@ def finding(number: int, count: int) -> Finding:
     return a_finding(entity={"user": f"user-{number}"}, tenant=f"tenant-{number % 50}", at=at)
 
 
-@pytest.mark.parametrize("count", [3_000, pytest.param(100_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [3_000, pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
 def test_a_storm_is_a_handful_of_pages_and_then_one_about_the_rest(count: int) -> None:
     log, store = MemoryLog(), Store(MEMORY)
     task = AlertTask(log, store, Policies(), routes=ROUTES)
