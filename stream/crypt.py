@@ -47,9 +47,9 @@ class Crypt:
 
     def sealed(self, frame: Frame) -> Frame:
         """The frame as it is stored: its payload encrypted, and bound to its header."""
+        self._clock = max(self._clock, frame.header.received)
         if not frame.payload or frame.header.key_id is not None:
             return frame
-        self._clock = max(self._clock, frame.header.received)
         id_ = self.ring.current(frame.header.content, self._clock, tenant_of(frame))
         header = msgspec.structs.replace(frame.header, key_id=id_)
         nonce = secrets.token_bytes(_NONCE)

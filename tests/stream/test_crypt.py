@@ -224,3 +224,12 @@ def test_values_that_are_looked_for_look_equal_and_others_do_not(text: str) -> N
     assert one.sealed("t.c", text) != one.sealed("t.c", text)
     with pytest.raises(DamagedError):
         one.opened("t.other", one.sealed("t.c", text))
+
+
+def test_a_tick_alone_makes_a_data_key_old(tmp_path: Path, master: Master) -> None:
+    crypt = Crypt(KeyRing(tmp_path, master), 0.0)
+    before = crypt.seal("state", "a", b"x")
+    crypt.sealed(Frame(Header(received=DAY, content="tick", codec="none"), b""))
+    after = crypt.seal("state", "a", b"x")
+    assert before[:21] != after[:21]
+    assert crypt.open("state", "a", before) == crypt.open("state", "a", after) == b"x"
