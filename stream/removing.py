@@ -59,29 +59,29 @@ class Job(NamedTuple):
 class Remover:
     """Takes files, payloads and lines out of a log; what is not sealed yet is left alone.
 
-    `sealed` says how far a stream is sealed. Raises StorageError where a file cannot be read
-    or written; what was noted by then is carried out by `resume`.
+    `limit` says up to where a stream may be changed: as far as it is sealed. Raises StorageError where a file cannot be
+    read or written; what was noted by then is carried out by `resume`.
     """
 
     def __init__(
         self,
         log: SqliteLog,
         note: Note,
-        sealed: Callable[[Stream], int],
+        limit: Callable[[Stream], int],
         *,
         crypt: Crypt | None = None,
         index: FrameIndex | None = None,
     ) -> None:
         self._log = log
         self._note = note
-        self._sealed = sealed
+        self.limit = limit
         self._crypt = crypt
         self._index = index
 
     def file(self, stream: Stream, path: Path, job: Job) -> int:
         """Take away a whole file that nobody writes to; how many bytes that frees, 0 where it is not all sealed."""
         bounds = first_and_last(path)
-        if path == self._log.files(stream)[-1] or bounds is None or bounds[1] > self._sealed(stream):
+        if path == self._log.files(stream)[-1] or bounds is None or bounds[1] > self.limit(stream):
             return 0
         begin, end, head = bounds
         crash_point("removal.before_note")
@@ -106,7 +106,7 @@ class Remover:
     def prefix(self, stream: Stream, end: int, job: Job) -> int:
         """Take away the first frames of a stream that is one file, as far as they are sealed; how many."""
         path = self._log.files(stream)[-1]
-        bounds, end = first_and_last(path), min(end, self._sealed(stream))
+        bounds, end = first_and_last(path), min(end, self.limit(stream))
         if bounds is None or bounds[0] >= end:
             return 0
         crash_point("removal.before_note")
@@ -131,7 +131,7 @@ class Remover:
         offsets: Iterable[int] | None = None,
     ) -> Iterator[Picked]:
         """The sealed frames of a file, or those of some offsets, of which lines are to go; nothing is changed."""
-        end = self._sealed(stream)
+        end = self.limit(stream)
         with explained(path), closing(connect(path)) as connection:
             for row in _rows(connection, offsets):
                 if row.offset >= end:

@@ -14,6 +14,7 @@ from alerting import erasure, removal
 from alerting.erasure import About, Person
 from stream import index_terms
 from stream.control import DirectoryVersion, read_control
+from stream.decode import decode
 from stream.directory import Directory
 from stream.finding import DECODER
 from stream.frame import Header
@@ -76,6 +77,9 @@ class Erasing:
     def _steps(self, person: Person, now: float, holds: Sequence[Hold], job: Job, *, dry: bool) -> Iterator[Step]:
         yield from self._alerts(person, now, holds, job, dry=dry)
         yield from self._stream(EVENTS, "events", self._its_events(person, holds), job, self._where(person), dry=dry)
+        if count := self._too_new(person):
+            why = "too new, not in a snapshot and sealed yet: ask again in a minute"
+            yield {"kind": "events", "what": "the newest", "removed": 0, "waiting": count, "why": why}
         yield from self._stream(FINDINGS, "findings", self._its_findings(person, holds), job, None, dry=dry)
         if _names(person.pattern, msgspec.json.encode(self._directory())):
             why = "it names the person: take them out of it; its versions in the log go with retention"
@@ -90,6 +94,16 @@ class Erasing:
         position = self._index.position
         known = self._index.fitting(0.0, 1e12, [index_terms.principal(person.name)])
         return [*sorted(known), *range(position, self._retaining.log.end(EVENTS))]
+
+    def _too_new(self, person: Person) -> int:
+        """How many of the person's events stand where nothing may be changed yet."""
+        keeping = self._retaining
+        position, count = keeping.remover.limit(EVENTS), 0
+        while records := keeping.log.read(EVENTS, position):
+            for record in records:
+                count += sum(concerns(event, keeping.tenant_of(event), person) for event in decode(record.frame))
+            position = records[-1].offset + 1
+        return count
 
     def _stream(
         self, stream: Stream, kind: str, decide: Decide, job: Job, offsets: list[int] | None, *, dry: bool

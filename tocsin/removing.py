@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-from stream.errors import RejectedError
+from stream.errors import RejectedError, TocsinError
 from tocsin.retaining import Retaining
 from tocsin.retention import DAY, removes_anything
 from tocsin_audit.event import rfc3339
@@ -25,34 +25,45 @@ class Removing:
         self._clock = clock
         self._ending = ending
         self._resumed = False
+        self._problem = ""
         self.next = following(clock(), hour) if removes_anything(retaining.policy) else None
 
     def turn(self) -> None:
-        """Wait, and remove what is due once the hour has come."""
-        if not self._resumed:
-            with self._retaining.alone():
-                self._retaining.resume()
-            self._resumed = True
+        """Wait, and remove what is due once the hour has come.
+
+        What keeps it from removing is logged and shown, and tried again the next night: collecting goes on.
+        """
         now = self._clock()
-        if self.next is None or now < self.next:
-            self._ending.wait(WAIT)
-            return
         try:
+            if not self._resumed:
+                self._resumed = True
+                with self._retaining.alone():
+                    self._retaining.resume()
+            if self.next is None or now < self.next:
+                self._ending.wait(WAIT)
+                return
             for step in self._retaining.run(now, BY):
                 logger.info("retention", extra=step)
         except RejectedError:
             # Somebody is erasing; it is tried again at once.
             self._ending.wait(WAIT)
             return
-        self.next = following(now, self._hour)
+        except TocsinError as error:
+            logger.error("nothing is removed: %s", error)
+            self._problem = str(error)
+        else:
+            self._problem = ""
+        if self.next is not None and now >= self.next:
+            self.next = following(now, self._hour)
 
     def status(self) -> dict[str, Any]:
         """When it removes next, and what came of the last job, for people and machines."""
         done = self._retaining.done()
-        return {
+        told = {
             "next": rfc3339(self.next) if self.next is not None else None,
             "last": {key: done[-1][key] for key in ("job", "time", "why") if key in done[-1]} if done else None,
         }
+        return {**told, **({"problem": self._problem} if self._problem else {})}
 
 
 def following(now: float, hour: int) -> float:
