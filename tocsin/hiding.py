@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-HIDDEN: Final = "[secret]"
+HIDDEN: Final = "(secret)"
 SHORTEST: Final = 6
 """Signs of a secret at least: a shorter one would be found in ordinary words."""
 
