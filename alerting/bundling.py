@@ -93,7 +93,8 @@ class Bundler:
         if not bundle.group or receiver is None:
             return None
         budget = self._policies.budget_of(receiver)
-        records = self._members(unit, bundle)
+        if not (records := self._members(unit, bundle)):
+            return None
         spent = unit.allowance.pages(receiver.name, clock - budget.window)
         verdict = may_page(spent, records[0].classes, records[0].tenant, budget, clock)
         last = bundle.since + budget.bundle_after
@@ -116,6 +117,8 @@ class Bundler:
         told = {held.incident for held in unit.allowance.held(bundle) if held.told}
         records = self._members(unit, bundle)
         unit.allowance.release(bundle, clock)
+        if not records:
+            return  # all of it was removed since: its time to be kept was over, or somebody asked for that
         reason: Reason = "grouped" if bundle.group else "over_budget"
         receivers = [one for one in self._routes.receivers if one.name == bundle.receiver]
         page = records[0].is_open and records[0].id not in told

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from alerting.alert import DECODER, Alert
+from alerting.allowance import Bundle
 from alerting.budget import Budget
 from alerting.grouping import Group, Grouping, due
 from alerting.matching import parse_all
@@ -98,6 +99,18 @@ def test_a_group_that_the_budget_has_nothing_left_for_is_told_within_half_an_hou
     assert len(desk.pages()) == 1
     desk.at(NOON + 60 + 1740)
     assert len(desk.pages()) == 2
+    desk.store.close()
+
+
+@pytest.mark.parametrize("group", ["", "g"])
+def test_what_was_removed_while_it_waited_holds_up_nothing(group: str) -> None:
+    desk = Desk(BY_TENANT)
+    with desk.store.unit() as unit:
+        unit.allowance.hold(Bundle("on-call", group, "b", NOON, NOON + 60), "removed", NOON)
+    desk.at(NOON + 61)
+    assert desk.pages() == []
+    with desk.store.reading() as connection:
+        assert connection.execute(select(BUNDLES)).all() == []
     desk.store.close()
 
 
