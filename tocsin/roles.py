@@ -82,6 +82,7 @@ class Roles:
         self.store: Store | None = None
         self.index: FrameIndex | None = None  # a log on Kafka is looked through by time
         self.retaining = None  # and goes by its topics' own retention
+        self.covering = None  # nor is its coverage kept
         self.denying: Denying | None = None
         self.responding: Responding | None = None
         self._memberships: list[Membership] = []
