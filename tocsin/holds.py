@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from detectors.base import event_id
+from stream.crypt import Crypt
 from stream.errors import DamagedError, RejectedError, StorageError
 from stream.finding import Finding
 from stream.whole_file import alone, replace
@@ -24,6 +25,7 @@ LIFTED: Final = "hold_lifted"
 """The kinds of notes about holds."""
 EVENTS: Final = 5_000
 """Events that a hold names one by one at most."""
+_PURPOSE: Final = "holds"
 _CALLER: Final = ("user", "client", "agent")
 
 
@@ -93,9 +95,14 @@ class Holds:
     """
 
     def __init__(
-        self, data: Path, note: Callable[..., int], noted: Callable[[str], Sequence[tuple[int, bytes]]]
+        self,
+        data: Path,
+        note: Callable[..., int],
+        noted: Callable[[str], Sequence[tuple[int, bytes]]],
+        crypt: Crypt | None = None,
     ) -> None:
         self._path = data / FILE
+        self._crypt = crypt
         self._note = note
         self._noted = noted
 
@@ -145,7 +152,9 @@ class Holds:
 
     def _read(self) -> tuple[Hold, ...]:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=_File).holds
+            content = self._path.read_bytes()
+            plain = content if self._crypt is None else self._crypt.open(_PURPOSE, FILE, content)
+            return msgspec.json.decode(plain, type=_File).holds
         except FileNotFoundError:
             return ()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -157,6 +166,7 @@ class Holds:
         try:
             with alone(self._path.parent) as folder:
                 content = msgspec.json.format(msgspec.json.encode(_File(tuple(holds))), indent=1)
-                replace(self._path, content, folder)
+                stored = content if self._crypt is None else self._crypt.seal(_PURPOSE, FILE, content)
+                replace(self._path, stored, folder)
         except OSError as error:
             raise StorageError(f"the holds cannot be written ({error.strerror})", where=str(self._path)) from error

@@ -72,7 +72,7 @@ class Retaining:
         self.store = store
         self.ledger = ledger
         self.policy = policy
-        self.holds = Holds(data, note, ledger.said)
+        self.holds = Holds(data, note, ledger.said, crypt)
         self.tenant_of = tenant_of
         self.busy = threading.Lock()
         self.note = note

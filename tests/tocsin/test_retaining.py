@@ -14,6 +14,8 @@ from alerting.schema import DECISIONS, EVIDENCE, INCIDENTS, OUTBOX, TIMELINE
 from alerting.store import Store
 from alerting.task import AlertTask
 from stream.control import IncidentChange, control_frame
+from stream.crypt import Crypt
+from stream.crypt_keys import KeyRing, Master, new_master
 from stream.decode import decode
 from stream.errors import DamagedError, RejectedError
 from stream.finding import ENCODER
@@ -284,6 +286,24 @@ def test_the_ledger_names_nobody_who_is_held(tmp_path: Path) -> None:
     with world(tmp_path) as made:
         made.retaining.holds.add(by="ann", why="CASE-1", at=NOON, principal="bob-the-plaintiff")
     assert b"bob-the-plaintiff" not in (tmp_path / FILE).read_bytes()
+
+
+def test_with_encryption_the_file_names_nobody_either(tmp_path: Path) -> None:
+    notes: list[tuple[str, bytes]] = []
+
+    def note(kind: str, **body: object) -> int:
+        notes.append((kind, msgspec.json.encode(body)))
+        return len(notes)
+
+    def noted(kind: str) -> list[tuple[int, bytes]]:
+        return [(at, body) for at, (known, body) in enumerate(notes) if known == kind]
+
+    master = Master(new_master())
+    holds = Holds(tmp_path, note, noted, Crypt(KeyRing(tmp_path, master), NOON))
+    hold = holds.add(by="ann", why="CASE-1", at=NOON, principal="bob-the-plaintiff")
+    assert b"plaintiff" not in (tmp_path / HOLDS).read_bytes()
+    again = Holds(tmp_path, note, noted, Crypt(KeyRing(tmp_path, master), NOON))
+    assert again.standing(NOON) == [hold]
 
 
 @pytest.mark.parametrize(("said", "hint"), [({}, "holds nothing"), ({"tenant": "acme", "why": " "}, "why")])
