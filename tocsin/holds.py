@@ -163,10 +163,11 @@ class Holds:
             ) from error
 
     def _write(self, holds: Sequence[Hold]) -> None:
+        content = msgspec.json.format(msgspec.json.encode(_File(tuple(holds))), indent=1)
+        # Before the folder is ours alone: a new data key may be written into the same folder.
+        stored = content if self._crypt is None else self._crypt.seal(_PURPOSE, FILE, content)
         try:
             with alone(self._path.parent) as folder:
-                content = msgspec.json.format(msgspec.json.encode(_File(tuple(holds))), indent=1)
-                stored = content if self._crypt is None else self._crypt.seal(_PURPOSE, FILE, content)
                 replace(self._path, stored, folder)
         except OSError as error:
             raise StorageError(f"the holds cannot be written ({error.strerror})", where=str(self._path)) from error
