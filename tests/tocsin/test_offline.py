@@ -47,7 +47,8 @@ def test_a_running_tocsin_reaches_out_to_nobody_who_was_not_configured(tmp_path:
     with screen.open("wb") as file:
         process = subprocess.Popen([sys.executable, "-c", WATCHED, "run"], cwd=tmp_path, stdout=file, stderr=file)
     try:
-        until(lambda: "listening" in screen.read_text() or process.poll() is not None, "it listens")
+        until(lambda: "listening" in screen.read_text() or process.poll() is not None, "it listens", seconds=180)
+        assert process.poll() is None, screen.read_text()
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 0, screen.read_text()
     finally:
