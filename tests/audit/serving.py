@@ -9,6 +9,8 @@ from typing import Any
 
 import uvicorn
 
+from tocsin_audit import AuditMiddleware
+
 
 @contextlib.contextmanager
 def serving(app: Any, **config: Any) -> Iterator[str]:
@@ -27,6 +29,15 @@ def serving(app: Any, **config: Any) -> Iterator[str]:
         thread.join(20)
         listener.close()
     assert not thread.is_alive()
+
+
+def finished(audit: AuditMiddleware) -> None:
+    """Wait until everything is written, which on a busy machine takes longer than a server would wait at its end."""
+    audit.stop()
+    recorder = audit._recorder
+    if recorder is not None and recorder._thread is not None:
+        recorder._thread.join(120)
+        assert not recorder._thread.is_alive()
 
 
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:

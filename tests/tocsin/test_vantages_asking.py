@@ -13,7 +13,7 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from collector.proxy.route import Upstream
-from tests.audit.serving import serving
+from tests.audit.serving import finished, serving
 from tests.collector.proxy.peers import proxied
 from tocsin_audit import AuditMiddleware
 from tocsin_audit.event import DECODER, AuditEvent, normalise
@@ -107,6 +107,7 @@ def by_middleware(script: Path, told: Path) -> None:
     audit = AuditMiddleware(module(script)["server"].streamable_http_app(), server="crm", path=told)
     with serving(audit) as url:
         asyncio.run(talk(f"{url}/mcp"))
+    finished(audit)
 
 
 def by_proxy(script: Path, told: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from collector.proxy.app import Proxy
 from collector.proxy.route import Upstream
-from tests.audit.serving import serving
+from tests.audit.serving import finished, serving
 from tocsin_audit.event import DECODER, AuditEvent, normalise
 
 
@@ -34,6 +34,8 @@ def proxied(path: Path | None, *upstreams: Upstream, **said: Any) -> Iterator[Pr
     proxy = Proxy(upstreams, events=path, **said)
     with serving(proxy, lifespan="on", date_header=False, server_header=False, proxy_headers=False) as url:
         yield Proxied(url, proxy, path)
+    for audit in proxy._audits:
+        finished(audit)
 
 
 @contextlib.contextmanager
