@@ -53,8 +53,8 @@ class CoverageStore:
     def restart(self) -> None:
         """Forget everything: the log is not the one that was read."""
         with explained(self.path), transaction(self._connection):
-            for name in ("covered", "watched", "place"):
-                self._connection.execute(f"DELETE FROM {name}")  # noqa: S608  # our own names
+            for statement in ("DELETE FROM covered", "DELETE FROM watched", "DELETE FROM place"):
+                self._connection.execute(statement)
 
     def put(self, made: Sequence[Covered], seen: Sequence[Covered | Watched], kept: Kept) -> None:
         """Keep records that were made, and those that were seen in the log, together with the place."""
