@@ -15,7 +15,7 @@ from alerting.store import Store
 from alerting.targets import DETECT, Targets
 from alerting.unit import RECORD_DECODER
 from alerting.walls import own_finding, own_incident, within
-from stream.errors import RejectedError
+from stream.errors import NotThereError, RejectedError
 from stream.finding import DECODER as FINDING_DECODER
 from stream.finding import Finding, Severity, public
 from tocsin_audit.event import rfc3339
@@ -60,7 +60,7 @@ def beginning_of(id_: str) -> str:
     """The beginning of an incident's id as it is stored; raises RejectedError where it is none."""
     beginning = id_.lower()
     if len(beginning) < _SHORTEST or not all(digit in "0123456789abcdef" for digit in beginning):
-        raise RejectedError(
+        raise NotThereError(
             f"{id_[:64]!r} is no incident's id", hint="4 or more of its hexadecimal digits; see `tocsin incident list`"
         )
     return beginning
@@ -102,8 +102,8 @@ def find(store: Store, id_: str, tenants: frozenset[str] | None = None) -> Recor
     with store.reading() as connection:
         found = connection.execute(matching.limit(2)).all()
     if len(found) != 1:
-        what = "several incidents begin" if found else "no incident begins"
-        raise RejectedError(f"{what} with {beginning[:32]}", hint="see `tocsin incident list --state all`")
+        what, error = ("several incidents begin", RejectedError) if found else ("no incident begins", NotThereError)
+        raise error(f"{what} with {beginning[:32]}", hint="see `tocsin incident list --state all`")
     return RECORD_DECODER.decode(found[0].body)
 
 

@@ -49,5 +49,9 @@ class RejectedError(TocsinError):
     """Input that cannot be used, with the reason."""
 
 
+class NotThereError(RejectedError):
+    """What was named is not there, or not for who asks: nobody learns which."""
+
+
 class UnavailableError(TocsinError):
     """Something outside (a server, an optional package) cannot be reached now."""

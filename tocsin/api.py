@@ -14,7 +14,7 @@ from alerting.life import ACTS
 from alerting.walls import own_incident
 from stream.clean import clean_text
 from stream.control import IncidentChange
-from stream.errors import RejectedError, TocsinError
+from stream.errors import NotThereError, RejectedError, TocsinError
 from stream.finding import SEVERITIES
 from tocsin.acts import carry_out
 from tocsin.api_coverage import CoverageAnswers
@@ -101,10 +101,10 @@ class Api:
                 return await handler(request)
             except TooLargeError as error:
                 return _error(413, error.what, error.hint)
+            except NotThereError as error:
+                return _error(404, error.what, error.hint)
             except RejectedError as error:
-                return _error(
-                    404 if "no incident" in error.what or "no event with" in error.what else 400, error.what, error.hint
-                )
+                return _error(400, error.what, error.hint)
             except TocsinError as error:
                 return _error(503, error.what, error.hint)
 

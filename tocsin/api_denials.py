@@ -21,7 +21,7 @@ from alerting.response.lookup import look, named
 from alerting.response.scope import covers, last_accepted
 from stream.clean import clean_text
 from stream.control import Deny, IncidentChange, Lift
-from stream.errors import RejectedError, TocsinError
+from stream.errors import NotThereError, RejectedError, TocsinError
 from stream.facts import Facts
 from tocsin.acts import carry_out
 from tocsin.body import read_body
@@ -129,10 +129,10 @@ class DenialsApi:
         return bound
 
     def _one(self, id_: str, now: float, seen: frozenset[str] | None) -> dict[str, Any]:
-        """The one denial whose id begins so, as it may be seen; raises RejectedError where there is none."""
+        """The one denial whose id begins so, as it may be seen; raises NotThereError where there is none."""
         found = self._seen([the_denial(self._runtime.store, now, id_)], seen)
         if not found:
-            raise RejectedError("no denial begins with that, or several do", hint="see `tocsin contain list --all`")
+            raise NotThereError("no denial begins with that, or several do", hint="see `tocsin contain list --all`")
         return found[0]
 
     def _seen(self, found: list[dict[str, Any]], seen: frozenset[str] | None) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping, select
 
 from alerting.schema import DENIALS, OBEYING
 from alerting.store import Store
-from stream.errors import RejectedError
+from stream.errors import NotThereError
 from tocsin_audit.event import rfc3339
 
 
@@ -33,10 +33,10 @@ def denials(
 
 
 def the_denial(store: Store, now: float, id_: str) -> dict[str, Any]:
-    """The one denial whose id begins so; raises RejectedError where there is none, or several are."""
+    """The one denial whose id begins so; raises NotThereError where there is none, or several are."""
     found = denials(store, now, id_=id_, all_=True) if id_ else []
     if len(found) != 1:
-        raise RejectedError("no denial begins with that, or several do", hint="see `tocsin contain list --all`")
+        raise NotThereError("no denial begins with that, or several do", hint="see `tocsin contain list --all`")
     return found[0]
 
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from detectors.base import event_id
 from stream.decode import decode
-from stream.errors import RejectedError
+from stream.errors import NotThereError, RejectedError
 from stream.frame import Record, unpack
 from stream.log import EVENTS, Log
 from tocsin_audit.event import AuditEvent
@@ -36,7 +36,7 @@ class Place(NamedTuple):
 def find(log: Log, end: int, id_: str, progress: Progress) -> list[Place]:
     """Every place of the event with an id, its own or `producer/run/seq`, the first one first.
 
-    Raises RejectedError where the log holds none.
+    Raises NotThereError where the log holds none.
     """
     wanted = id_.strip()
     if not wanted or len(wanted) > LONGEST:
@@ -54,7 +54,7 @@ def find(log: Log, end: int, id_: str, progress: Progress) -> list[Place]:
         if len(found) >= SHOWN:
             break
     if not found:
-        raise RejectedError(
+        raise NotThereError(
             f"the log holds no event with the id {wanted[:80]!r}",
             hint="check that it was accepted (its producer's spool, `rejected` in the answer of POST /v1/events, "
             "`tocsin search --since 1h`), that this is the right data directory, and that retention has not removed it",
