@@ -105,7 +105,7 @@ def main() -> None:
     """Print a plan for each number of partitions that will do."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, nargs="+", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--event", type=float, default=30.0, help="µs to fold an event, to gather and to merge what is wide")
+    parser.add_argument("--event", type=float, default=30.0, help="µs to fold, gather and merge an event")
     parser.add_argument("--record", type=float, default=120.0, help="µs to write or read a record with our code")
     parser.add_argument("--listen", type=float, default=8.0, help="µs to receive and spread an event")
     parser.add_argument("--skew", type=float, default=0.002, help="the largest principal's share of all events")

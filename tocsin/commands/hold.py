@@ -20,9 +20,7 @@ ReasonOption = Annotated[str, typer.Option(help="The matter, and who decided it;
 )
 def add(
     reason: ReasonOption,
-    tenant: Annotated[
-        str | None, typer.Option(help="Data of this tenant.")
-    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Data of this tenant.")] = None,
     principal: Annotated[str | None, typer.Option(help="What this user, client or agent did.")] = None,
     incident: Annotated[str | None, typer.Option(help="An incident, its evidence, and the events around it.")] = None,
     since: Annotated[str | None, typer.Option(help="Events from this moment on.")] = None,
