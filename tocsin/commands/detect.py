@@ -14,9 +14,7 @@ from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 app = typer.Typer()
 
 
-@app.command(
-    epilog="Examples: tocsin detect --config tocsin.yaml ┃ tocsin detect --shadow --from 7d --config with-my-rule.yaml"
-)
+@app.command(epilog="Example: tocsin detect --shadow --from 7d --config with-my-rule.yaml")
 def detect(
     config: ConfigOption = None,
     data: DataOption = None,
