@@ -46,7 +46,7 @@ def test_a_mixed_sample_is_read_line_by_line(tocsin: Call, mixed: Path) -> None:
     assert found["formats"] == {"toolhive": 1, "kong": 1, "kuadrant_router": 1, "native": 1}
     assert [shown["line"] for shown in found["shown"]] == [1, 2, 3, 4, 6]
     assert found["shown"][-1]["error"]["reason"] == "format"
-    assert found["coverage"]["who"] == 1.0
+    assert found["coverage"]["who"] == 0.75, "Kong logs no user where nobody logged in"
     assert found["coverage"]["loss"] == 0.25
 
 
@@ -62,7 +62,7 @@ def test_people_see_records_beside_events(tocsin: Call, mixed: Path) -> None:
     text = shown.stdout
     assert "toolhive" in text
     assert "and 4 more records" in text
-    assert "coverage: who 100%" in text
+    assert "coverage: who 75%" in text
     assert "not taken over:" in text
 
 
@@ -141,7 +141,7 @@ def test_history_of_another_format_is_kept_as_events(tocsin: Call, tmp_path: Pat
     path.write_bytes(b"\n".join(case.record for case in cases("kong")) + b"\n")
     done = tocsin("import", path, "--data", "data", "--json")
     assert done.exit_code == 0, done.stderr
-    assert json.loads(done.stdout)["events"] == 3
+    assert json.loads(done.stdout)["events"] == 4
     assert tocsin("verify", "--data", "data").exit_code == 0
 
 

@@ -119,7 +119,7 @@ def test_denials_of_others_are_not_there_and_those_for_all_are_not_theirs_to_lif
         "POST", f"/incidents/{world.others}/deny", json={"subject": {"source_ip": "198.51.100.3"}}
     )
     assert {one["id"] for one in world.acme.ask("GET", "/denials").json()} == {wide["id"]}
-    assert world.acme.ask("GET", f"/denials/{other.json()['id']}").status_code == 400
+    assert world.acme.ask("GET", f"/denials/{other.json()['id']}").status_code == 404
     refused = world.acme.ask("POST", f"/denials/{wide['id']}/lift", json={})
     assert (refused.status_code, "not for your tenants alone" in refused.text) == (400, True)
     assert world.acme.ask("POST", f"/incidents/{world.others}/deny", json={"subject": subject}).status_code == 404
