@@ -13,6 +13,7 @@ from alerting.cef import message
 from alerting.harmless import harmless
 from alerting.posting import trust
 from alerting.sink import DONE, PATH, Result
+from alerting.tls_stream import TlsStream
 from stream.errors import ConfigError
 
 Facility = Literal[
@@ -114,20 +115,16 @@ class Syslog:
 
     def _send_stream(self, payload: bytes) -> None:
         options = self._options
-        plain = socket.create_connection((options.host, options.port), options.timeout)
-        with closing(self._secured(plain)) as out:
-            out.sendall(payload)
+        with closing(socket.create_connection((options.host, options.port), options.timeout)) as plain:
+            if self._trust is None:
+                plain.sendall(payload)
+                if options.confirm:
+                    _until_read(plain)
+                return
+            secured = TlsStream(plain, self._trust, options.host)
+            secured.sendall(payload)
             if options.confirm:
-                _until_read(out)
-
-    def _secured(self, plain: socket.socket) -> socket.socket:
-        if self._trust is None:
-            return plain
-        try:
-            return self._trust.wrap_socket(plain, server_hostname=self._options.host)
-        except BaseException:
-            plain.close()
-            raise
+                secured.end()
 
 
 def _until_read(out: socket.socket) -> None:
@@ -135,9 +132,6 @@ def _until_read(out: socket.socket) -> None:
 
     A receiver that ends with bytes unread resets the connection; one that ends it properly has read to our end.
     """
-    if isinstance(out, ssl.SSLSocket):
-        out.unwrap()  # Both good-byes; an end without one can be anybody's, and is an SSLError.
-        return
     out.shutdown(socket.SHUT_WR)
     while out.recv(4096):
         pass
