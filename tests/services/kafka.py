@@ -1,8 +1,10 @@
 """A real Kafka from its published jars: one broker a run, and further ones for tests that kill theirs."""
 
+import gc
 import os
 import socket
 import time
+import warnings
 from pathlib import Path
 
 from kafka import KafkaAdminClient
@@ -69,6 +71,7 @@ def wait_ready(server: str, folder: Path) -> bool:
             socket.create_connection((host, int(port)), 1).close()
             client = KafkaAdminClient(bootstrap_servers=server, bootstrap_timeout_ms=30_000, request_timeout_ms=3000)
         except (OSError, KafkaError):
+            _abandon()
             time.sleep(0.05)
             continue
         try:
@@ -79,6 +82,16 @@ def wait_ready(server: str, folder: Path) -> bool:
         finally:
             client.close()
     return False
+
+
+def _abandon() -> None:
+    """Collect the sockets of a client that was refused while it was made, which nobody can close, here and now.
+
+    Else they are collected in the middle of some test, which their warning fails.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def fresh_log(server: str, prefix: str, partitions: int = 1) -> Address:
