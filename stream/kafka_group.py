@@ -125,8 +125,16 @@ class Membership:
         return ours and self._begun.get(partition, term) == term
 
     def _run(self) -> None:
+        known = False
         while not self._closed:
             try:
+                # Whoever leads the group with a topic that it does not know yet gives nobody anything, and may miss
+                # that the topic came to be known meanwhile: a group with nothing to do, for good.
+                if not known:
+                    known = bool(self._consumer.partitions_for_topic(self._topic))
+                    if not known:
+                        time.sleep(POLL)
+                        continue
                 # Nothing is to be fetched: an assignment arrives paused, and polling only keeps the membership alive.
                 self._consumer.poll(timeout_ms=int(POLL * 1000), max_records=1)
                 self._pause()
