@@ -27,7 +27,7 @@ from tocsin.api_removal import Removals
 from tocsin.api_response import response_routes
 from tocsin.api_reveal import Reveal
 from tocsin.authority import admitted
-from tocsin.body import TooLargeError, read_body
+from tocsin.body import TooLargeError, limit_of, read_body
 from tocsin.log_in import Gate, asker_of
 from tocsin.moments import moment
 from tocsin.pagerduty_hook import PagerDutyHook
@@ -125,7 +125,7 @@ class Api:
             severity=_severity(asked.get("severity")),
             entity=asked.get("entity"),
             since=moment(asked["since"], self._runtime.clock()) if "since" in asked else None,
-            limit=_number(asked.get("limit"), 100, 1000),
+            limit=limit_of(asked.get("limit"), 100, 1000),
         )
         found = await run_in_threadpool(queries.list_incidents, self._runtime.store, wanted)
         return JSONResponse([queries.summary(incident) for incident in found])
@@ -174,14 +174,6 @@ class Api:
 
 def _error(status: int, error: str, hint: str = "") -> JSONResponse:
     return JSONResponse({"error": error, "hint": hint}, status_code=status)
-
-
-def _number(text: str | None, default: int, most: int) -> int:
-    if text is None:
-        return default
-    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= most:
-        raise RejectedError(f"limit must be a number from 1 to {most}")
-    return int(text)
 
 
 def _severity(text: str | None) -> Any:

@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from alerting.walls import own_event
-from stream.errors import RejectedError, TocsinError
+from stream.errors import TocsinError
 from stream.facts import Facts
+from tocsin.body import limit_of
 from tocsin.log_in import asker_of
 from tocsin.moments import moment
 from tocsin.runtime import Runtime
@@ -92,7 +93,7 @@ class Events:
         return Query(
             since=moment(asked["since"], now) if "since" in asked else 0.0,
             until=moment(asked["until"], now) if "until" in asked else 1e12,
-            limit=_number(asked.get("limit"), 100, most),
+            limit=limit_of(asked.get("limit"), 100, most),
             tenants=asker_of(request).tenants,
             **_named(asked),
         )
@@ -101,14 +102,6 @@ class Events:
 def _named(asked: Mapping[str, str]) -> dict[str, Any]:
     """What is asked for by name in a search."""
     return {key: asked[key] for key in _NAMED if key in asked}
-
-
-def _number(text: str | None, default: int, most: int) -> int:
-    if text is None:
-        return default
-    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= most:
-        raise RejectedError(f"limit must be a number from 1 to {most}")
-    return int(text)
 
 
 def _line(**said: object) -> bytes:

@@ -1,4 +1,4 @@
-"""The bodies of operators' requests: small, JSON, and refused with what they should look like."""
+"""What operators' requests say: small, and refused with what it should look like."""
 
 from typing import Final, TypeVar
 
@@ -37,3 +37,12 @@ async def read_body(request: Request, form: type[T], hint: str) -> T:
     if isinstance(said, msgspec.Struct) and "by" in said.__struct_fields__ and not asker.owner:
         said = msgspec.structs.replace(said, by=asker.name)
     return said
+
+
+def limit_of(text: str | None, default: int, most: int) -> int:
+    """The `limit` of a query. Raises RejectedError where it is no number from 1 to `most`."""
+    if text is None:
+        return default
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= most:
+        raise RejectedError(f"limit must be a number from 1 to {most}")
+    return int(text)
