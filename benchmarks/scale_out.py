@@ -35,7 +35,7 @@ from tests.services.run import join_run, leave_run, run_folder
 from tests.tocsin.fleet import Fleet
 from tests.tocsin.kafka_workers import Worker, until
 from tocsin.bench.stage import CORE, START, batches, fold
-from tocsin.bench.traffic import BATCH, bodies, lines
+from tocsin.bench.traffic import BATCH, attack, bodies, lines
 from tocsin.evaluation.interval import quantile
 from tocsin_audit.event import DECODER
 
@@ -184,7 +184,7 @@ def _sampled(fleet: Fleet, name: str) -> list[float]:
     url = make_url(fleet.database).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True) as store:
         for number in range(SAMPLES):
-            body = _attack(f"{name}-{number}")
+            body = attack(f"{name}-{number}")
             known = _count(store)
             begin = time.perf_counter()
             fleet.post(body)
@@ -199,24 +199,6 @@ def _count(store: psycopg.Connection[Any]) -> int:
     row = store.execute("SELECT count(*) FROM incidents").fetchone()
     assert row is not None
     return int(row[0])
-
-
-def _attack(name: str) -> bytes:
-    event = {
-        "time": time.time(),
-        "server": f"files-{name}",
-        "method": "tools/call",
-        "target": "get_customer",
-        "outcome": "ok",
-        "auth": "valid",
-        "identity": "verified",
-        "user": f"https://idp.mallory.example|{name}",
-        "tenant": "mallory",
-        "resource_tenants": [f"victim-{name}"],
-        "source_ip": "203.0.113.7",
-        "id": f"attack-{name}",
-    }
-    return json.dumps(event).encode()
 
 
 FIGURES: Final[dict[str, Callable[[], Iterator[dict[str, Any]]]]] = {

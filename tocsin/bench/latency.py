@@ -1,7 +1,6 @@
 """From receipt to a committed incident, while the rest of the traffic takes up a share of what one core can do."""
 
 import http.client
-import json
 import sqlite3
 import tempfile
 import threading
@@ -16,7 +15,7 @@ from stream.errors import UnavailableError
 from tocsin.bench.figure import Figure
 from tocsin.bench.pipeline import PRINCIPALS, post
 from tocsin.bench.process import Running, running
-from tocsin.bench.traffic import BATCH, bodies, lines
+from tocsin.bench.traffic import BATCH, attack, bodies, lines
 from tocsin.evaluation.interval import quantile
 
 CAPACITY_EVENTS: Final = 60_000
@@ -54,7 +53,7 @@ def _sampled(one: Running, database: Path, rate: float, name: str) -> list[float
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as store:
             time.sleep(1.0)
             for number in range(SAMPLES):
-                body = _attack(f"{name}-{number}")
+                body = attack(f"{name}-{number}")
                 before = time.perf_counter()
                 known = _incidents(store)
                 _send(one, connection, body)
@@ -104,21 +103,3 @@ def _send(one: Running, connection: http.client.HTTPConnection, body: bytes) -> 
 def _incidents(store: sqlite3.Connection) -> int:
     (count,) = store.execute("SELECT count(*) FROM incidents").fetchone()
     return int(count)
-
-
-def _attack(name: str) -> bytes:
-    event = {
-        "time": time.time(),
-        "server": f"files-{name}",
-        "method": "tools/call",
-        "target": "get_customer",
-        "outcome": "ok",
-        "auth": "valid",
-        "identity": "verified",
-        "user": f"https://idp.mallory.example|{name}",
-        "tenant": "mallory",
-        "resource_tenants": [f"victim-{name}"],
-        "source_ip": "203.0.113.7",
-        "id": f"attack-{name}",
-    }
-    return json.dumps(event).encode()

@@ -1,6 +1,8 @@
 """Traffic for measuring: realistic lines of many principals, all ordinary, in bodies of a given size."""
 
+import json
 import random
+import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -72,3 +74,22 @@ def bodies(batch: int, source: Iterator[bytes]) -> Iterator[bytes]:
             held.clear()
     if held:
         yield b"\n".join(held)
+
+
+def attack(name: str) -> bytes:
+    """A line in which somebody is handed another tenant's data now; each name makes an incident of its own."""
+    event = {
+        "time": time.time(),
+        "server": f"files-{name}",
+        "method": "tools/call",
+        "target": "get_customer",
+        "outcome": "ok",
+        "auth": "valid",
+        "identity": "verified",
+        "user": f"https://idp.mallory.example|{name}",
+        "tenant": "mallory",
+        "resource_tenants": [f"victim-{name}"],
+        "source_ip": "203.0.113.7",
+        "id": f"attack-{name}",
+    }
+    return json.dumps(event).encode()
