@@ -84,20 +84,7 @@ class Remover:
         if path == self._log.files(stream)[-1] or bounds is None or bounds[1] > self.limit(stream):
             return 0
         begin, end, head = bounds
-        crash_point("removal.before_note")
-        self._note(
-            KIND,
-            what="frames",
-            stream=stream.name,
-            partition=stream.partition,
-            begin=begin,
-            end=end,
-            why=job.why,
-            job=job.id,
-            file=path.name,
-            head=head.hex(),
-        )
-        crash_point("removal.after_note")
+        self._noted("frames", stream, begin, end, job, file=path.name, head=head.hex())
         freed = self._log.remove(stream, path)
         if self._index is not None and stream == EVENTS:
             self._index.forget(begin, end)
@@ -109,18 +96,7 @@ class Remover:
         bounds, end = first_and_last(path), min(end, self.limit(stream))
         if bounds is None or bounds[0] >= end:
             return 0
-        crash_point("removal.before_note")
-        self._note(
-            KIND,
-            what="frames",
-            stream=stream.name,
-            partition=stream.partition,
-            begin=bounds[0],
-            end=end,
-            why=job.why,
-            job=job.id,
-        )
-        crash_point("removal.after_note")
+        self._noted("frames", stream, bounds[0], end, job)
         return self._log.behead(stream, path, end)
 
     def pick(
@@ -155,19 +131,7 @@ class Remover:
                 )
                 for one, lines in left
             }  # fmt: skip
-            crash_point("removal.before_note")
-            number = self._note(
-                KIND,
-                what="lines",
-                stream=stream.name,
-                partition=stream.partition,
-                begin=some[0].offset,
-                end=some[-1].offset + 1,
-                why=job.why,
-                job=job.id,
-                frames=frames,
-            )
-            crash_point("removal.after_note")
+            number = self._noted("lines", stream, some[0].offset, some[-1].offset + 1, job, frames=frames)
             changes = []
             for one, _ in left:
                 gone, digest = frames[str(one.offset)]
@@ -216,6 +180,22 @@ class Remover:
             elif said.what == "lines":
                 self._take_again(stream, said.frames, job)
         return list(found.values())
+
+    def _noted(self, what: str, stream: Stream, begin: int, end: int, job: Job, **more: object) -> int:
+        crash_point("removal.before_note")
+        number = self._note(
+            KIND,
+            what=what,
+            stream=stream.name,
+            partition=stream.partition,
+            begin=begin,
+            end=end,
+            why=job.why,
+            job=job.id,
+            **more,
+        )
+        crash_point("removal.after_note")
+        return number
 
     def _remove_again(self, stream: Stream, name: str, begin: int, end: int) -> None:
         path = self._log.files(stream)[-1].with_name(name)

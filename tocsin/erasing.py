@@ -20,7 +20,7 @@ from stream.finding import DECODER
 from stream.frame import Header
 from stream.index import FrameIndex
 from stream.log import EVENTS, FINDINGS, Stream
-from stream.removing import Job, events_of
+from stream.removing import Job
 from stream.rewrite import Line
 from stream.sqlite_removal import first_and_last
 from tocsin.holds import Hold
@@ -121,18 +121,10 @@ class Erasing:
                 yield {"kind": kind, "what": path.stem, "removed": count, "held": told["held"]}
 
     def _its_events(self, person: Person, holds: Sequence[Hold]) -> Decide:
-        tenant_of = self._retaining.tenant_of
-
         def decide(told: dict[str, int], header: Header, lines: list[Line]) -> list[int]:
-            chosen = []
-            for at, event in events_of(header, lines):
-                tenant = tenant_of(event)
-                if concerns(event, tenant, person):
-                    if any(hold.holds(event, tenant) for hold in holds):
-                        told["held"] += 1
-                    else:
-                        chosen.append(at)
-            return chosen
+            return self._retaining.free(
+                header, lines, lambda event, tenant: concerns(event, tenant, person), holds, told
+            )
 
         return decide
 

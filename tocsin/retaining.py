@@ -168,17 +168,28 @@ class Retaining:
         self, rule: Due, holds: Sequence[Hold], told: Counter[str]
     ) -> Callable[[Header, list[Line]], Collection[int]]:
         def decide(header: Header, lines: list[Line]) -> list[int]:
-            chosen = []
-            for at, event in events_of(header, lines):
-                tenant = self.tenant_of(event)
-                if rule.of(tenant):
-                    if any(hold.holds(event, tenant) for hold in holds):
-                        told["held"] += 1
-                    else:
-                        chosen.append(at)
-            return chosen
+            return self.free(header, lines, lambda _, tenant: rule.of(tenant), holds, told)
 
         return decide
+
+    def free(
+        self,
+        header: Header,
+        lines: list[Line],
+        wanted: Callable[[AuditEvent, str | None], bool],
+        holds: Sequence[Hold],
+        told: dict[str, int],
+    ) -> list[int]:
+        """Which lines hold an event that is `wanted`, given with its tenant, and not held; `told` counts the held."""
+        chosen = []
+        for at, event in events_of(header, lines):
+            tenant = self.tenant_of(event)
+            if wanted(event, tenant):
+                if any(hold.holds(event, tenant) for hold in holds):
+                    told["held"] += 1
+                else:
+                    chosen.append(at)
+        return chosen
 
     def _findings(self, now: float, holds: Sequence[Hold], job: Job, *, dry: bool) -> Iterator[Step]:
         path = self.log.files(FINDINGS)[-1] if self.log.files(FINDINGS) else None
