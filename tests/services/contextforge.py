@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -13,26 +12,18 @@ from typing import Any
 
 import httpx
 
-from tests.services.run import MissingError
+from tests.services.run import fetched
 from tocsin.demo_world import end_process
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "contextforge.sh"
 READY = 280.0
-LACKING = 3
-"""The script's exit code for a machine without what it takes."""
 MAIL, PASSWORD = "admin@example.com", "Changeme-123456"
 
 
 @cache
 def gateway_program() -> Path:
     """The gateway's program; raises MissingError where it cannot be had, RuntimeError with the installer's words."""
-    done = subprocess.run([str(SCRIPT)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    sys.stderr.write(done.stderr)
-    if done.returncode == LACKING:
-        raise MissingError(done.stderr.strip())
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return Path(done.stdout.strip()) / "venv" / "bin" / "mcpgateway"
+    return fetched(SCRIPT) / "venv" / "bin" / "mcpgateway"
 
 
 @contextlib.contextmanager

@@ -4,32 +4,21 @@ import contextlib
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from tests.services.run import MissingError
+from tests.services.run import fetched
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "reference_servers.sh"
 READY = 60.0
-LACKING = 3
-"""The script's exit code for a machine without Node.js."""
 
 
 @cache
 def server_script(name: str) -> str:
     """The path of a server's script, for `node`; raises MissingError without Node.js, RuntimeError with npm's words."""
-    done = subprocess.run([str(SCRIPT)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    sys.stderr.write(done.stderr)
-    if done.returncode == LACKING:
-        raise MissingError(done.stderr.strip())
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return str(
-        Path(done.stdout.strip()) / "node_modules" / "@modelcontextprotocol" / f"server-{name}" / "dist/index.js"
-    )
+    return str(fetched(SCRIPT) / "node_modules" / "@modelcontextprotocol" / f"server-{name}" / "dist/index.js")
 
 
 @contextlib.contextmanager

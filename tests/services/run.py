@@ -20,7 +20,7 @@ from tests.services.keeper import sweep
 VARIABLE = "TOCSIN_TEST_RUN"
 KEEPER = Path(__file__).with_name("keeper.py")
 LACKING = 3
-"""The exit code of a server's run.sh for a machine without JDK or Maven."""
+"""The exit code of a script of ours for a machine without JDK, Maven, Node.js or whatever else it needs."""
 
 
 class MissingError(Exception):
@@ -115,6 +115,20 @@ def prepare(script: Path, otherwise: str) -> None:
         raise MissingError(f"{' '.join(lines)}; or {otherwise}")
     if process.returncode:
         raise RuntimeError("\n".join(lines))
+
+
+def fetched(script: Path) -> Path:
+    """The folder that a script of ours fetches something into and prints; what it says on the way goes to stderr.
+
+    Raises MissingError where the machine lacks what the script needs, RuntimeError with its words where it fails.
+    """
+    done = subprocess.run([str(script)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    sys.stderr.write(done.stderr)
+    if done.returncode == LACKING:
+        raise MissingError(done.stderr.strip())
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return Path(done.stdout.strip())
 
 
 class OwnServer:
