@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tocsin_audit import asking, outcome
 from tocsin_audit.describe import Describer, mixed_up
@@ -21,6 +21,21 @@ from tocsin_audit.wire import LiveTap, SseTap, messages
 _QUIET: Final = frozenset({"ping"})
 
 
+class Tellable(Protocol):
+    """Something that passed by and makes its events itself."""
+
+    @property
+    def weight(self) -> int:
+        """Roughly how many bytes it holds on to."""
+
+    def tell(self, assembler: "Assembler", settings: Settings) -> list[AuditEvent]:
+        """The events that are due with it."""
+
+
+Passed = Exchange | Arrival | Tellable
+"""Whatever passed by."""
+
+
 class Assembler:
     """Makes events for one server, also where an answer takes another way than its request."""
 
@@ -34,6 +49,14 @@ class Assembler:
         self._describer = Describer(server, fingerprints, trusted, onlooker)
         self._streams = Streams()
         self._asking = asking.Asking()
+
+    def tell(self, passed: Passed, settings: Settings) -> list[AuditEvent]:
+        """The events that are due with what passed by."""
+        if isinstance(passed, Exchange):
+            return self.events(passed, settings)
+        if isinstance(passed, Arrival):
+            return self.arrive(passed, settings)
+        return passed.tell(self, settings)
 
     def events(self, exchange: Exchange, settings: Settings) -> list[AuditEvent]:
         """The events of one exchange; none for notifications, streams and routes that are not MCP's."""

@@ -3,14 +3,10 @@
 import time
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from tocsin_audit.event import AuditEvent
-from tocsin_audit.settings import Settings
 from tocsin_audit.wire import Tap
-
-if TYPE_CHECKING:
-    from tocsin_audit.assemble import Assembler
 
 Scope = MutableMapping[str, Any]
 
@@ -103,10 +99,6 @@ class Exchange:
         self.denied: str | None = None
         self.detached = False
         self.submitted = False
-
-    def tell(self, assembler: "Assembler", settings: Settings) -> list[AuditEvent]:
-        """The events of it."""
-        return assembler.events(self, settings)
 
     def settle(self, now: float) -> "Exchange":
         """Say that it is over: `now` in seconds since the epoch."""

@@ -2,9 +2,10 @@
 
 import re
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from tocsin_audit import asking
+from tocsin_audit.assemble import Assembler
 from tocsin_audit.describe import mixed_up
 from tocsin_audit.event import AuditEvent
 from tocsin_audit.exchange import Exchange, InnerCall
@@ -13,9 +14,6 @@ from tocsin_audit.reading import META, key_of
 from tocsin_audit.settings import Settings
 from tocsin_audit.text import clean
 from tocsin_audit.wire import MOST_BODY, messages
-
-if TYPE_CHECKING:
-    from tocsin_audit.assemble import Assembler
 
 _HEAD: Final = 4096
 _TAIL: Final = 512
@@ -82,7 +80,7 @@ class Line:
         """Roughly how many bytes it holds on to."""
         return 256 + len(self.data)
 
-    def tell(self, assembler: "Assembler", settings: Settings) -> list[AuditEvent]:
+    def tell(self, assembler: Assembler, settings: Settings) -> list[AuditEvent]:
         """The events that are due with this line."""
         return self.conversation.tell(self, assembler, settings)
 
@@ -98,7 +96,7 @@ class End:
         self.reason = reason
         self.time = time.time()
 
-    def tell(self, assembler: "Assembler", settings: Settings) -> list[AuditEvent]:
+    def tell(self, assembler: Assembler, settings: Settings) -> list[AuditEvent]:
         """The events of the calls that were cut off."""
         return self.conversation.end(self, assembler, settings)
 
@@ -117,7 +115,7 @@ class Conversation:
         self.lost = False
         """Whether lines could not be handed over; then an answer without a request means nothing."""
 
-    def tell(self, line: Line, assembler: "Assembler", settings: Settings) -> list[AuditEvent]:
+    def tell(self, line: Line, assembler: Assembler, settings: Settings) -> list[AuditEvent]:
         """The events that are due with a line: those of the requests that it answers."""
         found = [_cut_message(line)] if line.cut else messages(line.data)
         if found is None:
@@ -131,7 +129,7 @@ class Conversation:
                 events += self._asked(message, size, line, assembler, settings)
         return events
 
-    def end(self, end: End, assembler: "Assembler", settings: Settings) -> list[AuditEvent]:
+    def end(self, end: End, assembler: Assembler, settings: Settings) -> list[AuditEvent]:
         """The events of what still waits."""
         return [
             self._event(call, None, None, end.time, assembler, settings, ("upstream_error", end.reason))
@@ -139,7 +137,7 @@ class Conversation:
         ] + self._asking.end(_STDIO, end.reason)
 
     def _asked(
-        self, message: dict[str, Any], size: int, line: Line, assembler: "Assembler", settings: Settings
+        self, message: dict[str, Any], size: int, line: Line, assembler: Assembler, settings: Settings
     ) -> list[AuditEvent]:
         params = message.get("params")
         params = params if isinstance(params, dict) else {}
@@ -175,7 +173,7 @@ class Conversation:
         self._protocol = clean(said, 32) or self._protocol
 
     def _heard(
-        self, message: dict[str, Any], size: int, line: Line, assembler: "Assembler", settings: Settings
+        self, message: dict[str, Any], size: int, line: Line, assembler: Assembler, settings: Settings
     ) -> list[AuditEvent]:
         if "method" in message:
             if (method := asking.changed(message)) is not None:
@@ -204,7 +202,7 @@ class Conversation:
         return [] if self.lost else [self._stray(stray, assembler, settings) for stray in strays]
 
     def _questions(
-        self, message: dict[str, Any], size: int, line: Line, assembler: "Assembler", settings: Settings
+        self, message: dict[str, Any], size: int, line: Line, assembler: Assembler, settings: Settings
     ) -> list[AuditEvent]:
         """What the server asks of its client."""
         events = []
@@ -216,13 +214,13 @@ class Conversation:
             events.append(self._asking.ask(_STDIO, question, assembler.question(event, question)))
         return [event for event in events if event is not None]
 
-    def _stray(self, stray: Stray, assembler: "Assembler", settings: Settings) -> AuditEvent:
+    def _stray(self, stray: Stray, assembler: Assembler, settings: Settings) -> AuditEvent:
         call = InnerCall("", stray.id, {})
         call.transport = _STDIO
         event = self._event(call, stray.answer.message, stray.answer.size, stray.answer.time, assembler, settings)
         return mixed_up(event, stray.kind)
 
-    def _babble(self, line: Line, assembler: "Assembler", settings: Settings) -> list[AuditEvent]:
+    def _babble(self, line: Line, assembler: Assembler, settings: Settings) -> list[AuditEvent]:
         """A line that is no JSON-RPC: told once a conversation, since a server that logs there never stops."""
         if self._babbled:
             return []
@@ -239,7 +237,7 @@ class Conversation:
         message: dict[str, Any] | None,
         size: int | None,
         now: float,
-        assembler: "Assembler",
+        assembler: Assembler,
         settings: Settings,
         said: tuple[str, str | None] | None = None,
         *,

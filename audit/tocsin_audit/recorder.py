@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from tocsin_audit.assemble import Assembler
+from tocsin_audit.assemble import Assembler, Passed
 from tocsin_audit.buffer import Buffer
 from tocsin_audit.collector import Collector
 from tocsin_audit.event import AuditEvent, to_wire
@@ -27,17 +27,6 @@ _BATCH: Final = 500
 _LINGER: Final = 0.2
 _BREATH: Final = 8
 _MOST_DENIALS: Final = 200
-
-
-class Tellable(Protocol):
-    """Something that passed by and makes events."""
-
-    @property
-    def weight(self) -> int:
-        """Roughly how many bytes it holds on to."""
-
-    def tell(self, assembler: Assembler, settings: Settings) -> list[AuditEvent]:
-        """The events that are due with it."""
 
 
 class Delivery(Protocol):
@@ -92,7 +81,7 @@ class Recorder:
         self._prints = fingerprints(options.fingerprint_key, secrets.token_bytes(32))
         self.settings = self._compile(Document())
         self._assembler = Assembler(options.server, self._prints, self.trusted, options.onlooker)
-        self._buffer: Buffer[Tellable | AuditEvent] = Buffer(options.queue, options.queue_bytes)
+        self._buffer: Buffer[Passed | AuditEvent] = Buffer(options.queue, options.queue_bytes)
         self._numbers = itertools.count(1)
         self._refused = 0
         self._delivery: Delivery | None = None
@@ -116,7 +105,7 @@ class Recorder:
                     self._stopped = True
                     self.trouble("start", error)
 
-    def submit(self, passed: Tellable) -> bool:
+    def submit(self, passed: Passed) -> bool:
         """Hand over what passed by; where the queue is full it is dropped, counted, and leaves a gap in the numbers."""
         return self._put(passed, passed.weight)
 
@@ -125,7 +114,7 @@ class Recorder:
         self.start()
         self._put(event, 1024)
 
-    def _put(self, item: Tellable | AuditEvent, weight: int) -> bool:
+    def _put(self, item: Passed | AuditEvent, weight: int) -> bool:
         if self._buffer.put(item, weight, batch=_BATCH):
             return True
         next(self._numbers)
@@ -244,11 +233,11 @@ class Recorder:
                 self._deliver([*self._due(last=True), self._heartbeat(), self._lifecycle("stopped")])
                 return
 
-    def _deliver_all(self, items: list[Tellable | AuditEvent]) -> None:
+    def _deliver_all(self, items: list[Passed | AuditEvent]) -> None:
         events: list[AuditEvent] = []
         for number, item in enumerate(items):
             try:
-                events += [item] if isinstance(item, AuditEvent) else item.tell(self._assembler, self.settings)
+                events += [item] if isinstance(item, AuditEvent) else self._assembler.tell(item, self.settings)
             except Exception as error:  # noqa: BLE001 - one exchange that we cannot read must not stop the others
                 next(self._numbers)
                 self.trouble("assembly", error)

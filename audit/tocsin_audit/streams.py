@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
@@ -11,11 +11,7 @@ from tocsin_audit.event import AuditEvent
 from tocsin_audit.exchange import Exchange
 from tocsin_audit.pairing import Answered, Pairing, Stray
 from tocsin_audit.reading import key_of
-from tocsin_audit.settings import Settings
 from tocsin_audit.wire import messages
-
-if TYPE_CHECKING:
-    from tocsin_audit.assemble import Assembler
 
 _MOST_SESSIONS: Final = 10_000
 _COPY: Final = AuditEvent.__struct_fields__
@@ -38,10 +34,6 @@ class Arrival:
     def weight(self) -> int:
         """Roughly how many bytes it holds on to."""
         return 512 + sum(map(len, self.texts))
-
-    def tell(self, assembler: "Assembler", settings: Settings) -> list[AuditEvent]:
-        """The events of the requests that are answered."""
-        return assembler.arrive(self, settings)
 
 
 class Parked(msgspec.Struct):
