@@ -10,6 +10,8 @@ from alerting.alert import Alert
 from detectors.own_gaps import ENGINE, FAULT
 from stream.finding import Finding
 from stream.frame import Record
+from tocsin.coverage.refusals import Refused
+from tocsin.stage_time import StageTime
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 
@@ -18,13 +20,14 @@ class Metrics:
     """One registry a running Tocsin; hears the stages and never decides anything.
 
     `clock` gives the wall clock in seconds since the epoch: the times measured here are Tocsin's own, not a detector's.
-    `refusals` counts what was refused by reason, `faulty` has the detectors that failed on something and when.
+    `refused` tells what was refused so far, `faulty` has the detectors that failed on something and when.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.total_accepted = self.total_findings = self.total_delivered = 0
-        self.refusals: dict[str, int] = {}
+        self._refusals: dict[str, int] = {}
+        self._sources: dict[str, dict[str, int]] = {}
         self.faulty: dict[str, float] = {}
         self._counting = threading.Lock()
         self.registry = CollectorRegistry()
@@ -69,6 +72,7 @@ class Metrics:
         )
         self._decisions = Counter("tocsin_decisions", "Decisions on findings, by reason", ["reason"], registry=registry)
         self._problem = Gauge("tocsin_problem", "1 while a stage cannot go on", ["stage"], registry=registry)
+        registry.register(StageTime())
 
     def accepted(self, count: int) -> None:
         """So many events became durable."""
@@ -80,11 +84,19 @@ class Metrics:
         """So many events were recognised as sent before."""
         self._duplicates.inc(count)
 
-    def rejected(self, reason: str, count: int) -> None:
-        """So many lines were refused for a reason."""
+    def rejected(self, reason: str, count: int, source: str = "") -> None:
+        """So many lines were refused for a reason, of a source where that is known."""
         self._rejected.labels(reason).inc(count)
         with self._counting:
-            self.refusals[reason] = self.refusals.get(reason, 0) + count
+            self._refusals[reason] = self._refusals.get(reason, 0) + count
+            if source:
+                own = self._sources.setdefault(source, {})
+                own[reason] = own.get(reason, 0) + count
+
+    def refused(self) -> Refused:
+        """What was refused so far."""
+        with self._counting:
+            return Refused(dict(self._refusals), {source: dict(own) for source, own in self._sources.items()})
 
     def received(self, size: int, seconds: float) -> None:
         """A body of so many bytes was dealt with in so many seconds."""

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from stream.errors import UnavailableError
+from tocsin.bench import receipt
 from tocsin.bench.figure import Figure
 from tocsin.bench.process import Running, running
 from tocsin.bench.traffic import BATCH, bodies, lines
@@ -21,11 +22,15 @@ SENDERS: Final = 4
 RATE: Final = 60_000.0
 """Events a second of event time, so that event time goes about as fast as the clock."""
 
+SHOWN: Final = 0.02
+"""Microseconds an event from which on a stage is shown."""
+
 
 def measure(events: int = EVENTS) -> Iterator[Figure]:
     """Events a second of one core: everything posted, folded and decided, in batches of 500.
 
-    The processor time of all threads counts; the wall's clock beside it also has what others took of the core.
+    The processor time of all threads counts; the wall's clock beside it also has what others took of the core. What
+    each stage took of it stands below, and then what the steps of a receipt take where nothing else runs.
     """
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder, running(Path(folder)) as one:
         start = time.time()
@@ -33,13 +38,19 @@ def measure(events: int = EVENTS) -> Iterator[Figure]:
         warm = WARM // BATCH
         post(one, made[:warm])
         one.settled(60)
-        cpu, begin = one.cpu_seconds(), time.perf_counter()
+        stages, cpu, begin = one.stage_seconds(), one.cpu_seconds(), time.perf_counter()
         post(one, made[warm:])
         one.settled(120)
         wall, used = time.perf_counter() - begin, one.cpu_seconds() - cpu
+        stages = {name: seconds - stages.get(name, 0.0) for name, seconds in one.stage_seconds().items()}
     yield Figure("http_to_alert", round(events / used), "events/s/core", events, gate=60_000, goal=100_000)
     yield Figure("http_to_alert_cpu", round(used / events * 1e6, 2), "µs/event", events)
     yield Figure("http_to_alert_wall", round(events / wall), "events/s", events)
+    costs = {name: round(seconds / events * 1e6, 2) for name, seconds in stages.items()}
+    for name, cost in sorted(costs.items(), key=lambda one: -one[1]):
+        if cost >= SHOWN:
+            yield Figure(f"stage_{name.replace(' ', '_')}", cost, "µs/event", events)
+    yield from receipt.steps()
 
 
 def post(one: Running, made: list[bytes]) -> None:

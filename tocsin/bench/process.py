@@ -11,10 +11,12 @@ from typing import Any, Final
 
 import httpx
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from stream.errors import UnavailableError
 from tocsin.client import TOKEN_FILE, Client
 from tocsin.demo_world import end_process, free_ports
+from tocsin.stage_time import NAME
 
 START_SECONDS: Final = 60.0
 
@@ -43,6 +45,16 @@ class Running:
         """Processor time that the child has used so far, in seconds."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stage_seconds(self) -> dict[str, float]:
+        """Processor time of the child so far by stage, in seconds, as its metrics tell it."""
+        page = httpx.get(f"{self.url}/metrics", timeout=10).raise_for_status().text
+        return {
+            sample.labels["stage"]: sample.value
+            for family in text_string_to_metric_families(page)
+            for sample in family.samples
+            if sample.name == f"{NAME}_total"
+        }
 
 
 def core_of(number: int) -> frozenset[int]:
