@@ -54,14 +54,14 @@ class Refused(Exception):  # noqa: N818  # not an error of the program: an answe
 class Door:
     """Checks keys, reads bodies within bounds and undoes their encoding; used by one event loop.
 
-    `told` hears the status of each refusal, `stranger` of each key that was not good.
+    `told` hears the status of each refusal and whose key it was, `stranger` of each key that was not good.
     """
 
     def __init__(
         self,
         keys: Keys,
         limits: Limits,
-        told: Callable[[str], None],
+        told: Callable[[str, str], None],
         stranger: Stranger | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -84,10 +84,12 @@ class Door:
         """A handler that is called with the key of each request, refusals told as `answer` has them."""
 
         async def guard(request: Request) -> Response:
+            key: Key | None = None
             try:
-                return await handle(request, self._key(request, scheme))
+                key = self._key(request, scheme)
+                return await handle(request, key)
             except Refused as refused:
-                self._told(str(refused.status))
+                self._told(str(refused.status), key.scope if key is not None else "")
                 if refused.cause in ("unknown", "revoked") and self._stranger is not None:
                     peer = request.client.host if request.client is not None else ""
                     self._stranger(peer, f"{refused.cause} collector key")

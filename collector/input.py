@@ -112,7 +112,7 @@ class Feed:
         reader = self._readers[form] if form is not None else next(iter(self._readers.values()))
         reader.read(admitted, records, digest, now)
         kept = self._intake.store(admitted, digest, self.key, now)
-        tell(self._observer, kept, admitted.reasons)
+        tell(self._observer, kept, admitted.reasons, self.key.scope)
         self.tally.took(len(records), kept, admitted.rejected, admitted.reasons)
         return kept
 

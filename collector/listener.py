@@ -59,7 +59,11 @@ class Listener:
         enrich: Options | None = None,
         stranger: Stranger | None = None,
     ) -> None:
-        self.door = Door(keys, limits or Limits(), lambda status: observer.rejected(status, 1), stranger, clock)
+
+        def told(status: str, source: str) -> None:
+            observer.rejected(status, 1, source)
+
+        self.door = Door(keys, limits or Limits(), told, stranger, clock)
         self.intake = Intake(log, duplicates)
         self.tallies = Tallies() if tallies is None else tallies
         made = Enricher(enrich, lambda: facts_source().directory) if enrich is not None else None

@@ -18,8 +18,11 @@ class Observer(Protocol):
         """So many events were recognised as sent before."""
         ...
 
-    def rejected(self, reason: str, count: int) -> None:
-        """So many lines (or one body, for a reason that is a status) were refused."""
+    def rejected(self, reason: str, count: int, source: str = "") -> None:
+        """So many lines (or one body, for a reason that is a status) were refused.
+
+        `source` is the scope of the collector key, or the input, that they came from; empty where nobody is known.
+        """
         ...
 
     def received(self, size: int, seconds: float) -> None:
@@ -27,11 +30,11 @@ class Observer(Protocol):
         ...
 
 
-def tell(observer: Observer, kept: Kept, reasons: Sequence[Reason]) -> None:
-    """Let an observer hear what became of a body."""
+def tell(observer: Observer, kept: Kept, reasons: Sequence[Reason], source: str) -> None:
+    """Let an observer hear what became of a body, and from whom it came."""
     if kept.accepted:
         observer.accepted(kept.accepted)
     if kept.duplicates:
         observer.duplicates(kept.duplicates)
     for reason in set(reasons):
-        observer.rejected(reason, reasons.count(reason))
+        observer.rejected(reason, reasons.count(reason), source)

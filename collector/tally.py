@@ -15,12 +15,15 @@ logger = logging.getLogger("tocsin.collector")
 QUIET: Final = 3600.0
 """Seconds for which a problem that was told is not told again."""
 
+Told = Callable[[str, int, str], None]
+
 
 class Tally:
     """The counts of one input; safe to use from any thread."""
 
-    def __init__(self, name: str, clock: Callable[[], float]) -> None:
+    def __init__(self, name: str, clock: Callable[[], float], told: Told | None = None) -> None:
         self.name = name
+        self._hears = told
         self.received = self.accepted = self.duplicates = 0
         self.refused: Counter[str] = Counter()
         self._clock = clock
@@ -44,6 +47,8 @@ class Tally:
         with self._lock:
             self.received += count if received else 0
             self.refused[reason] += count
+        if self._hears is not None:
+            self._hears(reason, count, self.name)
         if self._new(reason):
             self._warn(reason, what, hint)
 
@@ -72,15 +77,19 @@ class Tally:
 
 
 class Tallies:
-    """The tallies of all inputs, by name. `clock` is a monotonic one, in seconds."""
+    """The tallies of all inputs, by name. `clock` is a monotonic one, in seconds.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    `told` hears what was refused before it was a record: the reason, how many, and by which input.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, told: Told | None = None) -> None:
         self._clock = clock
+        self._told = told
         self._tallies: dict[str, Tally] = {}
 
     def __getitem__(self, name: str) -> Tally:
         if name not in self._tallies:
-            self._tallies[name] = Tally(name, self._clock)
+            self._tallies[name] = Tally(name, self._clock, self._told)
         return self._tallies[name]
 
     def __iter__(self) -> Iterator[Tally]:

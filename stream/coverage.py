@@ -63,11 +63,23 @@ class Covered(msgspec.Struct, frozen=True, tag="covered", tag_field="control"):
     still: tuple[tuple[float, float], ...] = ()
 
 
+class Mode(msgspec.Struct, frozen=True, array_like=True):
+    """What becomes of a detector's findings, for one tenant or (empty) for all others: `live`, `observe`, `shadow`.
+
+    `earned` is as each entity's own warm-up says.
+    """
+
+    detector: str
+    tenant: str
+    mode: str
+
+
 class Watched(msgspec.Struct, frozen=True, tag="watched", tag_field="control"):
     """What a running Tocsin itself knows: which detectors folded everything that was received between two moments.
 
-    `detectors` are versions by name, `failed` those that failed on something meanwhile. `refused` are
-    lines and bodies by reason that were not accepted.
+    `detectors` are versions by name, `failed` those that failed on something meanwhile, `modes` what became of their
+    findings. `refused` are lines and bodies by reason that were not accepted, `sources` the same
+    by the collector key or input that sent them. `by` tells the processes of one Tocsin apart where these are several.
     """
 
     since: float
@@ -75,3 +87,6 @@ class Watched(msgspec.Struct, frozen=True, tag="watched", tag_field="control"):
     detectors: dict[str, str]
     failed: tuple[str, ...] = ()
     refused: dict[str, int] = {}
+    by: str = ""
+    sources: dict[str, dict[str, int]] = {}
+    modes: tuple[Mode, ...] = ()

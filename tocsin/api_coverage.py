@@ -4,9 +4,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from stream.errors import RejectedError, UnavailableError
+from stream.errors import RejectedError
 from tocsin.coverage.answer import Ask
-from tocsin.coverage.reading import Covering
 from tocsin.log_in import asker_of
 from tocsin.moments import moment
 from tocsin.runtime import Runtime
@@ -24,16 +23,11 @@ class CoverageAnswers:
     async def answer(self, request: Request) -> Response:
         """What came, what did not, and who looked, `from` a moment (a day ago) `to` another (as far as is counted)."""
         asked, runtime = request.query_params, self._runtime
-        covering: Covering | None = runtime.covering
-        if covering is None:
-            raise UnavailableError(
-                "coverage is kept beside the embedded log alone, and this Tocsin's is on Kafka",
-                hint="findings of the class audit_gap say what is missing: tocsin incident list",
-            )
+        covering = runtime.covering
         now = runtime.clock()
         since = moment(asked.get("from", "1d"), now)
         # What came in the last two minutes may still be on its way: nobody who does not ask for it wants to hear that.
-        until = moment(asked["to"], now) if "to" in asked else max(covering.fold.known, since + 1.0)
+        until = moment(asked["to"], now) if "to" in asked else max(covering.known, since + 1.0)
         if not 0 < until - since <= LONGEST:
             raise RejectedError(
                 "there is nothing between these moments" if until <= since else "that is more than 400 days",

@@ -22,5 +22,8 @@ class Days(Section):
 class Retention(Days):
     """How long what Tocsin holds is kept; without any of it nothing is removed."""
 
+    coverage: Kept = Field(
+        None, description="what was received and looked at, by producer; it names producers, servers and tenants"
+    )
     hour: int = Field(2, ge=0, le=23, description="hour of the day, in UTC, at which what is due is removed")
     tenants: dict[str, Days] = Field({}, description="other days by tenant, fewer or more")

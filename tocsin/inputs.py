@@ -103,7 +103,7 @@ class Inputs:
         registry: CollectorRegistry,
         enrich: Callable[[], Enricher] | None = None,
     ) -> None:
-        self.tallies = Tallies()
+        self.tallies = Tallies(told=observer.rejected)
         self._plans = tuple(plans)
         registry.register(_Counts(self.tallies))
         self._running: list[_Running] = []

@@ -24,8 +24,9 @@ from stream.log import EVENTS, FINDINGS, Stream
 from stream.spread import Spread
 from stream.sqlite_state import SqliteState
 from stream.wal import Checkpointer
-from tocsin import roles_alert, roles_detect, roles_log, roles_respond, roles_seal
+from tocsin import roles_alert, roles_coverage, roles_detect, roles_log, roles_respond, roles_seal
 from tocsin.client import TOKEN_FILE
+from tocsin.coverage.following import Following
 from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.encryption import carried_crypt, columns_of
@@ -38,6 +39,7 @@ from tocsin.observers import Observers
 from tocsin.own_events import OwnEvents
 from tocsin.responding import Responding
 from tocsin.roles_alert import Alerting
+from tocsin.roles_coverage import Counting
 from tocsin.roles_detect import Detecting, fence_of, nightly_of
 from tocsin.roles_metrics import watch
 from tocsin.roles_seal import Sealers
@@ -82,7 +84,7 @@ class Roles:
         self.store: Store | None = None
         self.index: FrameIndex | None = None  # a log on Kafka is looked through by time
         self.retaining = None  # and goes by its topics' own retention
-        self.covering = None  # nor is its coverage kept
+        self.covering: Following | None = None
         self.denying: Denying | None = None
         self.responding: Responding | None = None
         self._memberships: list[Membership] = []
@@ -113,6 +115,8 @@ class Roles:
             if ALERT in roles:
                 self.store = self._opened()
                 resources.callback(self.store.close)
+                self.covering = roles_coverage.following(address, ready, self.crypt, resources)
+                self._add("coverage", self.covering.turn)
                 group = self._joined(roles_alert.GROUP, f"{address.prefix}.{FINDINGS.name}", resources)
                 self.alerting = Alerting(group, self._decider, self._senders, self._place)
                 self._add("alert", self.alerting.turn)
@@ -121,6 +125,9 @@ class Roles:
                 group = self._joined(roles_seal.GROUP, f"{address.prefix}.{FINDINGS.name}", resources)
                 self.sealers = Sealers(group, self._sealing, ready.config.ledger.anchor_seconds)
                 self._add("seal", self.sealers.turn)
+                counting = Counting(address, ready, self.crypt, self._say, self._seals_now, resources)
+                counting.offer(self.metrics.watch)
+                self._add("counting", counting.turn)
             self.spread = Spread(self.log)
             self.own_events = OwnEvents(lambda frame: self.spread.append(EVENTS, frame), clock)
             self.directory = DirectoryWatch(
@@ -132,6 +139,8 @@ class Roles:
                 self.inputs = self._inputs(resources)
                 self._workers += self.inputs.workers
                 self._add("denials", self._following(address, resources))
+                refusing = roles_coverage.refusing(self.metrics, self._say, clock, self._ending)
+                self._add("refusals", refusing.turn)
             if self.store is not None:
                 self.responding = self._responding(self.store)
                 self._add("respond", self._respond)
@@ -343,8 +352,15 @@ class Roles:
         Alerting comes first, so that no grant that was taken back covers what is found from then on.
         """
         version = DirectoryVersion(self.directory.directory, self.directory.digest)
-        self.log.append(FINDINGS, control_frame(version, self.clock())).result()
+        self._say(version)
         self._tell(version)
+
+    def _seals_now(self) -> bool:
+        return self.sealers is not None and self.sealers.sealing is not None
+
+    def _say(self, record: Control) -> None:
+        """Say something where there is one order for all."""
+        self.log.append(FINDINGS, control_frame(record, self.clock())).result()
 
     def _tell(self, record: Control) -> None:
         self.spread.append(EVENTS, control_frame(record, self.clock())).result()

@@ -30,8 +30,10 @@ from stream.log import EVENTS, FINDINGS
 from stream.salt import fresh_salt
 from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
+from tocsin.coverage.modes import modes_in
 from tocsin.coverage.reading import Covering, Looked
 from tocsin.coverage.store import FILE as COVERAGE_FILE
+from tocsin.coverage.store import CoverageStore
 from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.encryption import columns_of, crypt_of
@@ -111,13 +113,15 @@ class Runtime:
             changed = self.own_events.changed
             self.sealing = Sealing(ready, self.log, streams, self.store, clock, self._ending, changed)
             resources.callback(self.sealing.close)
+            versions = {one.spec.name: one.spec.version for one in ready.detectors}
+            modes = modes_in((one.spec for one in ready.detectors), ready.modes)
             self.covering = Covering(
                 self.log,
-                ready.data / COVERAGE_FILE,
+                CoverageStore(ready.data / COVERAGE_FILE, crypt, ready.config.retention.coverage),
                 self._tell,
-                lambda: Looked(self.engine.clock, {one.spec.name: one.spec.version for one in ready.detectors}),
+                lambda: Looked(self.engine.clock, versions, modes),
                 lambda: dict(self.metrics.faulty),
-                lambda: dict(self.metrics.refusals),
+                self.metrics.refused,
             )
             resources.callback(self.covering.close)
             self.covering.offer(self.metrics.watch)

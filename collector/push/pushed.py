@@ -107,7 +107,7 @@ class Pushed:
         """Make what was admitted durable, and count it; raises StorageError where it cannot be."""
         admitted = delivery.admitted
         kept = await self._intake.keep(admitted, delivery.digest, delivery.key, delivery.received)
-        tell(self._observer, kept, admitted.reasons)
+        tell(self._observer, kept, admitted.reasons, delivery.key.scope)
         self.tallies[delivery.name].took(delivery.records, kept, admitted.rejected, admitted.reasons)
         self._observer.received(delivery.size, time.perf_counter() - delivery.begin)
         return kept

@@ -36,7 +36,7 @@ class Counts:
     def duplicates(self, count: int) -> None:
         self.events["duplicates"] += count
 
-    def rejected(self, reason: str, count: int) -> None:
+    def rejected(self, reason: str, count: int, source: str = "") -> None:
         self.events[reason] += count
 
     def received(self, size: int, seconds: float) -> None:

@@ -17,7 +17,7 @@ LOOK_AHEAD: Final = 8 * 86_400.0
 """Seconds after the last moment in which what came late is looked for."""
 SETTLED: Final = 2 * SECONDS
 """Seconds of detectors' silence at the end of a stretch that only say that it has just ended."""
-STRANGERS: Final = frozenset({"400", "401", "403", "404", "405", "415"})
+STRANGERS: Final = frozenset({"400", "401", "403", "404", "405", "415", "address", "connections", "signature"})
 """Refusals of whole requests, which anybody may send: told, but no loss of a producer's events."""
 
 
@@ -37,10 +37,15 @@ class Ask(NamedTuple):
     began: float = 0.0
 
 
+def around(ask: Ask) -> tuple[float, float]:
+    """The stretches whose records an answer needs: from the first to before the second."""
+    return ask.since - LOOK_BACK, ask.until + LOOK_AHEAD
+
+
 def answer(covered: Iterable[Covered], watched: Iterable[Watched], ask: Ask, facts: Facts) -> dict[str, Any]:
     """What the records come to; times as RFC 3339.
 
-    `covered` are those of `[since - LOOK_BACK, until + LOOK_AHEAD)`, `watched` those that overlap the stretch.
+    `covered` are those `around` the question, `watched` those that overlap the stretch.
     """
     still: list[tuple[float, float]] = []
     seen = producers_in(covered, ask.until, still)
@@ -69,6 +74,7 @@ def answer(covered: Iterable[Covered], watched: Iterable[Watched], ask: Ask, fac
     if ask.tenants is None:
         # What was refused names no tenant, and so is everybody's.
         reply["refused"] = refused
+        reply["refused_from"] = _refused_from(looked)
     return reply
 
 
@@ -121,11 +127,16 @@ def _detectors(watched: Iterable[Watched], ask: Ask) -> list[dict[str, Any]]:
     stretches: dict[str, list[tuple[float, float]]] = {}
     versions: dict[str, str] = {}
     failed: dict[str, int] = {}
+    modes: dict[str, dict[tuple[str, str], list[tuple[float, float]]]] = {}
     begin, end = max(ask.since, ask.began), min(ask.until, ask.known)
     for one in watched:
         for name, version in one.detectors.items():
             stretches.setdefault(name, []).append((one.since, one.until))
             versions[name] = version
+        for mode in one.modes:
+            if not mode.tenant or ask.tenants is None or mode.tenant in ask.tenants:
+                own = modes.setdefault(mode.detector, {})
+                own.setdefault((mode.tenant, mode.mode), []).append((one.since, one.until))
         for name in one.failed:
             failed[name] = failed.get(name, 0) + 1
     found = []
@@ -141,9 +152,26 @@ def _detectors(watched: Iterable[Watched], ask: Ask) -> list[dict[str, Any]]:
                 "version": versions[name],
                 "not_looked_at": [_shown(*one) for one in left],
                 "failed": failed.get(name, 0),
+                "modes": _modes(modes.get(name, {}), begin, end),
             }
         )
     return found
+
+
+def _modes(
+    stretches: Mapping[tuple[str, str], list[tuple[float, float]]], begin: float, end: float
+) -> list[dict[str, str]]:
+    """What became of a detector's findings when, in order; a tenant's own where it differed."""
+    cut = [
+        (max(since, begin), min(until, end), tenant, mode)
+        for (tenant, mode), found in stretches.items()
+        for since, until in joined(found)
+        if since < end and until > begin
+    ]
+    return [
+        {"mode": mode, **({"tenant": tenant} if tenant else {}), **_shown(since, until)}
+        for since, until, tenant, mode in sorted(cut)
+    ]
 
 
 def _refused(watched: Iterable[Watched]) -> dict[str, int]:
@@ -152,6 +180,17 @@ def _refused(watched: Iterable[Watched]) -> dict[str, int]:
         for reason, count in one.refused.items():
             total[reason] = total.get(reason, 0) + count
     return dict(sorted(total.items()))
+
+
+def _refused_from(watched: Iterable[Watched]) -> list[dict[str, Any]]:
+    """What was refused of whom, by the collector key or input that the producers come in with."""
+    total: dict[str, dict[str, int]] = {}
+    for one in watched:
+        for source, counts in one.sources.items():
+            own = total.setdefault(source, {})
+            for reason, count in counts.items():
+                own[reason] = own.get(reason, 0) + count
+    return [{"key": source, "refused": dict(sorted(counts.items()))} for source, counts in sorted(total.items())]
 
 
 def _why_not_logged(

@@ -4,19 +4,19 @@ import logging
 import threading
 from collections.abc import Callable
 from itertools import chain
-from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 from stream.control import Fact, read_control
-from stream.coverage import SECONDS, Covered, Watched
+from stream.coverage import SECONDS, Covered, Mode, Watched
 from stream.directory import Directory
 from stream.errors import DamagedError
 from stream.facts import Facts
 from stream.frame import Record, unpack
 from stream.log import EVENTS, Log, Stream
-from tocsin.coverage.answer import LOOK_AHEAD, LOOK_BACK, Ask, answer
+from tocsin.coverage.answer import Ask, answer, around
 from tocsin.coverage.fold import Fold
-from tocsin.coverage.store import CoverageStore, Kept, covered, watched
+from tocsin.coverage.refusals import Refusals, Refused
+from tocsin.coverage.store import CoverageStore, Kept
 
 logger = logging.getLogger("tocsin.coverage")
 
@@ -36,42 +36,49 @@ class Ended(Log, Protocol):
 
 
 class Looked(NamedTuple):
-    """How far the detectors are: the clock up to which they folded everything, and who they are by version."""
+    """How far the detectors are: the clock up to which they folded everything, and who they are by version.
+
+    `modes` are what becomes of their findings.
+    """
 
     clock: float
     detectors: dict[str, str]
+    modes: tuple[Mode, ...] = ()
 
 
 class Covering:
     """Keeps the coverage records of a log; `turn` is that of one worker.
 
     `tell` brings a record into the log. `looked` says how far detection is, `failed` which detectors failed on
-    something and when, `refused` what was refused so far, by reason.
+    something and when, `refused` what was refused so far.
     """
 
     def __init__(
         self,
         log: Ended,
-        path: Path,
+        store: CoverageStore,
         tell: Callable[[Fact], None],
         looked: Callable[[], Looked],
         failed: Callable[[], dict[str, float]],
-        refused: Callable[[], dict[str, int]],
+        refused: Callable[[], Refused],
     ) -> None:
-        self.path = path
         self.fold = Fold()
         self._log = log
         self._tell = tell
         self._looked = looked
         self._failed = failed
-        self._refused = refused
-        self._store = CoverageStore(path)
-        self._known: dict[str, int] = {}
+        self._refusals = Refusals(refused)
+        self._store = store
         self._target = log.end(EVENTS)
         self._unsaved = 0
         self._counting = threading.Lock()
         self.position = self._resume()
         self._watched = self._store.last_watched()
+
+    @property
+    def known(self) -> float:
+        """Up to when everything was counted that did not come late, on the log's clock."""
+        return self.fold.known
 
     @property
     def caught_up(self) -> bool:
@@ -99,9 +106,8 @@ class Covering:
         """What is known of a stretch of time, up to this moment; from any thread. Raises StorageError."""
         with self._counting:
             present, known, began = self.fold.present(), self.fold.known, self.fold.began
-        since, until = ask.since - LOOK_BACK, ask.until + LOOK_AHEAD
-        kept = chain(covered(self.path, since, until), [present])
-        said = list(watched(self.path, ask.since, ask.until))
+        kept = chain(self._store.covered(*around(ask)), [present])
+        said = list(self._store.watched(ask.since, ask.until))
         now = self._said()
         if now is not None and now.since < ask.until:
             said.append(now)
@@ -145,7 +151,8 @@ class Covering:
             return
         self._tell(said)
         self._store.put((), (said,), Kept(self.position, self.fold.pack()))
-        self._watched, self._known = said.until, self._refused()
+        self._watched = said.until
+        self._refusals.told(Refused(said.refused, said.sources))
 
     def _said(self) -> Watched | None:
         """What can be said since this was last written down; None where detection is not as far yet."""
@@ -157,9 +164,10 @@ class Covering:
             return None
         since = self._watched
         failed = tuple(sorted(name for name, at in self._failed().items() if at >= since))
-        refused = {reason: count - self._known.get(reason, 0) for reason, count in sorted(self._refused().items())}
-        new = {reason: count for reason, count in refused.items() if count}
-        return Watched(since, looked.clock, looked.detectors, failed, new)
+        new = self._refusals.new()
+        return Watched(
+            since, looked.clock, looked.detectors, failed, new.reasons, sources=new.sources, modes=looked.modes
+        )
 
     def _resume(self) -> int:
         kept = self._store.kept()

@@ -17,7 +17,8 @@ from tests.detectors.streams import START
 from tests.tocsin.coverage.history import busy, record_all, ticks
 from tocsin.coverage.answer import Ask
 from tocsin.coverage.reading import Covering, Looked
-from tocsin.coverage.store import FILE, covered, watched
+from tocsin.coverage.refusals import Refused
+from tocsin.coverage.store import FILE, CoverageStore
 
 
 class Place:
@@ -29,13 +30,17 @@ class Place:
         self.log: SqliteLog = open_log(folder, clock=lambda: self.now)
         self.failed: dict[str, float] = {}
         self.refused: dict[str, int] = {}
+        self.of: dict[str, dict[str, int]] = {}
         self.covering = self.again()
 
     def again(self) -> Covering:
         """As after a restart."""
-        return Covering(
-            self.log, self.folder / FILE, self.tell, self.looked, lambda: self.failed, lambda: dict(self.refused)
-        )
+        self.store = CoverageStore(self.folder / FILE)
+        return Covering(self.log, self.store, self.tell, self.looked, lambda: self.failed, self.refusals)
+
+    def refusals(self) -> Refused:
+        """What was refused so far."""
+        return Refused(dict(self.refused), {source: dict(own) for source, own in self.of.items()})
 
     def looked(self) -> Looked:
         """Detection is as far as the log."""
@@ -85,7 +90,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 def test_closed_stretches_stand_in_the_file_and_in_the_log(place: Place) -> None:
     place.receive(record_all(busy(), until=4000))
-    kept = list(covered(place.folder / FILE, 0.0, 1e12))
+    kept = list(place.store.covered(0.0, 1e12))
     told = [one for one in place.records() if isinstance(one, Covered)]
     assert kept == told
     assert sum(counts.received for one in kept for counts in one.counts) == len(busy())
@@ -93,7 +98,7 @@ def test_closed_stretches_stand_in_the_file_and_in_the_log(place: Place) -> None
 
 def test_an_answer_knows_what_has_not_closed_yet(place: Place) -> None:
     place.receive(record_all(busy(120), until=200))
-    assert list(covered(place.folder / FILE, 0.0, 1e12)) == []
+    assert list(place.store.covered(0.0, 1e12)) == []
     assert place.answer(until=60)["events"] == len([one for one in busy(120) if one.time < START + 300])
 
 
@@ -111,14 +116,14 @@ def test_a_restart_counts_nothing_twice(place: Place) -> None:
 
 def test_a_file_that_is_lost_is_made_anew_from_the_log(place: Place) -> None:
     place.receive(record_all(busy(), until=4000))
-    before, kept = place.answer(), list(covered(place.folder / FILE, 0.0, 1e12))
+    before, kept = place.answer(), list(place.store.covered(0.0, 1e12))
     told = place.records()
     place.covering.close()
     for path in place.folder.glob(f"{FILE}*"):
         path.unlink()
     place.covering = place.again()
     place.read()
-    assert list(covered(place.folder / FILE, 0.0, 1e12)) == kept
+    assert list(place.store.covered(0.0, 1e12)) == kept
     assert [one for one in place.records() if isinstance(one, Covered)] == [
         one for one in told if isinstance(one, Covered)
     ], "the log is told nothing twice"
@@ -145,7 +150,7 @@ def test_who_looked_and_what_was_refused_is_written_down_every_five_minutes(plac
     place.refused["line"] = 5
     place.failed["failed_auth"] = place.now + 100
     place.receive(ticks(800, 1200, 20))
-    said = list(watched(place.folder / FILE, 0.0, 1e12))
+    said = list(place.store.watched(0.0, 1e12))
     assert [one.refused for one in said][-1] == {"line": 3}
     assert said[-1].failed == ("failed_auth",)
     assert all(one.until == other.since for one, other in pairwise(said))
