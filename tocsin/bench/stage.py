@@ -4,7 +4,8 @@ Events are decoded beforehand; everything else that the detect task does to a fr
 marks, look-ups, folds, settling of closed cells, packing of the quiet. Of a million principals, 2 % make nine tenths of
 the events and the rest is spread over all. Where there are few, all were seen a day and a half before, so that their
 states rest; where there are very many, two hours before, when they take the most. What that left to settle is done. The
-first quarter of the events wakes those who work now and is not measured.
+first quarter of the events wakes those who work now and is not measured. Snapshots are made all the while, as by the
+detect task; what their slices cost is told apart.
 """
 
 import gc
@@ -15,10 +16,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from detectors.discovery import load_detector
+from detectors.draft import Draft
 from detectors.engine import Engine
 from stream.finding import Finding
 from stream.frame import Frame, Header, Record
@@ -42,8 +45,63 @@ RESTED: Final = 33 * 3_600.0
 RECENT: Final = 7_300.0
 APART: Final = 20.0
 """Seconds between two ticks where nothing else comes."""
-SAVED_EVERY: Final = 400
-"""Frames between two snapshots while principals are made: 20 seconds of the clock would be twice as many."""
+SAVED_EVERY: Final = 10.0
+"""Seconds of the log's clock from the end of a snapshot to the next, as the detect task has it by default."""
+
+
+class Saved(NamedTuple):
+    """What a snapshot cost: all its slices and the longest in seconds, and its bytes."""
+
+    seconds: float
+    pause: float
+    size: int
+
+
+class Saving:
+    """Makes snapshots in slices between frames, as the detect task does, and throws them away.
+
+    One begins so many seconds of the clock, or of processor time, after the end of the one before. `spent` is what all
+    slices took, in seconds.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.spent = 0.0
+        self._engine = engine
+        self._draft: Draft | None = None
+        self._pauses: list[float] = []
+        self._due = START + SAVED_EVERY, time.process_time() + SAVED_EVERY
+
+    def go_on(self, clock: float, *, idle: bool = False) -> Saved | None:
+        """A slice of the one that is being made, or the first one of the next; what it cost once it is whole."""
+        draft = self._draft
+        if draft is None:
+            if clock >= self._due[0] or time.process_time() >= self._due[1]:
+                self._draft, seconds = _timed(self._engine.draft)
+                self._note(seconds)
+            return None
+        whole, seconds = _timed(lambda: draft.advance(idle=idle))
+        self._note(seconds)
+        return self._end(draft, clock) if whole else None
+
+    def once(self, clock: float) -> Saved:
+        """See to it that one is made at once."""
+        if self._draft is None:
+            self._draft, seconds = _timed(self._engine.draft)
+            self._note(seconds)
+        return self._end(self._draft, clock)
+
+    def _end(self, draft: Draft, clock: float) -> Saved:
+        rows, seconds = _timed(draft.rows)
+        self._note(seconds)
+        size = len(draft.meta) + sum(len(row) for row in rows.values() if row is not None)
+        saved = Saved(sum(self._pauses), max(self._pauses), size)
+        self._draft, self._pauses = None, []
+        self._due = clock + SAVED_EVERY, time.process_time() + SAVED_EVERY
+        return saved
+
+    def _note(self, seconds: float) -> None:
+        self._pauses.append(seconds)
+        self.spent += seconds
 
 
 def run(principals: int, events: int, names: Sequence[str]) -> dict[str, float | int | str]:
@@ -56,22 +114,22 @@ def run(principals: int, events: int, names: Sequence[str]) -> dict[str, float |
     chance.shuffle(everybody)
     clock = START
     warm = 0.0
-    for number, batch in enumerate(batches(everybody, chance)):
+    saving = Saving(engine)
+    for batch in batches(everybody, chance):
         warm += fold(engine, batch, clock, numbers)[0]
         clock += FRAME / WARM_UP_RATE
-        if number % SAVED_EVERY == SAVED_EVERY - 1:
-            engine.snapshot()
+        saving.go_on(clock)
     pause = RESTED if principals <= FEW else RECENT
-    warm += idle(engine, clock, pause)
+    warm += idle(engine, clock, pause, saving)
     clock += pause
-    engine.snapshot()
     size, count = engine.sizes()["principal"][::-1]
     resting = size / max(count, 1)
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
     busy = principals if principals <= FEW else principals // 50
-    spent, most, findings, folded = 0.0, 0.0, 0, -events // 3
+    spent, most, findings, folded, sliced = 0.0, 0.0, 0, -events // 3, 0.0
+    saved: Saved | None = None
     while folded < events:
         who = [
             everybody[chance.randrange(busy)]
@@ -84,45 +142,45 @@ def run(principals: int, events: int, names: Sequence[str]) -> dict[str, float |
             spent += seconds
             most = max(most, seconds)
             findings += len(found)
+        else:
+            sliced = saving.spent
         folded += FRAME
         clock += FRAME / RATE
+        saved = saving.go_on(clock) or saved
     held = resident() - before
-    draft, seconds = _timed(engine.draft)
-    pauses = [seconds]
-    while True:
-        fold(engine, [event(everybody[chance.randrange(busy)], chance) for _ in range(FRAME)], clock, numbers)
-        clock += FRAME / RATE
-        whole, seconds = _timed(lambda: draft.advance(idle=False))
-        pauses.append(seconds)
-        if whole:
-            break
-    rows, seconds = _timed(draft.rows)
-    pauses.append(seconds)
+    sliced = saving.spent - sliced
+    if saved is None:
+        saved = saving.once(clock)
     sizes = engine.sizes()
     return {
         "detectors": " ".join(names),
         "principals": principals,
         "us_per_event": spent / folded * 1e6,
+        "us_per_event_for_snapshots": sliced / folded * 1e6,
         "us_per_new_principal": warm / principals * 1e6,
         "slowest_frame_ms": most * 1e3,
         "findings": findings,
         "idle_bytes_per_principal": resting,
         "packed_bytes_per_principal": sizes["principal"][1] / max(sizes["principal"][0], 1),
         "resident_mb": held,
-        "snapshot_s": sum(pauses),
-        "snapshot_pause_ms": max(pauses) * 1e3,
-        "snapshot_mb": (len(draft.meta) + sum(len(row) for row in rows.values() if row is not None)) / 1e6,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - before,
+        "snapshot_s": saved.seconds,
+        "snapshot_pause_ms": saved.pause * 1e3,
+        "snapshot_mb": saved.size / 1e6,
     }
 
 
-def idle(engine: Engine, clock: float, seconds: float) -> float:
+def idle(engine: Engine, clock: float, seconds: float, saving: Saving) -> float:
     """Let time pass in ticks until nothing is left to settle; the seconds of processor time it took."""
-    begin = time.process_time()
+    spent = 0.0
     for number in range(1, int(seconds / APART) + 1):
-        engine.fold(tick(clock + number * APART))
-        while engine.backlog:
-            engine.fold(tick(clock + number * APART))
-    return time.process_time() - begin
+        nothing = tick(clock + number * APART)
+        while True:
+            spent += _timed(partial(engine.fold, nothing))[1]
+            saving.go_on(clock + number * APART, idle=True)
+            if not engine.backlog:
+                break
+    return spent
 
 
 def tick(clock: float) -> Record:
