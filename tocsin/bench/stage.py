@@ -85,10 +85,11 @@ class Saving:
 
     def once(self, clock: float) -> Saved:
         """See to it that one is made at once."""
-        if self._draft is None:
-            self._draft, seconds = _timed(self._engine.draft)
+        draft = self._draft
+        if draft is None:
+            draft, seconds = _timed(self._engine.draft)
             self._note(seconds)
-        return self._end(self._draft, clock)
+        return self._end(draft, clock)
 
     def _end(self, draft: Draft, clock: float) -> Saved:
         rows, seconds = _timed(draft.rows)
