@@ -1,6 +1,6 @@
 """What receivers' page budgets have left in the store, and what they hold back."""
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -43,6 +43,7 @@ class Allowance:
         self._connection = connection
         self._bundles: dict[tuple[str, str], Bundle] | None = None
         self._pages: dict[str, list[Page]] = {}
+        self._holding: dict[tuple[str, str], dict[str, Any]] = {}
 
     def pages(self, receiver: str, since: float) -> list[Page]:
         """What a receiver's pages cost after a moment; locks the receiver's budget until the end."""
@@ -83,19 +84,27 @@ class Allowance:
         if bundle != waiting:
             self._keep(bundle)
         values = {"bundle": bundle.id, "incident": incident, "since": at, "told": False}
-        again = insert_on(self._connection, HELD).on_conflict_do_update(
-            index_elements=("bundle", "incident"), set_={"told": False}
-        )
-        self._connection.execute(again, values)
+        self._holding.setdefault((bundle.id, incident), values)
         return bundle
+
+    def flush(self) -> None:
+        """Write what was held back since the last time, which in a storm is thousands."""
+        if self._holding:
+            again = insert_on(self._connection, HELD).on_conflict_do_update(
+                index_elements=("bundle", "incident"), set_={"told": False}
+            )
+            self._connection.execute(again, list(self._holding.values()))
+            self._holding.clear()
 
     def told(self, bundle: Bundle, incident: str) -> None:
         """Say that an incident, if it waits for the bundle, was told in a page of its own."""
+        self.flush()
         waits = (HELD.c.bundle == bundle.id, HELD.c.incident == incident)
         self._connection.execute(update(HELD).where(*waits).values(told=True))
 
     def held(self, bundle: Bundle) -> list[Held]:
         """What waits for a bundle, the oldest first."""
+        self.flush()
         members = select(HELD.c.incident, HELD.c.told).where(HELD.c.bundle == bundle.id)
         rows = self._connection.execute(members.order_by(HELD.c.since, HELD.c.incident))
         return [Held(*row) for row in rows]
@@ -106,6 +115,7 @@ class Allowance:
 
     def release(self, bundle: Bundle, clock: float) -> None:
         """End a bundle; a group stays for its pause."""
+        self.flush()
         self._connection.execute(delete(HELD).where(HELD.c.bundle == bundle.id))
         if bundle.pause and bundle.id:
             self._keep(bundle._replace(id="", due=clock + bundle.pause))

@@ -28,7 +28,7 @@ class Risks:
 
     def prefetch(self, findings: Iterable[Finding]) -> None:
         """Read the risks of all that these findings are about."""
-        wanted = sorted({entity for finding in findings for entity in entities(finding)} - self._known.keys())
+        wanted = sorted({one for finding in findings for one in entities(finding) if one not in self._known})
         for start in range(0, len(wanted), _MANY):
             part = wanted[start : start + _MANY]
             self._known.update(dict.fromkeys(part, Risk()))

@@ -27,7 +27,9 @@ T = TypeVar("T")
 TICK: Final = 1.0
 """Seconds of the clock after which time alone takes effect, where several tasks tell of it."""
 BATCH: Final = 64
-"""Frames that one transaction takes at most."""
+"""Frames that are read at once."""
+MANY: Final = 2_000
+"""Findings after which a transaction ends, so that whoever delivers or acts need not wait until a storm is over."""
 
 
 def _nobody() -> None:
@@ -86,7 +88,7 @@ class AlertTask:
         groups = self._merge.ready(all_=not patient)
         if groups and not self._merely_time(groups):
             try:
-                self._take(groups)
+                self._take_all(groups)
             except BaseException:
                 self._go_on(self.position, self.clock)
                 raise
@@ -104,7 +106,23 @@ class AlertTask:
         self.clock = clock
         self._merge = Merge(self._tasks, self._findings)
 
-    def _take(self, groups: Sequence[Sequence[Heard]]) -> None:
+    def _take_all(self, groups: Sequence[Sequence[Heard]]) -> None:
+        """Take groups in as few transactions as hold MANY findings each."""
+        while groups:
+            end, many = 0, 0
+            while end < len(groups) and (not many or many + _count(groups[end]) <= MANY):
+                many += _count(groups[end])
+                end += 1
+            rest = groups[end:]
+            waiting = [one.record.offset for group in rest for one in group]
+            if self._merge.oldest is not None:
+                waiting.append(self._merge.oldest)
+            if not self._take(groups[:end], min(waiting, default=self._read)):
+                return
+            groups = rest
+
+    def _take(self, groups: Sequence[Sequence[Heard]], reached: int) -> bool:
+        """Take groups in one transaction, after which reading goes on at `reached`; False where another went on."""
         crash_point("alert.before_transaction")
         clock, decided, rejected = self.clock, list[Decided](), list[tuple[Act, str]]()
         marks: dict[tuple[str, int], tuple[int, int] | None] = {}
@@ -113,7 +131,7 @@ class AlertTask:
             if position != self.position:
                 # Another process decided meanwhile, which thinks that this one is gone: go on from there.
                 self._go_on(position, moved)
-                return
+                return False
             for group in groups:
                 received = group[0].record.frame.header.received
                 clock = max(clock, received)
@@ -125,9 +143,6 @@ class AlertTask:
             for (task, partition), mark in marks.items():
                 if mark is not None:
                     unit.places.set_mark(Origin(task, partition, *mark))
-            reached = self._merge.oldest
-            if reached is None:
-                reached = self._read
             unit.places.set_position(self._stream, reached, clock)
             unit.flush()
             crash_point("alert.before_commit")
@@ -138,6 +153,7 @@ class AlertTask:
             self._observer.decided(finding, decision, page_id, clock)
         for change, why in rejected:
             self._observer.rejected(change, why)
+        return True
 
     def finish(self) -> None:
         """Tell at once what budgets hold back: the end of a replay, whose clock will not move on."""
@@ -186,6 +202,10 @@ class AlertTask:
                 where=f"{self._stream.name}/{self._stream.partition} at {record.offset}",
                 hint="restore the log from a backup; `tocsin verify` names every damaged place",
             ) from error
+
+
+def _count(group: Sequence[Heard]) -> int:
+    return sum(len(one.findings) for one in group)
 
 
 def act_frame(act: Act, received: float) -> Frame:

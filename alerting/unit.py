@@ -248,6 +248,7 @@ class Unit:
 
     def flush(self) -> None:
         """Write what was put."""
+        self.allowance.flush()
         new = [_row(record) for id_ in self._changed if id_ in self._new and (record := self._records[id_])]
         old = [_row(record) for id_ in self._changed if id_ not in self._new and (record := self._records[id_])]
         if new:

@@ -1,44 +1,85 @@
-"""Thousands of findings within a minute: all are kept, and nobody is woken by each of them."""
+"""A storm of findings within a minute: all are kept, nobody is woken by each, and nobody waits until it is over."""
+
+from itertools import pairwise
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 
-from alerting.alert import DECODER
+from alerting.alert import DECODER, Alert
 from alerting.policy import Policies
 from alerting.route import Receiver, Routes
-from alerting.schema import FINDINGS, HELD, OUTBOX, PAGES
+from alerting.schema import DECISIONS, FINDINGS, HELD, INCIDENTS, OUTBOX, PAGES
 from alerting.store import MEMORY, Store
-from alerting.task import AlertTask
+from alerting.task import MANY, AlertTask
 from stream.finding import Finding
 from stream.memory import MemoryLog
 from tests.alerting.world import NOON, a_finding, findings_frame, put, tick
 
 FRAME = 500
 ROUTES = Routes((Receiver("on-call", ("siem",), ("pd",)),))
+STORMS = [3_000, pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
 
 
-def finding(number: int, count: int) -> Finding:
+def of_many(number: int, count: int) -> Finding:
     """Each of another account, of one of fifty tenants, so that no budget but the storm's guard holds it back."""
     at = NOON + 60 * number / count
     return a_finding(entity={"user": f"user-{number}"}, tenant=f"tenant-{number % 50}", at=at)
 
 
-@pytest.mark.parametrize("count", [3_000, pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
-def test_a_storm_is_a_handful_of_pages_and_then_one_about_the_rest(count: int) -> None:
-    log, store = MemoryLog(), Store(MEMORY)
-    task = AlertTask(log, store, Policies(), routes=ROUTES)
-    for start in range(0, count, FRAME):
-        found = [finding(number, count) for number in range(start, start + FRAME)]
-        put(log, findings_frame(found, found[-1].time, start))
-    put(log, tick(NOON + 130, count))
+def of_one(number: int, count: int) -> Finding:
+    """All of the same account, each a finding of its own."""
+    return a_finding(at=NOON + 60 * number / count, id=f"finding-{number}")
+
+
+def through(found: list[Finding], store: Store) -> list[int]:
+    """Have alerting decide a storm and the two minutes after it; how many findings each transaction decided."""
+    log = MemoryLog()
+    for start in range(0, len(found), FRAME):
+        part = found[start : start + FRAME]
+        put(log, findings_frame(part, part[-1].time, start))
+    put(log, tick(NOON + 130, len(found)))
+    decided = [0]
+
+    def committed() -> None:
+        with store.reading() as connection:
+            decided.append(connection.execute(select(func.count()).select_from(DECISIONS)).scalar_one())
+
+    task = AlertTask(log, store, Policies(), routes=ROUTES, wake=committed)
     while task.advance(wait=0):
         pass
+    return [after - before for before, after in pairwise(decided)]
+
+
+def pages(store: Store) -> list[Alert]:
     with store.reading() as connection:
-        assert connection.execute(select(func.count()).select_from(FINDINGS)).scalar_one() == count
-        assert connection.execute(select(func.count()).select_from(PAGES)).scalar_one() == 6
-        assert connection.execute(select(func.count()).select_from(HELD)).scalar_one() == 0
         bodies = connection.execute(select(OUTBOX.c.body).where(OUTBOX.c.sink == "pd").order_by(OUTBOX.c.id)).scalars()
-        pages = [DECODER.decode(body) for body in bodies]
-    assert [page.change for page in pages] == ["opened"] * 5 + ["bundle"]
-    assert pages[-1].time - pages[0].time <= 130
+        return [alert for body in bodies if (alert := DECODER.decode(body)).page]
+
+
+def rows(store: Store, table: Table) -> int:
+    with store.reading() as connection:
+        found: int = connection.execute(select(func.count()).select_from(table)).scalar_one()
+        return found
+
+
+@pytest.mark.parametrize("count", STORMS)
+def test_a_storm_is_a_handful_of_pages_and_then_one_about_the_rest(count: int) -> None:
+    store = Store(MEMORY)
+    decided = through([of_many(number, count) for number in range(count)], store)
+    assert (rows(store, FINDINGS), rows(store, INCIDENTS), rows(store, DECISIONS)) == (count, count, count)
+    assert (rows(store, PAGES), rows(store, HELD)) == (6, 0)
+    told = pages(store)
+    assert [page.change for page in told] == ["opened"] * 5 + ["bundle"]
+    assert told[-1].time - told[0].time <= 130
+    assert sum(decided) == count
+    assert max(decided) <= MANY, "nobody who writes waits longer than for a part of it"
+    store.close()
+
+
+@pytest.mark.parametrize("count", STORMS)
+def test_a_storm_about_one_account_is_one_page(count: int) -> None:
+    store = Store(MEMORY)
+    through([of_one(number, count) for number in range(count)], store)
+    assert (rows(store, FINDINGS), rows(store, INCIDENTS), rows(store, DECISIONS)) == (count, 1, count)
+    assert [page.change for page in pages(store)] == ["opened"]
     store.close()
