@@ -85,10 +85,10 @@ class Saving:
 
     def once(self, clock: float) -> Saved:
         """See to it that one is made at once."""
-        draft = self._draft
-        if draft is None:
-            draft, seconds = _timed(self._engine.draft)
-            self._note(seconds)
+        if self._draft is not None:
+            return self._end(self._draft, clock)
+        draft, seconds = _timed(self._engine.draft)
+        self._note(seconds)
         return self._end(draft, clock)
 
     def _end(self, draft: Draft, clock: float) -> Saved:
