@@ -15,6 +15,8 @@ app = typer.Typer()
 
 GAPS: Final = 20
 """Gaps of one producer that are shown."""
+QUIET: Final = frozenset({"observe", "shadow"})
+"""Modes in which what a detector finds is told to nobody."""
 NUMBERS: Final = {
     "filled": "filled",
     "heartbeats": "heartbeats",
@@ -78,10 +80,18 @@ def _show(told: dict[str, Any], console: Console) -> None:
     refused = [f"{count:,} {harmless(reason, 60)}" for reason, count in told.get("refused", {}).items()]
     if refused:
         console.print(Text(f"refused: {', '.join(refused)}"))
+    for one in told.get("refused_from", ()):
+        counts = ", ".join(f"{count:,} {harmless(reason, 60)}" for reason, count in one["refused"].items())
+        console.print(Text(f"refused of {harmless(one['key'], 60)}: {counts}"))
     looked = ", ".join(one["detector"] for one in told["detectors"] if not one["not_looked_at"])
     if looked:
         console.print(Text(f"looked at by {looked}", "dim"))
     for one in told["detectors"]:
+        for quiet in one["modes"]:
+            if quiet["mode"] in QUIET:
+                whose = f" for {harmless(quiet['tenant'], 60)}" if "tenant" in quiet else ""
+                when = f"from {quiet['from'][:19]}Z to {quiet['to'][:19]}Z"
+                console.print(Text(f"{one['detector']} told nobody{whose} {when}: mode {quiet['mode']}", "dim"))
         for left in one["not_looked_at"]:
             console.print(Text(f"{one['detector']} did not look from {left['from'][:19]}Z to {left['to'][:19]}Z"))
 

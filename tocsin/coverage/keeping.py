@@ -77,6 +77,11 @@ class Keeper:
         self._untold: list[Fact] = []
         self._merging = Merging(self._restored())
 
+    @property
+    def heard(self) -> int:
+        """Up to where the findings are read."""
+        return self._looking.position
+
     def turn(self) -> int:
         """Read what is there; how many frames were counted. Raises StorageError."""
         self._flush()
