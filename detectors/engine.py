@@ -96,9 +96,8 @@ class Engine:
         self._written: Facts | None = None
         self._trained: control.Model | None = None
         self._minute = int(self.clock) // 60
-        self._untidy = 0
         self._packing: list[Table] = []
-        self._bucket = 0
+        self._untidy = self._bucket = 0
         self._learned = any("learned" in detector.spec.warm_up.values() for detector in self.detectors)
         self._shortest = min((length for table in self._tables for length in table.lengths), default=60)
         self._plans: dict[int, Plan] = {}
@@ -188,7 +187,7 @@ class Engine:
                 marks |= SAMPLED
             plan = plans.get(marks)
             if plan is None:
-                plan = plans[marks] = plan_for(marks, self._tables)
+                plan = plans[marks] = plan_for(marks, self._tables, self._warmup.shed)
             if event.time // 60.0 != number:
                 number = event.time // 60.0
                 stamp = int(event.time) // shortest << 32 | minute
@@ -372,8 +371,9 @@ class Engine:
             self.facts = self._settling.facts = Facts(record.directory, self.clock, summaries, models)
             for table in self._tables:
                 table.rename(self.facts)
-        elif isinstance(record, control.Warmth):
-            self._warmup.obey(record)
+        elif isinstance(record, control.Warmth | control.Shed):
+            self._warmup.obey(record, self.clock)
+            self._plans = {}
         elif isinstance(record, control.PeerSummary):
             self.facts.learn(record)
         elif isinstance(record, control.Model):

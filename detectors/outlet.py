@@ -35,6 +35,8 @@ class Outlet:
 
     def emit(self, spec: Spec, live: Live, raised: Iterable[Finding], cell: Cell | None = None) -> None:
         """Let through what a detector raised about an entity, or about a closed cell of it, unless told before."""
+        if cell is not None and self._warmup.blind(spec.name, cell):
+            return
         for finding in raised:
             imported = self._imported or (cell is not None and _decided(finding, cell) <= self.history)
             finding.detector = spec.name

@@ -1,6 +1,6 @@
 """The plan for an event: by its marks, which kinds are looked up and which detectors are stepped."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Final
 
 from detectors import keys
@@ -33,8 +33,8 @@ Raws = tuple[Raw | None, ...]
 """The raw keys of an event, in the order of the kinds; where nothing else is needed, the principal's alone."""
 
 
-def plan_for(marks: int, tables: Sequence[Table]) -> Plan:
-    """Who wants to see an event with these marks."""
+def plan_for(marks: int, tables: Sequence[Table], shed: Container[str] = ()) -> Plan:
+    """Who wants to see an event with these marks; not those detectors that were `shed`."""
     entries: list[Entry] = []
     repeats: list[Entry] = []
     for table in tables:
@@ -43,6 +43,7 @@ def plan_for(marks: int, tables: Sequence[Table]) -> Plan:
             (index, detector.stepper(kind))
             for index, detector in enumerate(table.detectors)
             if not detector.spec.batched
+            and detector.spec.name not in shed
             and (detector.spec.sampled or not marks & SAMPLED)
             and (kind not in detector.spec.wants or detector.spec.wants[kind] & marks)
         )

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from detectors.base import Measure, Spec
+from detectors.base import Cell, Measure, Spec
 from detectors.live import WARM_DAYS, WARM_HOURS, Live
-from stream.control import Warmth
+from stream.clock import LATENESS
+from stream.control import Shed, Warmth
 from stream.finding import Class, Finding, Mode
 
 PEERS: Final = 5
@@ -15,6 +16,7 @@ LEARNED_DAYS: Final = 14
 TENANTS: Final = 100_000
 """Tenants whose first traffic is remembered; what comes after counts from the beginning of the log."""
 DAY: Final = 86_400
+FOREVER: Final = 1e18
 MODES: Final[tuple[Mode, ...]] = ("shadow", "observe", "live")
 """In rising order of what is done about a finding."""
 AUTOMATIC: Final = "auto"
@@ -37,11 +39,14 @@ class Standing(NamedTuple):
 class Warmup:
     """Evidence for promotion, from closed state alone, and what the operator said instead.
 
-    `warm` counts the principals that were found to have a past of their own.
+    `warm` counts the principals that were found to have a past of their own, `shed` has the detectors that are shown
+    nothing now.
     """
 
     def __init__(self) -> None:
         self.warm = 0
+        self.shed: frozenset[str] = frozenset()
+        self._blind: dict[str, tuple[float, float]] = {}
         self._warm_peers: dict[int, int] = {}
         self._since: dict[str, float] = {}
         self._begin = 0.0
@@ -87,8 +92,21 @@ class Warmup:
         """So many members of these groups have a past of their own, over all partitions."""
         self._warm_peers.update(counts)
 
-    def obey(self, record: Warmth) -> None:
-        """The operator gave a detector, a tenant, both or everything a mode; `auto` for everything takes all back."""
+    def obey(self, record: Warmth | Shed, clock: float = 0.0) -> None:
+        """The operator gave a detector, a tenant, both or everything a mode; `auto` for everything takes all back.
+
+        Or detectors are shown nothing from a moment of the clock on, and those that are not named all of it again.
+        """
+        if isinstance(record, Shed):
+            named = frozenset(record.detectors)
+            for name in sorted(named - self.shed):
+                since, until = self._blind.get(name, (clock, clock))
+                # Stretches that lie close together are one, so that there is one to remember.
+                self._blind[name] = (since if clock - until < DAY else clock, FOREVER)
+            for name in sorted(self.shed - named):
+                self._blind[name] = self._blind[name][0], clock
+            self.shed = named
+            return
         place = (record.detector, record.tenant)
         if record.mode in MODES:
             self._said[place] = record.mode
@@ -96,6 +114,11 @@ class Warmup:
             self._said.clear()
         elif record.mode == AUTOMATIC:
             self._said.pop(place, None)
+
+    def blind(self, name: str, cell: Cell) -> bool:
+        """Whether a detector was shown only some of a cell."""
+        since, until = self._blind.get(name, (0.0, 0.0))
+        return since < cell.end + LATENESS and cell.start < until
 
     def mode(self, spec: Spec, finding: Finding, live: Live, clock: float, *, imported: bool) -> Mode:
         """The mode of a finding; one about imported history is observed at most."""
@@ -131,7 +154,8 @@ class Warmup:
     def pack(self) -> list[Any]:
         """What a snapshot keeps."""
         said = [[detector, tenant, mode] for (detector, tenant), mode in self._said.items()]
-        return [self._begin, self._since, [[*pair] for pair in self._warm_peers.items()], said, self.warm]
+        groups = [[*pair] for pair in self._warm_peers.items()]
+        return [self._begin, self._since, groups, said, self.warm, sorted(self.shed), self._blind]
 
     def unpack(self, value: list[Any]) -> None:
         """Become what a snapshot kept."""
@@ -139,6 +163,9 @@ class Warmup:
         self._warm_peers = dict(value[2])
         self._said = {(detector, tenant): mode for detector, tenant, mode in value[3]}
         self.warm = value[4]
+        if len(value) > 5:  # else a state from before there was any shedding
+            self.shed = frozenset(value[5])
+            self._blind = {name: (since, until) for name, (since, until) in value[6].items()}
 
     def _given(self, detector: str, tenant: str | None) -> Mode | None:
         if not self._said:

@@ -142,7 +142,7 @@ class Witness(Engine):
 
     def _watched(self, marks: int, stepped: set[Stepped]) -> Plan:
         """The plan for an event with these marks, whose steps note for whom they were taken."""
-        needs, entries, repeats, again = plan_for(marks, self._tables)
+        needs, entries, repeats, again = plan_for(marks, self._tables, self._warmup.shed)
         return needs, _noting(entries, stepped), _noting(repeats, stepped) if repeats is not None else None, again
 
     def _views(

@@ -34,6 +34,12 @@ class Warmth(msgspec.Struct, frozen=True, tag="warmth", tag_field="control"):
     tenant: str | None = None
 
 
+class Shed(msgspec.Struct, frozen=True, tag="shed", tag_field="control"):
+    """The detectors that are shown no event from here on, since too much waits to be looked at; none: it is over."""
+
+    detectors: tuple[str, ...]
+
+
 class IncidentChange(msgspec.Struct, frozen=True, tag="incident", tag_field="control", omit_defaults=True):
     """An operator's act on an incident: acknowledged, resolved or closed with a verdict; `at` in seconds.
 
@@ -209,7 +215,19 @@ class Model(msgspec.Struct, frozen=True, tag="model", tag_field="control"):
 
 Act = IncidentChange | Muted | Unmuted | Linked | Deny | Lift | Obeyed | Stepped | Performed
 """What an operator does about incidents; it enters the stream of findings."""
-Fact = DirectoryVersion | Parameters | Warmth | Denied | Revealed | Forgotten | PeerSummary | Model | Covered | Watched
+Fact = (
+    DirectoryVersion
+    | Parameters
+    | Warmth
+    | Shed
+    | Denied
+    | Revealed
+    | Forgotten
+    | PeerSummary
+    | Model
+    | Covered
+    | Watched
+)
 """What enters the stream of events, besides events."""
 Control = Fact | Act
 

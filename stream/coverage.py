@@ -53,7 +53,7 @@ class Covered(msgspec.Struct, frozen=True, tag="covered", tag_field="control"):
     """What was learned of coverage until a stretch closed at a moment of the log's clock: a function of the log alone.
 
     `cell` is the start of the stretch in seconds. `counts` are those of the stretch, and of earlier ones what came
-    late; `still` are stretches in which the log itself stood still.
+    late; `still` are stretches in which the log itself stood still, `shed` those in which a detector was shown nothing.
     """
 
     cell: int
@@ -61,6 +61,7 @@ class Covered(msgspec.Struct, frozen=True, tag="covered", tag_field="control"):
     counts: tuple[Counts, ...] = ()
     gaps: tuple[Gap, ...] = ()
     still: tuple[tuple[float, float], ...] = ()
+    shed: tuple[tuple[str, float, float], ...] = ()
 
 
 class Mode(msgspec.Struct, frozen=True, array_like=True):

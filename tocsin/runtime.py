@@ -51,6 +51,7 @@ from tocsin.responding import Responding
 from tocsin.retaining import Retaining
 from tocsin.sealing import Sealing
 from tocsin.setup import Ready, reserve
+from tocsin.shedding import Shedding
 from tocsin.warm_up import warm_up
 from tocsin.workers import Worker
 from tocsin_audit.event import rfc3339
@@ -174,6 +175,13 @@ class Runtime:
         self._indexer = Indexer(self.index, self.log, lambda: self.detect.position)
         self.exports = exports_of(ready.sinks, self.log)
         self._heartbeat = Heartbeat(ready.heartbeat, self._pulse) if ready.heartbeat is not None else None
+        self._shedding = Shedding(
+            lambda: max(0.0, clock() - self.engine.clock) if self.caught_up else None,
+            lambda: self.engine.warmup.shed,
+            self._tell,
+            [one.spec.name for one in ready.detectors],
+            self._ending.wait,
+        )
         self._workers = [
             *self.inputs.workers,
             self._worker("detect", self._detect),
@@ -186,6 +194,7 @@ class Runtime:
             self._worker("retention", self.removing.turn),
             self._worker("directory", self.directory.look),
             self._worker("respond", self.responding.turn),
+            self._worker("shedding", self._shedding.turn),
         ]
 
     @property
@@ -216,6 +225,7 @@ class Runtime:
             "outputs": {"end": self.log.end(FINDINGS), "decided": self.decided},
             "detectors": [detector.spec.name for detector in self.ready_made.detectors],
             "warm_up": warm_up(self.engine),
+            "shed": sorted(self.engine.warmup.shed),
             "inputs": self.inputs.summary(),
             "sinks": [plan.name for plan in self.ready_made.sinks],
             "event_exports": {export.name: export.status() for export in self.exports},

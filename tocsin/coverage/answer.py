@@ -1,6 +1,6 @@
 """The answer to: was everything logged and looked at between two moments?"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from detectors.telling import plural
@@ -48,11 +48,12 @@ def answer(covered: Iterable[Covered], watched: Iterable[Watched], ask: Ask, fac
     `covered` are those `around` the question, `watched` those that overlap the stretch.
     """
     still: list[tuple[float, float]] = []
-    seen = producers_in(covered, ask.until, still)
+    dark: dict[str, list[tuple[float, float]]] = {}
+    seen = producers_in(_noting(covered, dark), ask.until, still)
     told = [one for key in sorted(seen) if (one := _producer(seen[key], ask, facts)) is not None]
     unheard = _unheard(told, ask, facts)
     looked = list(watched)
-    detectors = _detectors(looked, ask)
+    detectors = _detectors(looked, dark, ask)
     refused = _refused(looked)
     paused = [(max(begin, ask.since), min(end, ask.until)) for begin, end in joined(still)]
     paused = [(begin, end) for begin, end in paused if end > begin]
@@ -122,7 +123,17 @@ def _unheard(told: list[dict[str, Any]], ask: Ask, facts: Facts) -> list[dict[st
     ]
 
 
-def _detectors(watched: Iterable[Watched], ask: Ask) -> list[dict[str, Any]]:
+def _noting(covered: Iterable[Covered], dark: dict[str, list[tuple[float, float]]]) -> Iterator[Covered]:
+    """The same records, of which `dark` takes when a detector was shown nothing."""
+    for record in covered:
+        for name, since, until in record.shed:
+            dark.setdefault(name, []).append((since, until))
+        yield record
+
+
+def _detectors(
+    watched: Iterable[Watched], dark: Mapping[str, list[tuple[float, float]]], ask: Ask
+) -> list[dict[str, Any]]:
     """By detector what it folded of the stretch, and what not; of what is not over yet nothing is expected."""
     stretches: dict[str, list[tuple[float, float]]] = {}
     versions: dict[str, str] = {}
@@ -146,11 +157,17 @@ def _detectors(watched: Iterable[Watched], ask: Ask) -> list[dict[str, Any]]:
             for first, until in without(begin, end, stretches[name])
             if until < ask.known - SETTLED or until - first > SETTLED
         ]
+        shed = [
+            (max(since, begin), min(until, end))
+            for since, until in joined(dark.get(name, ()))
+            if since < end and until > begin
+        ]
         found.append(
             {
                 "detector": name,
                 "version": versions[name],
-                "not_looked_at": [_shown(*one) for one in left],
+                "not_looked_at": [_shown(*one) for one in joined([*left, *shed])],
+                "shed": [_shown(*one) for one in shed],
                 "failed": failed.get(name, 0),
                 "modes": _modes(modes.get(name, {}), begin, end),
             }
@@ -227,6 +244,9 @@ def _why_not_looked(detectors: list[dict[str, Any]]) -> list[str]:
     blind = [one["detector"] for one in detectors if one["not_looked_at"]]
     if blind:
         why.append(f"{_named(blind)} did not look at all of it")
+    shed = [one["detector"] for one in detectors if one["shed"]]
+    if shed:
+        why.append(f"{_named(shed)} was left out for a while, since too much waited")
     failed = [one["detector"] for one in detectors if one["failed"]]
     if failed:
         why.append(f"{_named(failed)} failed on something")

@@ -14,6 +14,7 @@ from stream.coverage import SECONDS, Counts, Covered, Gap
 from stream.decode import decode
 from stream.frame import Record
 from tocsin.coverage.counting import Place, add, by_producer, counted, total
+from tocsin.coverage.dark import Dark
 from tocsin_audit.event import AuditEvent
 
 PATIENCE: Final = LATENESS + 1.0
@@ -61,6 +62,7 @@ class Fold:
         self._noted: list[Gap] = []
         self._still: list[tuple[float, float]] = []
         self._standstill = Standstill()
+        self._dark = Dark()
 
     @property
     def clock(self) -> float:
@@ -81,6 +83,8 @@ class Fold:
         pause = self._standstill.go_on(self._clock, tick=header.content == "tick")
         if pause is not None:
             self._still.append((pause.start, pause.end))
+        if header.content == "control":
+            self._dark.hear(record.frame, self._clock)
         closed = self._close()
         if events:
             batch = batch_in(header, events)
@@ -100,7 +104,8 @@ class Fold:
     def present(self) -> Covered:
         """What is counted of the stretches that have not closed yet."""
         counts = [total([one], *place) for place, one in sorted(self._counts.items())]
-        return Covered(self._cell or 0, self._clock, tuple(counts), tuple(self._noted), tuple(self._still))
+        noted, still = tuple(self._noted), tuple(self._still)
+        return Covered(self._cell or 0, self._clock, tuple(counts), noted, still, self._dark.until(self._clock))
 
     def pack(self) -> bytes:
         """What is open, as bytes."""
@@ -114,22 +119,25 @@ class Fold:
                 self._noted,
                 self._still,
                 self._standstill.pack(),
+                self._dark.pack(),
             )
         )
 
     def unpack(self, packed: bytes) -> None:
         """Become what was packed."""
-        clock, self.began, cell, counts, lines, filled, still, standstill = msgspec.msgpack.decode(packed, type=_Packed)
+        known: _Packed = msgspec.msgpack.decode(packed, type=_Packed)
+        clock, self.began, cell, counts, lines, filled, still, standstill, dark = known
         self._clock, self._cell, self._noted, self._still = clock, cell, filled, still
         self._counts = {(one.start, one.source, one.producer): one for one in counts}
         unpacked = [_LINE.unpack(line) for line in lines]
         self._lines = {(line.source, line.producer, line.run): line for line in unpacked}
         self._standstill.unpack(standstill)
+        self._dark.unpack(dark)
 
     def _close(self) -> list[Covered]:
         found: list[Covered] = []
         while self._cell is not None and self._cell + SECONDS + PATIENCE < self._clock:
-            nothing = not (self._counts or self._noted or self._still)
+            nothing = not (self._counts or self._noted or self._still or self._dark)
             if nothing and (jump := int(self._clock - PATIENCE) // SECONDS * SECONDS) > self._cell + SECONDS:
                 # Hours in which nothing came need no record each: the next one says how far the clock is.
                 self._cell = jump - SECONDS
@@ -146,6 +154,7 @@ class Fold:
             tuple(self._counts.pop(place) for place in due),
             tuple(self._noted[:GAPS]),
             tuple(self._still),
+            self._dark.written(self._clock),
         )
         self._noted, self._still = self._noted[GAPS:], []
         return record
@@ -218,4 +227,5 @@ _Packed = tuple[
     list[Gap],
     list[tuple[float, float]],
     tuple[float, bool, float, bool],
+    tuple[dict[str, float], list[tuple[str, float, float]]],
 ]

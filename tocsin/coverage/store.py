@@ -13,7 +13,7 @@ from stream.crypt import Crypt
 from stream.sqlite_file import connect, explained, transaction
 
 FILE: Final = "coverage.sqlite"
-VERSION: Final = 2
+VERSION: Final = 3
 DAY: Final = 86_400.0
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS covered (cell INTEGER PRIMARY KEY, told INTEGER NOT NULL, body BLOB NOT NULL);
