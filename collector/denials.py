@@ -72,9 +72,10 @@ class Obedience:
 
     def hear(self, events: Sequence[AuditEvent], now: float) -> None:
         """Look for heartbeats among events that became durable."""
-        for event in events:
-            if event.kind == "heartbeat":
-                self._heartbeat(event, now)
+        if "heartbeat" in [event.kind for event in events]:
+            for event in events:
+                if event.kind == "heartbeat":
+                    self._heartbeat(event, now)
 
     def asked(self, denied: Denied, now: float) -> None:
         """A denial is new: report who is alive and so to obey it."""

@@ -23,6 +23,8 @@ Changes = dict[str, Any]
 SEEN: Final = "seen"
 """The member of `ext` that says where in the content each signal was, without the content."""
 NATIVE: Final = "native"
+PRINTS: Final = 100_000
+"""Fingerprints of tokens that are remembered as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +57,20 @@ class Enricher:
         self._owned = Owned(directory)
         self._caller = options.caller or Caller(options.prints)
         self._vantage = options.vantage
+        self._prints: set[str | None] = set()
 
     def __call__(self, events: Sequence[AuditEvent], lines: Sequence[bytes], point: Point) -> Enriched | None:
         """The events and lines as they are to be stored; None where all stay as they came."""
         looks = self._options.inspector is not None
         counts = self._vantage.concerns(events, point)
         hides = self._options.privacy.hides
-        is_print = FINGERPRINT.match
         new: Enriched | None = None
         for at, event in enumerate(events):
             # Mostly none of it is the case, and this is on the way of every event.
-            whole = event.token is not None and is_print(event.token) is None
             hide = hides or event.error is not None or event.reason is not None
             read = event.method == "resources/read" and looks and event.target is not None
-            holds = event.ext != ABSENT and carried.possible(event.ext)
+            holds = event.ext is not ABSENT and event.ext != ABSENT and carried.possible(event.ext)
+            whole = event.token not in self._prints and not self._is_print(event.token)
             if not (whole or hide or read or counts or holds):
                 continue
             changes: Changes = {}
@@ -92,6 +94,15 @@ class Enricher:
             (new.events[at],) = FORMAT.parse(line)
             new.lines[at] = line
         return new
+
+    def _is_print(self, token: str | None) -> bool:
+        """Whether what stands for a token is a fingerprint; such are remembered, since callers come again."""
+        if token is not None and FINGERPRINT.match(token) is None:
+            return False
+        if len(self._prints) >= PRINTS:
+            self._prints.clear()
+        self._prints.add(token)
+        return True
 
     def _content(self, event: AuditEvent, changes: Changes) -> None:
         held = carried.carried(event.ext) if event.ext != ABSENT else None

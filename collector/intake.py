@@ -9,7 +9,7 @@ from collector.admit import Admitted
 from collector.keys import Key
 from stream.crashpoints import crash_point
 from stream.decode import identify
-from stream.dedup import Duplicates
+from stream.dedup import Duplicates, Stretch, stretch_of
 from stream.frame import LIMIT
 from stream.log import EVENTS, Log
 from stream.receipt import receive
@@ -36,6 +36,7 @@ class Kept(NamedTuple):
 class _Part(NamedTuple):
     events: Sequence[AuditEvent]
     durable: Future[int]
+    stretch: Stretch | None
 
 
 class Intake:
@@ -74,15 +75,21 @@ class Intake:
             await asyncio.sleep(PAUSE)
 
     def _begin(self, admitted: Admitted, digest: str, key: Key, received: float) -> tuple[list[_Part], int]:
-        identify(admitted.events, digest, admitted.numbers)
-        repeated = self._duplicates.find(key.scope, admitted.events, received)
+        stretch = stretch_of(admitted.events)
+        if stretch is None:
+            identify(admitted.events, digest, admitted.numbers)
+        repeated = self._duplicates.find(key.scope, admitted.events, received, stretch)
         if repeated:
             admitted.without(repeated)
+            stretch = None
         crash_point("receive.before_append")
+        if len(admitted.events) > LIMIT:
+            stretch = None
         parts = []
         for at in range(0, len(admitted.events), LIMIT):
             part = slice(at, at + LIMIT)
-            parts.append(_Part(admitted.events[part], self._append(admitted, part, digest, key, received)))
+            durable = self._append(admitted, part, digest, key, received)
+            parts.append(_Part(admitted.events[part], durable, stretch))
         return parts, len(repeated)
 
     def _append(self, admitted: Admitted, part: slice, digest: str, key: Key, received: float) -> Future[int]:
@@ -94,6 +101,8 @@ class Intake:
             digest=digest,
             numbers=admitted.numbers[part],
             tenant=key.tenant,
+            each=admitted.lines[part],
+            named=True,
         )
         return self._log.append(EVENTS, frame)
 
@@ -106,7 +115,7 @@ class Intake:
             if isinstance(outcome, BaseException):
                 failed = failed or outcome
             else:
-                self._duplicates.mark(key.scope, part.events, received)
+                self._duplicates.mark(key.scope, part.events, received, part.stretch)
                 accepted += len(part.events)
                 end = max(end, outcome + 1)
         if failed is not None:

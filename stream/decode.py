@@ -8,7 +8,7 @@ import msgspec
 from stream.clean import clean_events
 from stream.errors import DamagedError
 from stream.frame import Frame, Header, bit, unpack
-from tocsin_audit.event import DECODER, AuditEvent, normalise
+from tocsin_audit.event import DECODER, AuditEvent, normalise_all
 
 _ID_DIGITS: Final = 32
 
@@ -35,6 +35,7 @@ def decode(frame: Frame) -> list[AuditEvent]:
                 hint="run `tocsin verify`; if the log is good, a newer Tocsin wrote it",
             ) from error
         stamp(events, header)
+        identify(events, header.digest, header.lines or range(header.line, header.line + len(events)))
         frame.decoded = events
     return events
 
@@ -46,8 +47,7 @@ def prepare(events: Sequence[AuditEvent], payload: bytes, lines: Sequence[bytes]
     Raises ValueError or OverflowError where a time is no moment, ValueError where a line is not one event.
     """
     clean_events(events, payload, lines)
-    for event in events:
-        normalise(event)
+    normalise_all(events)
 
 
 def identify(events: Sequence[AuditEvent], digest: str, numbers: Sequence[int]) -> None:
@@ -62,7 +62,7 @@ def identify(events: Sequence[AuditEvent], digest: str, numbers: Sequence[int]) 
 
 
 def stamp(events: Sequence[AuditEvent], header: Header) -> None:
-    """Give prepared events what the frame's header knows of them, in place."""
+    """Give prepared events what the frame's header knows of all of them, in place; their ids are `identify`'s."""
     received = header.received
     tenant = header.tenant
     for event in events:
@@ -70,7 +70,6 @@ def stamp(events: Sequence[AuditEvent], header: Header) -> None:
         event.late = event.skewed = False
         if tenant is not None and event.tenant is None:
             event.tenant = tenant
-    identify(events, header.digest, header.lines or range(header.line, header.line + len(events)))
     if header.late:
         for index, event in enumerate(events):
             event.late = bit(header.late, index)

@@ -78,8 +78,8 @@ class Run:
         self.low = self.mark = seq
 
 
-class _Stretch(NamedTuple):
-    """Consecutive numbers of one run."""
+class Stretch(NamedTuple):
+    """Consecutive numbers of one run: what the events of most bodies have, and which says all of them at once."""
 
     producer: str
     run: str
@@ -108,11 +108,8 @@ class Duplicates:
 
     def take(self, scope: str, events: Sequence[AuditEvent], now: float) -> list[int]:
         """The indexes of the events seen before; the others are remembered. `now` is the clock in seconds."""
-        if (stretch := _stretch(events)) is not None:
-            run = self._run((scope, *stretch[:2]))
-            if run is not None and run.mark + 1 == stretch.first:
-                run.stretch(stretch.last)
-                return []
+        if (stretch := stretch_of(events)) is not None and self._follows(scope, stretch):
+            return []
         found: list[int] = []
         producer = name = None
         run = None
@@ -138,9 +135,12 @@ class Duplicates:
                 self._see(run, seq)
         return found
 
-    def find(self, scope: str, events: Sequence[AuditEvent], now: float) -> list[int]:
-        """The indexes of the events seen before, or earlier among these; nothing is remembered (see `mark`)."""
-        if (stretch := _stretch(events)) is not None:
+    def find(self, scope: str, events: Sequence[AuditEvent], now: float, stretch: Stretch | None = None) -> list[int]:
+        """The indexes of the events seen before, or earlier among these; nothing is remembered (see `mark`).
+
+        `stretch` is what `stretch_of` says of them.
+        """
+        if stretch is not None:
             run = self._run((scope, *stretch[:2]))
             if run is None or run.mark < stretch.first:
                 return []
@@ -177,9 +177,10 @@ class Duplicates:
                 found.append(index)
         return found
 
-    def mark(self, scope: str, events: Sequence[AuditEvent], now: float) -> None:
-        """Remember events that are now durable."""
-        self.take(scope, events, now)
+    def mark(self, scope: str, events: Sequence[AuditEvent], now: float, stretch: Stretch | None = None) -> None:
+        """Remember events that are now durable; `stretch` is what `stretch_of` says of them, where that is known."""
+        if stretch is None or not self._follows(scope, stretch):
+            self.take(scope, events, now)
 
     def dump(self) -> bytes:
         """Everything remembered, for a snapshot."""
@@ -204,6 +205,14 @@ class Duplicates:
 
     def _generations(self) -> tuple[dict[_RunKey, Run], dict[_RunKey, Run]]:
         return self._older_runs, self._runs
+
+    def _follows(self, scope: str, stretch: Stretch) -> bool:
+        """Whether a stretch begins where its run is, and then remember it."""
+        run = self._run((scope, *stretch[:2]))
+        if run is None or run.mark + 1 != stretch.first:
+            return False
+        run.stretch(stretch.last)
+        return True
 
     def _run(self, key: _RunKey) -> Run | None:
         run = self._runs.get(key)
@@ -243,8 +252,8 @@ _DumpedRun = tuple[str, str, str, int, int, bytearray | None]
 _Dumped = tuple[tuple[list[_DumpedRun], list[_DumpedRun]], list[list[tuple[_IdKey, float]]], float]
 
 
-def _stretch(events: Sequence[AuditEvent]) -> _Stretch | None:
-    """What most bodies are: consecutive numbers of one run. Told quickly, and None where it is not so."""
+def stretch_of(events: Sequence[AuditEvent]) -> Stretch | None:
+    """The consecutive numbers of one run that events have; None where it is not so."""
     if not events:
         return None
     seq, producer, run = events[0].seq, events[0].producer, events[0].run
@@ -257,7 +266,7 @@ def _stretch(events: Sequence[AuditEvent]) -> _Stretch | None:
         and [event.run for event in events].count(run) == len(events)
         and [event.producer for event in events].count(producer) == len(events)
     ):
-        return _Stretch(producer, run, seq, last)
+        return Stretch(producer, run, seq, last)
     return None
 
 

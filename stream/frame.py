@@ -75,14 +75,16 @@ class Keys(Protocol):
 class Frame(msgspec.Struct, gc=False, eq=False):
     """A header and its payload: newline-joined JSON lines, compressed as the header's codec says.
 
-    `decoded` holds the events once somebody decoded them (see `stream.decode`); it is no part of what a frame is.
-    Where the header names a key the payload is encrypted, and `keys` can undo that.
+    `decoded` holds the events once somebody decoded them (see `stream.decode`), and `lines` the payload's lines while
+    they are at hand; neither is part of what a frame is. Where the header names a key the payload is encrypted, and
+    `keys` can undo that.
     """
 
     header: Header
     payload: bytes
     decoded: list[AuditEvent] | None = None
     keys: Keys | None = None
+    lines: Sequence[bytes] | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Frame) and self.header == other.header and self.payload == other.payload

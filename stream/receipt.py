@@ -1,11 +1,15 @@
 """Receipt: prepared events and their lines become the frame that says when and from whom they came."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from stream.clock import judge
-from stream.decode import stamp
+from stream.decode import identify, stamp
 from stream.frame import LIMIT, Frame, Header, pack
 from tocsin_audit.event import AuditEvent
+
+KEPT: Final = 1024 * 1024
+"""Bytes of lines up to which a frame keeps them for whoever reads them soon."""
 
 
 def receive(
@@ -20,11 +24,14 @@ def receive(
     tenant: str | None = None,
     imported: bool = False,
     compressed: bool = True,
+    each: Sequence[bytes] | None = None,
+    named: bool = False,
 ) -> Frame:
     """A frame of prepared events (see `stream.decode.prepare`) and their newline-joined lines, already decoded.
 
     `received` is in seconds since the epoch; `line` is the number of the first line in the source, `numbers` those of
-    all where they do not just follow. The events are stamped in place. Raises ValueError beyond 500 lines.
+    all where they do not just follow. `each` is every line where that is at hand; `named` says that all events have an
+    id, or producer, run and number. The events are stamped in place. Raises ValueError beyond 500 lines.
     """
     if len(events) > LIMIT:
         raise ValueError(f"a frame has at most {LIMIT} lines, not {len(events)}")
@@ -47,5 +54,9 @@ def receive(
     )
     frame = pack(header, lines)
     stamp(events, header)
+    if not named:
+        identify(events, digest, header.lines or range(header.line, header.line + len(events)))
     frame.decoded = events
+    if len(lines) <= KEPT:
+        frame.lines = each
     return frame

@@ -24,7 +24,7 @@ def fresh_salt() -> bytes:
 def salted(frame: Frame, salt: bytes) -> Frame:
     """The same frame with 16 random bytes in its payload; one without lines needs none.
 
-    Decoded events stay with it. Raises ValueError where the salt has another size.
+    Decoded events and lines stay with it. Raises ValueError where the salt has another size.
     """
     if len(salt) != SIZE:
         raise ValueError(f"a salt has {SIZE} bytes, not {len(salt)}")
@@ -32,8 +32,8 @@ def salted(frame: Frame, salt: bytes) -> Frame:
         return frame
     if frame.header.codec == "none":
         packed = pack(msgspec.structs.replace(frame.header, codec="zstd"), frame.payload)
-        return Frame(packed.header, packed.payload + _MARK + salt, frame.decoded)
-    return Frame(frame.header, frame.payload + _MARK + salt, frame.decoded)
+        return Frame(packed.header, packed.payload + _MARK + salt, frame.decoded, lines=frame.lines)
+    return Frame(frame.header, frame.payload + _MARK + salt, frame.decoded, lines=frame.lines)
 
 
 def salt_of(payload: bytes) -> bytes:

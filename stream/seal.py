@@ -5,6 +5,7 @@ entries of a partition are the leaves of a tree of RFC 6962, whose root stands i
 the ledger's own tree.
 """
 
+import struct
 from collections.abc import Sequence
 from hashlib import sha256, shake_128
 from typing import Final, NamedTuple
@@ -83,18 +84,14 @@ DECODER: Final = msgspec.json.Decoder(Seal)
 def event_salts(salt: bytes, count: int) -> list[bytes]:
     """A salt for each line of a frame; one of them tells nothing of the others."""
     stream = shake_128(b"tocsin/event\n" + salt).digest(SIZE * count)
-    return [stream[at : at + SIZE] for at in range(0, SIZE * count, SIZE)]
+    return [*struct.unpack(f"{SIZE}s" * count, stream)]
 
 
 def event_leaves(lines: Sequence[bytes], salt: bytes) -> list[bytes]:
     """The salted hash of each line."""
-    stream = shake_128(b"tocsin/event\n" + salt).digest(SIZE * len(lines))
-    at = 0
-    leaves = []
-    for line in lines:
-        leaves.append(sha256(b"\x00" + stream[at : at + SIZE] + line).digest())
-        at += SIZE
-    return leaves
+    return [
+        sha256(b"\x00" + own + line).digest() for own, line in zip(event_salts(salt, len(lines)), lines, strict=True)
+    ]
 
 
 def events_hash(leaves: Sequence[bytes]) -> bytes:
@@ -107,7 +104,7 @@ def hints_of(leaves: Sequence[bytes]) -> bytes:
     return b"".join([leaf[:HINT] for leaf in leaves])
 
 
-def frame_lines(frame: Frame) -> tuple[list[bytes], bytes]:
+def frame_lines(frame: Frame) -> tuple[Sequence[bytes], bytes]:
     """The lines of a frame and its salt, which stand inside what may be encrypted.
 
     A payload that cannot be read is one line without salt, since sealing must not stop at it.
@@ -118,8 +115,12 @@ def frame_lines(frame: Frame) -> tuple[list[bytes], bytes]:
         payload = frame.payload
         if frame.header.key_id is not None and frame.keys is not None:
             payload = frame.keys.opened(frame.header, payload)
-            frame = Frame(msgspec.structs.replace(frame.header, key_id=None), payload)
-        return unpack(frame).split(b"\n"), salt_of(payload)
+        # Whoever keeps frames may take `lines` away at any moment, so they are looked at once.
+        lines = frame.lines
+        if lines is None:
+            header = msgspec.structs.replace(frame.header, key_id=None)
+            lines = unpack(Frame(header, payload)).split(b"\n")
+        return lines, salt_of(payload)
     except DamagedError:
         return [frame.payload], b""
 

@@ -11,7 +11,7 @@ FRAMES: Final = 256
 BYTES: Final = 64 * 1024 * 1024
 """Payload bytes that are kept at most."""
 DECODED: Final = 96
-"""Frames whose decoded events are kept at most."""
+"""Frames whose decoded events and lines are kept at most."""
 
 
 class Tail:
@@ -32,7 +32,7 @@ class Tail:
             self._size -= len(self._records.popleft().frame.payload)
         # All but the newest, since a reader that lags behind may have decoded any of them again.
         for record in islice(self._records, max(len(self._records) - DECODED, 0)):
-            record.frame.decoded = None
+            record.frame.decoded = record.frame.lines = None
 
     def clear(self) -> None:
         """Forget everything."""

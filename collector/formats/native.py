@@ -81,10 +81,11 @@ def parse_lines(payload: bytes, lines: Sequence[bytes]) -> list[AuditEvent] | No
 
     Anything that is not plainly one object a line, good in every way, is left to `Native.parse`.
     """
-    for line in lines:
-        # Between a closing and an opening brace a line end is always one between two objects.
-        if line[:1] != b"{" or line[-1:] != b"}" or (len(line) > 2 * DEPTH and deep(line)):
-            return None
+    # Between a closing and an opening brace a line end is always one between two objects.
+    if [line[:1] for line in lines].count(b"{") < len(lines) or [line[-1:] for line in lines].count(b"}") < len(lines):
+        return None
+    if max(map(len, lines), default=0) > 2 * DEPTH and any(len(line) > 2 * DEPTH and deep(line) for line in lines):
+        return None
     try:
         events = DECODER.decode_lines(payload)
         if len(events) != len(lines):
@@ -94,9 +95,10 @@ def parse_lines(payload: bytes, lines: Sequence[bytes]) -> list[AuditEvent] | No
         prepare(events, payload, lines)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return None
-    for event in events:
-        if (event.method is None and event.kind == "request") or not event.server:
-            return None
+    if "" in {event.server for event in events}:
+        return None
+    if None in [event.method for event in events] and any(e.method is None and e.kind == "request" for e in events):
+        return None
     return events
 
 

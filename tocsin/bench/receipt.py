@@ -14,8 +14,7 @@ from collector.inspection.inspector import Inspector
 from collector.keys import Key
 from collector.lines import split
 from collector.vantage import Point
-from stream.decode import identify
-from stream.dedup import Duplicates
+from stream.dedup import Duplicates, stretch_of
 from stream.frame import Header, Record, pack
 from stream.index import Entry, FrameIndex
 from stream.index_terms import terms
@@ -58,9 +57,9 @@ def steps() -> Iterator[Figure]:
     yield _figure("enrich", lambda at: enricher(taken[at].events, taken[at].lines, point), numbers)
 
     def known(at: int) -> None:
-        identify(taken[at].events, "", taken[at].numbers)
-        seen.find(key.scope, taken[at].events, start)
-        seen.mark(key.scope, taken[at].events, start)
+        stretch = stretch_of(taken[at].events)
+        seen.find(key.scope, taken[at].events, start, stretch)
+        seen.mark(key.scope, taken[at].events, start, stretch)
 
     seen = Duplicates()
     yield _figure("duplicates", known, numbers, rounds=1)
@@ -68,7 +67,8 @@ def steps() -> Iterator[Figure]:
 
     def frame(at: int) -> Record:
         one = taken[at]
-        return Record(at, receive(one.events, made[at], start, source=key.scope, digest="", numbers=one.numbers))
+        source = key.scope
+        return Record(at, receive(one.events, made[at], start, source=source, digest="", each=one.lines, named=True))
 
     yield _figure("receive", frame, numbers)
     records = [frame(at) for at in numbers]
