@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from detectors.base import AnyDetector, Detector, Kind
+from detectors.compression import Compression
 from detectors.copies import Copies
 from detectors.keys import Raw, digest, entity_of
 from detectors.live import Live, Quiet, packed_quiet, says_nothing, trimmed, unpacked
@@ -32,9 +33,9 @@ class Bucket:
 
     __slots__ = ("idle", "live")
 
-    def __init__(self) -> None:
+    def __init__(self, compression: Compression) -> None:
         self.live: dict[int, Live] = {}
-        self.idle = Shelf()
+        self.idle = Shelf(compression)
 
 
 class Table:
@@ -60,6 +61,7 @@ class Table:
         self.copies = Copies(self.pack)
         self._secret = secret
         self.live_limit = live_limit
+        self._compression = Compression()
         self._guests: deque[tuple[Live, int]] = deque()
         self._residents: deque[tuple[Live, int]] = deque()
         self.quiet: list[Live] = []
@@ -106,7 +108,7 @@ class Table:
         number = identity >> BUCKET_SHIFT
         bucket = self.buckets.get(number)
         if bucket is None:
-            bucket = self.buckets[number] = Bucket()
+            bucket = self.buckets[number] = Bucket(self._compression)
         self._seat(bucket, live, clock)
         return live
 
@@ -231,7 +233,7 @@ class Table:
             number = identity >> BUCKET_SHIFT
             bucket = self.buckets.get(number)
             if bucket is None:
-                bucket = self.buckets[number] = Bucket()
+                bucket = self.buckets[number] = Bucket(self._compression)
             if packed is not None:
                 bucket.idle.put(identity, packed)
             else:

@@ -3,14 +3,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.compression import Compression
 from detectors.shelf import Shelf
 
+RECORD = b"\x91".__add__
+"""Packed entities are arrays."""
 IDS = st.integers(0, 2**64 - 1) | st.integers(0, 5)
 
 
-@given(st.lists(st.tuples(IDS, st.none() | st.binary(max_size=3))))
+@given(st.lists(st.tuples(IDS, st.none() | st.binary(max_size=60).map(RECORD))))
 def test_a_shelf_is_a_sorted_mapping(changes: list[tuple[int, bytes | None]]) -> None:
-    shelf, model = Shelf(), dict[int, bytes]()
+    shelf, model = Shelf(Compression()), dict[int, bytes]()
     for identity, value in changes:
         assert shelf.get(identity) == model.get(identity)
         if value is None:
