@@ -49,11 +49,13 @@ MANIFEST: Final = 1024
 """Carries a list of tool definitions."""
 HEARTBEAT: Final = 2048
 """A producer's sign of life."""
-TARGETED: Final = 4096
-"""A `resources/read`, a request whose target is a URI, or one for a canary: an object that somebody owns."""
+UNOWNED: Final = 4096
+"""A caller of a known tenant was handed an object (by `resources/read`, or named by a URI) whose owner nobody named."""
 TENANTLESS: Final = 8192
 """A request whose caller's tenant is not known."""
-ANY: Final = (1 << 14) - 1
+CANARY: Final = 16384
+"""A request for an object that nobody should ever read."""
+ANY: Final = (1 << 15) - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from detectors.base import (
+    CANARY,
     HANDLES,
     NOTHING,
     OWNED,
     SIGNALS,
-    TARGETED,
     TENANTLESS,
+    UNOWNED,
     Cell,
     Detector,
     Entity,
@@ -98,10 +99,10 @@ class CrossTenant(Detector[Any]):
         settles={"principal": (HOUR,), "server": (HOUR, DAY), "handle": (CELL,), "object": (DAY,)},
         classes=CLASSES,
         wants={
-            "principal": OWNED | SIGNALS | TARGETED,
-            "server": OWNED | SIGNALS | TARGETED | TENANTLESS,
+            "principal": OWNED | SIGNALS | CANARY,
+            "server": OWNED | SIGNALS | CANARY | TENANTLESS | UNOWNED,
             "handle": HANDLES,
-            "object": TARGETED,
+            "object": UNOWNED,
         },
         parameters=PARAMETERS,
         techniques=TECHNIQUES,

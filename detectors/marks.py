@@ -5,6 +5,7 @@ from typing import Final
 from detectors.base import (
     AUTH_FAILED,
     AUTH_MISSING,
+    CANARY,
     CHANGE,
     DATA,
     DENIED,
@@ -15,9 +16,10 @@ from detectors.base import (
     OWNED,
     SIGNALS,
     SUCCEEDED,
-    TARGETED,
     TENANTLESS,
+    UNOWNED,
 )
+from detectors.cross_tenant_foreign import handed_out
 from detectors.failed_auth_reasons import granted, refused
 from stream.facts import Facts
 from tocsin_audit.event import AuditEvent
@@ -49,18 +51,27 @@ def marks_of(event: AuditEvent, facts: Facts) -> int:
         marks = _OUTCOMES.get(outcome, 0) if outcome is not None and outcome != "other" else _unsaid(event, outcome)
         if marks == SUCCEEDED and outcome != "tool_error" and event.method in _READS:
             marks = SUCCEEDED | DATA
-        target = event.target
-        if target is not None and (event.method == "resources/read" or "://" in target):
-            marks |= TARGETED
-        if event.tenant is None:
+        tenant = event.tenant
+        if tenant is None:
             marks |= TENANTLESS
         owners = event.resource_tenants
-        if not owners and target is not None and facts.directory.ownership:
-            owners = facts.owners(event)
-        if owners and (owners[0] != event.tenant or len(owners) > 1):
+        target = event.target
+        if target is not None:
+            directory = facts.directory
+            if not owners:
+                if directory.ownership:
+                    owners = facts.owners(event)
+                if (
+                    not owners
+                    and tenant is not None
+                    and (event.method == "resources/read" or "://" in target)
+                    and handed_out(event)
+                ):
+                    marks |= UNOWNED
+            if directory.canaries and facts.canary(event.server, target):
+                marks |= CANARY
+        if owners and (owners[0] != tenant or len(owners) > 1):
             marks |= OWNED
-        if facts.directory.canaries and facts.canary(event.server, target):
-            marks |= TARGETED
     else:
         if kind != "auth":
             marks = _KINDS.get(kind, 0)

@@ -13,7 +13,7 @@ from tocsin_audit.event import AuditEvent
 
 SLOTS: Final[dict[Kind, int]] = {kind: slot for slot, kind in enumerate(KINDS)}
 """The place of each kind's raw key."""
-SAMPLED: Final = 1 << 14
+SAMPLED: Final = 1 << 15
 """Beside an event's marks: from a sampled source, or counted at another vantage point; it never feeds counts."""
 CALLER: Final = 1 << SLOTS["principal"]
 HANDLE: Final = 1 << SLOTS["handle"]

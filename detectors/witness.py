@@ -8,6 +8,7 @@ from detectors import keys
 from detectors.base import (
     AUTH_FAILED,
     AUTH_MISSING,
+    CANARY,
     CHANGE,
     DATA,
     DENIED,
@@ -18,8 +19,8 @@ from detectors.base import (
     OWNED,
     SIGNALS,
     SUCCEEDED,
-    TARGETED,
     TENANTLESS,
+    UNOWNED,
     AnyDetector,
     Entity,
     Kind,
@@ -51,8 +52,9 @@ MARKS: Final = (
     (CHANGE, "change of permissions or configuration"),
     (MANIFEST, "tool definitions"),
     (HEARTBEAT, "sign of life"),
-    (TARGETED, "a named object"),
+    (UNOWNED, "an object without a known owner"),
     (TENANTLESS, "caller's tenant unknown"),
+    (CANARY, "a canary"),
 )
 _KEYED: Final[dict[Kind, str]] = {
     "principal": "no user, client or agent is named",
@@ -170,9 +172,9 @@ class Witness(Engine):
         _, live = table.find(raw, self.clock)
         if live is None:
             return View(detector.spec.name, table.kind, entity, why or _SHARED)
-        measures: tuple[Measure, ...] = ()
-        if live.states[index] is not None:
-            measures = tuple(detector.explain(table.state(live, index), entity, event, self.facts))
+        # What facts alone decide is explained where nothing had to be remembered, too.
+        state = detector.start(table.kind) if live.states[index] is None else table.state(live, index)
+        measures = tuple(detector.explain(state, entity, event, self.facts))
         return View(detector.spec.name, table.kind, entity, why, measures, self._standings(detector, live, event))
 
     def _standings(self, detector: AnyDetector, live: Live, event: AuditEvent) -> tuple[Standing, ...]:

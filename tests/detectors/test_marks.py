@@ -5,6 +5,7 @@ import pytest
 from detectors.base import (
     AUTH_FAILED,
     AUTH_MISSING,
+    CANARY,
     CHANGE,
     DATA,
     DENIED,
@@ -15,8 +16,8 @@ from detectors.base import (
     OWNED,
     SIGNALS,
     SUCCEEDED,
-    TARGETED,
     TENANTLESS,
+    UNOWNED,
 )
 from detectors.marks import marks_of, own_denial
 from stream.directory import from_builtins
@@ -45,8 +46,13 @@ from tocsin_audit.event import DECODER
         ({"outcome": None, "auth": None}, 0),
         ({"outcome": None, "error_code": -32000}, 0),
         ({"tenant": None}, SUCCEEDED | DATA | TENANTLESS),
-        ({"target": "crm://acme/1"}, SUCCEEDED | DATA | TARGETED),
-        ({"method": "resources/read", "target": "notes"}, SUCCEEDED | DATA | TARGETED),
+        ({"target": "crm://acme/1"}, SUCCEEDED | DATA | UNOWNED),
+        ({"method": "resources/read", "target": "notes"}, SUCCEEDED | DATA | UNOWNED),
+        ({"target": "crm://acme/1", "outcome": "input_required"}, SUCCEEDED | DATA | UNOWNED),
+        ({"target": "crm://acme/1", "outcome": "tool_error"}, SUCCEEDED),
+        ({"target": "crm://acme/1", "outcome": "authz_denied"}, DENIED),
+        ({"target": "crm://acme/1", "tenant": None}, SUCCEEDED | DATA | TENANTLESS),
+        ({"target": "crm://acme/1", "resource_tenants": ("acme",)}, SUCCEEDED | DATA),
         ({"resource_tenants": ("globex",)}, SUCCEEDED | DATA | OWNED),
         ({"handles_minted": ("h",)}, SUCCEEDED | DATA | HANDLES),
         ({"signals": ("mixup:id",)}, SUCCEEDED | DATA | SIGNALS),
@@ -62,7 +68,14 @@ def test_marks(fields: dict[str, object], expected: int) -> None:
 def test_a_uri_that_the_directory_knows_the_owner_of_is_owned() -> None:
     facts = Facts(from_builtins({"ownership": [{"server": "crm", "uri": "crm://{tenant}/**"}]}))
     assert marks_of(event(0, target="crm://globex/7"), facts) & OWNED
+    assert not marks_of(event(0, target="crm://globex/7"), facts) & UNOWNED
     assert not marks_of(event(0, target="crm://globex/7", server="billing"), facts) & OWNED
+
+
+def test_a_canary_is_marked_whatever_became_of_the_request() -> None:
+    facts = Facts(from_builtins({"canaries": [{"server": "crm", "target": "ledger"}]}))
+    assert marks_of(event(0, target="ledger", outcome="authz_denied"), facts) & CANARY
+    assert not marks_of(event(0, target="ledger 2"), facts) & CANARY
 
 
 def test_a_list_of_tools_is_a_manifest() -> None:
