@@ -35,12 +35,12 @@ class Hands:
 
     familiar: Sightings
     strange: Sightings
-    shown: Extent
+    shown: Extent | None
 
     def __init__(self) -> None:
         self.familiar = Sightings()
         self.strange = Sightings()
-        self.shown = Extent()
+        self.shown = None
 
     def home(self, token: str, minute: int) -> int:
         """Note the use of a token at a familiar place; its number where that may tell something, else 0."""
@@ -52,6 +52,8 @@ class Hands:
         key = number(event.token or "")
         if not self.strange.add(key, minute):
             return 0
+        if self.shown is None:
+            self.shown = Extent()
         self.shown.add(event)
         return key if key in self.familiar.keys else 0
 
@@ -62,7 +64,7 @@ class Hands:
         if self.strange:
             self.strange.forget(before)
             if not self.strange:
-                self.shown = Extent()
+                self.shown = None
         return bool(self.familiar or self.strange)
 
 
@@ -92,7 +94,7 @@ def shared(detector: Detector[Any], hands: Hands, entity: Entity, key: int, minu
                 "token within 1 hour",
                 expected=f"fewer than {TURNS * 4**level}: who moves on does not keep coming back",
                 why="A token that is used in turn at a familiar and at a strange place was copied.",
-                shown=Evidence([hands.shown]),
+                shown=Evidence([] if hands.shown is None else [hands.shown]),
                 confidence=0.7,
             )
             for level in range(level_of(turns, TURNS) + 1)

@@ -24,7 +24,7 @@ STUB_MINUTES: Final = 60
 """Minutes without an event after which an entity is forgotten of which there is nothing to remember."""
 REST_MINUTES: Final = (3 * 60 + 5, 27 * 60, 51 * 60, 8 * 1_440 + 180)
 """Minutes without an event after which no minute, hour, hour of the day that followed, and no day is held open."""
-GUESTS: Final = 8
+GUESTS: Final = 32
 """One seat in so many is for who was not seen for a while before; who comes again soon gets one of the others."""
 
 

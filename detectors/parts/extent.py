@@ -24,10 +24,11 @@ class Extent:
         self.first = 0.0
         self.last = 0.0
         self.late = 0
-        self.ids: list[str] = []
-        self.sources: list[str] = []
-        self.servers: list[str] = []
-        self.actors: list[str] = []
+        # Tuples, since most hold one name or none and there are very many.
+        self.ids: tuple[str, ...] = ()
+        self.sources: tuple[str, ...] = ()
+        self.servers: tuple[str, ...] = ()
+        self.actors: tuple[str, ...] = ()
 
     def add(self, event: AuditEvent) -> None:
         """Count an event."""
@@ -41,10 +42,10 @@ class Extent:
         self.count += 1
         self.late += event.late
         if len(self.ids) < IDS:
-            self.ids.append(event_id(event))
-        _keep(self.sources, event.source_ip)
-        _keep(self.servers, event.server)
-        _keep(self.actors, event.user or event.client or event.agent)
+            self.ids = (*self.ids, event_id(event))
+        self.sources = _kept(self.sources, event.source_ip)
+        self.servers = _kept(self.servers, event.server)
+        self.actors = _kept(self.actors, event.user or event.client or event.agent)
 
     def update(self, other: "Extent") -> None:
         """Count all that another counted."""
@@ -54,14 +55,13 @@ class Extent:
         self.last = max(self.last, other.last)
         self.count += other.count
         self.late += other.late
-        self.ids += [one for one in other.ids if one not in self.ids][: IDS - len(self.ids)]
-        for mine, theirs in (
-            (self.sources, other.sources),
-            (self.servers, other.servers),
-            (self.actors, other.actors),
-        ):
-            for name in theirs:
-                _keep(mine, name)
+        self.ids = (*self.ids, *[one for one in other.ids if one not in self.ids][: IDS - len(self.ids)])
+        for source in other.sources:
+            self.sources = _kept(self.sources, source)
+        for server in other.servers:
+            self.servers = _kept(self.servers, server)
+        for actor in other.actors:
+            self.actors = _kept(self.actors, actor)
 
     def pack(self) -> Any:
         """Nothing where nothing was counted, else the attributes in a fixed order."""
@@ -76,7 +76,7 @@ class Extent:
         if packed is None:
             return made
         made.count, made.first, made.last, made.late = packed[:4]
-        made.ids, made.sources, made.servers, made.actors = (list(names) for names in packed[4:])
+        made.ids, made.sources, made.servers, made.actors = (tuple(names) for names in packed[4:])
         return made
 
 
@@ -103,12 +103,12 @@ class Evidence:
         self.ids.insert(0, event_id(event))
 
 
-def _keep(names: list[str], name: str | None) -> None:
-    if name is not None and len(names) < NAMES:
-        short = name[:WIDTH]
-        if short not in names:
-            names.append(short)
+def _kept(names: tuple[str, ...], name: str | None) -> tuple[str, ...]:
+    if name is None or len(names) >= NAMES:
+        return names
+    short = name[:WIDTH]
+    return names if short in names else (*names, short)
 
 
-def _distinct(lists: Iterable[list[str]]) -> tuple[str, ...]:
+def _distinct(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted({name for names in lists for name in names})[:20])

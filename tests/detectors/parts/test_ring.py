@@ -71,4 +71,4 @@ def test_targets_keep_samples() -> None:
     ring = TargetCells()
     ring.cell(START).extent.add(event(0, source_ip="192.0.2.1", user="ann", id="x"))
     (cell,) = ring.cells.values()
-    assert (cell.extent.ids, cell.extent.sources, cell.extent.actors) == (["x"], ["192.0.2.1"], ["ann"])
+    assert (cell.extent.ids, cell.extent.sources, cell.extent.actors) == (("x",), ("192.0.2.1",), ("ann",))
