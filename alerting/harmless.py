@@ -14,7 +14,7 @@ _MARKUP: Final = str.maketrans({"<": "‹", ">": "›", "`": "ˋ", "[": "⟦", "
 # What shows text as HTML decodes these once more than it should, sooner or later.
 _ENTITY: Final = re.compile(r"&(?=#?\w{1,31};)")
 # Tables that are exported and opened in a spreadsheet run what begins like this; our own lists begin with "- ".
-_FORMULA: Final = re.compile(r"[=+@＝＋＠]|[-－](?!\s)")
+_FORMULA: Final = re.compile(r"[=+@＝＋＠]|[-－](?!\s|$)")
 # Chats and mail programs make links of bare domains, too; numbers, addresses and versions stay as they are.
 _DOMAIN: Final = re.compile(r"(?<=\w)\.(?=[^\W\d_])")
 # What Markdown and the chats' own dialects of it format; an underscore within a name is left alone by all of them.

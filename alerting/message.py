@@ -7,7 +7,8 @@ from alerting.alert import Alert, Incident, Reason
 from alerting.harmless import harmless
 from alerting.record import Record, rank
 from alerting.runbook import Runbooks
-from stream.finding import Finding
+from alerting.words import counted
+from stream.finding import Finding, began
 from tocsin_audit.event import rfc3339
 
 STEPS: Final = 3
@@ -17,7 +18,7 @@ LISTED: Final = 20
 _WHY: Final[dict[Reason, str]] = {
     "new": "It is new.",
     "joined": "It goes on; whoever was told already knows of it.",
-    "escalated": "It is more severe than what was told before.",
+    "escalated": "Nobody was told of it yet, or only of something less severe.",
     "reopened": "It happened again after it had ended.",
     "repeated": "It goes on from the day before, which somebody has been told of.",
     "silenced": "A silence covers it, so nobody is woken.",
@@ -57,7 +58,7 @@ class Messages:
             worst = max(alert.findings, key=lambda finding: rank(finding.severity))
             lines += happened(worst)
             if len(alert.findings) > 1:
-                lines.append(f"With it came {len(alert.findings) - 1} more findings.")
+                lines.append(f"With it came {counted(len(alert.findings) - 1, 'more finding')}.")
         again = alert.change == "late" and alert.reason == "repeated"
         lines.append(f"Why now: {_AGAIN if again else _WHY[alert.reason]}")
         if alert.note:
@@ -65,15 +66,16 @@ class Messages:
         lines.append(f"About: {about(incident)}")
         if incident.status in ("open", "acknowledged", "contained"):
             lines += self._next(incident)
+        short = incident.id[:12]
+        take = f"take it: tocsin incident ack {short}; " if incident.status == "open" and alert.page else ""
         lines.append(
-            f"Incident {incident.id}, opening {incident.opening}; all of it: tocsin incident show {incident.id[:12]}"
+            f"Incident {incident.id}, opening {incident.opening}; {take}all of it: tocsin incident show {short}"
         )
         return "\n".join(lines)
 
     def of_bundle(self, records: Sequence[Record], reason: Reason = "over_budget") -> str:
         """The text of a page about several incidents, the most severe first."""
-        count = "1 incident" if len(records) == 1 else f"{len(records)} incidents"
-        lines = [f"{count} {_TOGETHER.get(reason, _TOGETHER['over_budget'])}"]
+        lines = [f"{counted(len(records), 'incident')} {_TOGETHER.get(reason, _TOGETHER['over_budget'])}"]
         lines += [_line(record.incident()) for record in records[:LISTED]]
         return "\n".join([*lines, *_rest(len(records)), "All of them: tocsin incident list"])
 
@@ -119,9 +121,10 @@ def happened(finding: Finding) -> list[str]:
         lines.append(f"What happened: {seen}" + (f" (expected: {usual})" if usual else ""))
     if finding.why:
         lines.append(f"Why it matters: {harmless(finding.why, 400)}")
-    span = _moment(finding.start) + (f" to {_moment(finding.end)}" if finding.end > finding.start else "")
-    evidence = f"{finding.count} events" if finding.count != 1 else "1 event"
-    lines.append(f"When: {span}; {evidence}, confidence {finding.confidence:.0%}")
+    # A window may end later than what was seen in it.
+    first, last = _moment(began(finding)), _moment(min(finding.end, max(finding.time, began(finding))))
+    span = first if last <= first else f"{first} to {last}"
+    lines.append(f"When: {span}; {counted(finding.count, 'event')}, confidence {finding.confidence:.0%}")
     return lines
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from alerting.alert import Alert, Incident, Status
 from alerting.harmless import UNTRUSTED, harmless, harmless_block
-from stream.finding import Finding, Severity
+from stream.finding import Finding, Severity, began
 from tocsin_audit.text import clean
 
 VERSION: Final = "1.8.0"
@@ -38,7 +38,7 @@ def detection(finding: Finding, alert: Alert) -> dict[str, Any]:
     body = {
         **_base(DETECTION, 1, finding.severity, finding.time, finding.id),
         "message": harmless(finding.title),
-        "start_time": _ms(finding.start),
+        "start_time": _ms(began(finding)),
         "end_time": _ms(finding.end),
         "count": max(1, finding.count),
         "is_alert": True,
@@ -119,7 +119,7 @@ def _info(finding: Finding) -> dict[str, Any]:
         "title": harmless(finding.title),
         "desc": harmless(finding.why or finding.observed, 2000),
         "types": [finding.class_],
-        "first_seen_time": _ms(finding.start),
+        "first_seen_time": _ms(began(finding)),
         "last_seen_time": _ms(finding.end),
         "created_time": _ms(finding.time),
         "analytic": analytic,

@@ -7,7 +7,7 @@ import msgspec
 from alerting.alert import Alert, Incident
 from alerting.harmless import UNTRUSTED, harmless, harmless_block
 from alerting.message import about, title
-from stream.finding import Finding
+from stream.finding import Finding, began
 from tocsin_audit.event import rfc3339
 from tocsin_audit.text import clean
 
@@ -92,7 +92,7 @@ def evidence_of(finding: Finding) -> dict[str, Any]:
         "observed": harmless(finding.observed),
         "expected": harmless(finding.expected),
         "why": harmless(finding.why),
-        "from": rfc3339(finding.start),
+        "from": rfc3339(began(finding)),
         "to": rfc3339(finding.end),
         "events": finding.count,
         "event_ids": [harmless(identity, 80) for identity in finding.event_ids],

@@ -17,7 +17,7 @@ from alerting.unit import RECORD_DECODER
 from alerting.walls import own_finding, own_incident, within
 from stream.errors import NotThereError, RejectedError
 from stream.finding import DECODER as FINDING_DECODER
-from stream.finding import Finding, Severity, public
+from stream.finding import Finding, Severity, began, public
 from tocsin_audit.event import rfc3339
 
 ROWS: Final = 1000
@@ -138,13 +138,17 @@ def show(
 
 
 def clocks(record: Record, targets: Targets | None, now: float) -> dict[str, Any]:
-    """How long it took to notice an incident, and how its clocks stand; lengths in seconds."""
+    """How long it took to notice an incident, and how its clocks stand; lengths in seconds.
+
+    Where only the window is known in which it began, `detect` is what it took at most, and nobody calls that late.
+    """
     readings = (targets or Targets()).readings(record, now)
     noticed = max(0.0, record.opened - record.began)
     return {
         "detect": round(noticed, 1),
+        "detect_exact": record.known,
         "detect_target": DETECT,
-        "detect_late": noticed > DETECT,
+        "detect_late": record.known and noticed > DETECT,
         **{
             one.clock: {
                 "target": one.target,
@@ -271,10 +275,10 @@ def _owners_side(store: Store, id_: str, tenants: frozenset[str] | None) -> tupl
 def _bare(incident: Incident, findings: Sequence[Finding]) -> dict[str, Any]:
     """An incident of others as its answer's parts: what they do about it is theirs."""
     parts: dict[str, Any] = {name: [] for name in ("timeline", "decisions", "deliveries", "links")}
-    noticed = max(0.0, incident.opened - min(finding.start for finding in findings))
+    noticed = max(0.0, incident.opened - min(began(finding) for finding in findings))
     return {
         "incident": summary(incident),
-        "clocks": {"detect": round(noticed, 1)},
+        "clocks": {"detect": round(noticed, 1), "detect_exact": all(one.first is not None for one in findings)},
         "findings": [{**public(finding), "evidence_only": False} for finding in findings],
         **parts,
     }

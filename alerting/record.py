@@ -9,7 +9,7 @@ from alerting.alert import Incident, Status
 from alerting.ending import lasting
 from alerting.family import Subject
 from alerting.incident_key import IncidentKey
-from stream.finding import SEVERITIES, Class, Finding, Severity
+from stream.finding import SEVERITIES, Class, Finding, Severity, began
 
 ENDED: Final[frozenset[Status]] = frozenset({"resolved", "closed"})
 FACTS: Final = 8
@@ -31,7 +31,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     `sources` are its classes that inhibit others, `active` the log's clock at its last finding. `heard` names the
     receivers that heard of this opening, so that they hear how it ends whatever hour that is. `told_at`,
     `acknowledged_at` and `contained_at` are of this opening, `late` are its clocks that ran out, and `due` is when the
-    next one does. `began` is the event time at which its first finding starts, `cause` is the root cause that whoever
+    next one does. `began` is the event time of the first event of its first finding, or where that one's
+    window begins, if no more is `known` of it. `cause` is the root cause that whoever
     closed it named, and `saved` the last opening whose evidence was asked for. `lasting` says by matter when it is
     over, None where a person has to say so.
     """
@@ -68,6 +69,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     detectors: tuple[str, ...] = ()
     heard: tuple[str, ...] = ()
     began: float = 0.0
+    known: bool = False
     told_at: float | None = None
     acknowledged_at: float | None = None
     contained_at: float | None = None
@@ -99,7 +101,8 @@ def opened_by(key: IncidentKey, finding: Finding, clock: float) -> Record:
         entity=dict(finding.entity),
         runbook=finding.runbook or finding.class_,
         opened=clock,
-        began=finding.start,
+        began=began(finding),
+        known=finding.first is not None,
         updated=clock,
         active=clock,
         lasting={},

@@ -225,9 +225,9 @@ def facts_of(incident: Incident) -> dict[str, Any]:
     for name, seen in incident.facts.items():
         if seen:
             values.setdefault(name, harmless(seen[0], _VALUE))
-    who = next(
-        (f"{key} {values[key]}" for key in ("user", "client", "agent", "token", "source_ip") if key in values), ""
-    )
+    # What the incident is about comes first: of many who were tried, the first to be seen says nothing.
+    callers = [key for key in ("user", "client", "agent", "token", "source_ip") if key in values]
+    who = next((f"{key} {values[key]}" for key in sorted(callers, key=lambda key: key not in incident.entity)), "")
     return {
         **values,
         "tenant": harmless(incident.tenant, _VALUE) if incident.tenant else values.get("tenant", "(no tenant)"),

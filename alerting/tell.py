@@ -16,6 +16,7 @@ from alerting.remind import reminded
 from alerting.route import Receiver, Routes, Told, sinks_of
 from alerting.texts import Texts, alert_of
 from alerting.unit import Unit
+from alerting.words import length
 from stream.finding import Finding
 
 
@@ -131,7 +132,7 @@ class Teller:
         heard = dict.fromkeys((*after.heard, *(it.name for it in told)))
         after = self._policies.targets.scheduled(msgspec.structs.replace(after, heard=tuple(heard)))
         unit.put(after)
-        note = ", ".join(f"{one.clock} within {one.target / 60:.0f} min" for one in overdue)
+        note = ", ".join(f"{one.clock} within {length(one.target)}" for one in overdue)
         unit.add_timeline(after, clock, "late", "late", "tocsin", note)
         sinks: dict[str, None] = {}
         for receiver in told:

@@ -83,6 +83,7 @@ def owners_finding(finding: Finding, tenants: frozenset[str]) -> Finding | None:
         title=_reached(finding.class_),
         observed=f"{finding.count} events",
         start=finding.start,
+        first=finding.first,
         end=finding.end,
         time=finding.time,
         count=finding.count,

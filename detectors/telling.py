@@ -79,6 +79,7 @@ def tell(
         facts={field: values for field, values in gathered.items() if values and field not in names},
         matter=matter,
         over=start + lasts if lasts is not None else None,
+        first=shown.first if shown.count else None,
     )
 
 

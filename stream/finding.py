@@ -62,6 +62,8 @@ class Finding(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True):
     A detector that can know when something is over names what it would end in `matter` (`silence`, `refusals`), and in
     `over` when it is: after `time` where it would have said it again had it gone on, and up to `time` in a finding that
     says nothing but that (`ends`). Where it cannot know, `matter` is empty, and a person says so.
+
+    `start` is where the window begins that the id is aligned to, `first` the event time of the first event in it.
     """
 
     id: str
@@ -88,6 +90,12 @@ class Finding(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True):
     facts: dict[str, tuple[str, ...]] = {}
     matter: str = ""
     over: float | None = None
+    first: float | None = None
+
+
+def began(finding: Finding) -> float:
+    """When the first of its events happened; the beginning of its window where its detector does not know that."""
+    return finding.start if finding.first is None else finding.first
 
 
 def ends(finding: Finding) -> bool:
@@ -115,7 +123,7 @@ def public(finding: Finding) -> dict[str, Any]:
     """The finding as others see it: every field, `class`, times as RFC 3339 UTC."""
     names = zip(Finding.__struct_fields__, Finding.__struct_encode_fields__, strict=True)
     record: dict[str, Any] = {shown: msgspec.to_builtins(getattr(finding, name)) for name, shown in names}
-    for key in ("start", "end", "time", "over"):
+    for key in ("start", "end", "time", "over", "first"):
         if record[key] is not None:
             record[key] = rfc3339(record[key])
     return record

@@ -7,6 +7,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from alerting.harmless import harmless
+from alerting.words import counted, length
 
 STYLES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan", "notice": "dim"}
 SHOWN = 10
@@ -21,9 +22,9 @@ def render(console: Console, record: dict[str, Any], *, runbook: bool = True) ->
     head.append(f" {harmless(incident['title'], 200)}\n")
     head.append(f"{about}\n")
     head.append(
-        f"status {incident['status']}, tenant {harmless(incident.get('tenant') or '-', 60)}, "
-        f"opened {incident['opened'][:19]}Z, opening {incident['opening']}, "
-        f"{incident['findings']} findings, {incident['events']} events"
+        f"status {_status(incident)}, tenant {harmless(incident.get('tenant') or '-', 60)}, "
+        f"opened {incident['opened'][:19]}Z{_again(incident['opening'])}, "
+        f"{counted(incident['findings'], 'finding')}, {counted(incident['events'], 'event')}"
     )
     for line in _clocks(record["clocks"]):
         head.append(f"\n{line}", "red" if "late" in line else "")
@@ -33,8 +34,32 @@ def render(console: Console, record: dict[str, Any], *, runbook: bool = True) ->
     _section(console, "Deliveries", [_delivery(entry) for entry in record["deliveries"][-SHOWN:]])
     _section(console, "Linked", [f"{link['incident'][:12]}: {harmless(link['why'], 200)}" for link in record["links"]])
     if runbook:
-        lines = "\n".join(record["runbook"]["lines"][1:])
-        console.print(Panel(Text(lines), title=Text(record["runbook"]["title"]), title_align="left"))
+        _runbook(console, incident, record["runbook"])
+
+
+def _runbook(console: Console, incident: dict[str, Any], book: dict[str, Any]) -> None:
+    """What comes first; the rest is another command's, which also knows what has been done."""
+    short = incident["id"][:12]
+    lines = [book["lines"][1]]
+    for number, step in enumerate(book["phases"]["first_15_minutes"], 1):
+        lines += ["", f"{number}. {step['purpose']} ({step['who']}, {step['minutes']} min)", f"   {step['text']}"]
+        lines += [f"   $ {command}" for command in (step["query"], step["action"]) if command is not None]
+    console.print(
+        Panel(Text("\n".join(lines)), title=Text(f"{book['title']}: first fifteen minutes"), title_align="left")
+    )
+    if incident["status"] == "open":
+        console.print(Text(f"take it:  tocsin incident ack {short}", "bold"))
+    console.print(Text(f"work on:  tocsin incident runbook {short}   (the hours and weeks after it, and what is done)"))
+
+
+def _status(incident: dict[str, Any]) -> str:
+    by = incident.get("acknowledged_by")
+    verdict = f" as {incident['verdict']}" if incident.get("verdict") else ""
+    return f"{incident['status']}{verdict}{f' by {harmless(by, 60)}' if by and not verdict else ''}"
+
+
+def _again(opening: int) -> str:
+    return f" for the {opening}. time" if opening > 1 else ""
 
 
 def _section(console: Console, title: str, lines: list[str]) -> None:
@@ -45,13 +70,14 @@ def _section(console: Console, title: str, lines: list[str]) -> None:
 
 
 def _clocks(clocks: dict[str, Any]) -> list[str]:
-    target = f" (within {clocks['detect_target'] / 60:.0f} min)" if "detect_target" in clocks else ""
+    target = f" (target {length(clocks['detect_target'])})" if "detect_target" in clocks else ""
     late = ", late" if clocks.get("detect_late") else ""
-    lines = [f"noticed {clocks['detect'] / 60:.1f} min after it began{target}{late}"]
+    most = "" if clocks["detect_exact"] else "at most "
+    lines = [f"noticed {most}{length(clocks['detect'])} after it began{target}{late}"]
     for name in ("acknowledge", "contain", "resolve"):
         if (clock := clocks.get(name)) is not None:
             done = f"done {clock['reached'][:19]}Z" if clock["reached"] else f"until {clock['due'][:19]}Z"
-            lines.append(f"{name} within {clock['target'] / 60:.0f} min: {done}{', late' if clock['late'] else ''}")
+            lines.append(f"{name} within {length(clock['target'])}: {done}{', late' if clock['late'] else ''}")
     return lines
 
 
@@ -70,4 +96,4 @@ def _line(entry: dict[str, Any]) -> str:
 
 def _delivery(entry: dict[str, Any]) -> str:
     why = f": {harmless(entry['why'], 200)}" if entry.get("why") else ""
-    return f"{entry['at'][:19]}Z to {entry['sink']}: {entry['state']}, {entry['attempts']} attempts{why}"
+    return f"{entry['at'][:19]}Z to {entry['sink']}: {entry['state']}, {counted(entry['attempts'], 'attempt')}{why}"

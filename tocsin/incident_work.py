@@ -12,10 +12,13 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 from alerting.harmless import harmless
+from alerting.words import counted, name
 from stream.errors import RejectedError
 from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The incident's id, or the first digits of it.")]
+SHOWN = 8
+"""Values of one kind that the scope shows."""
 _MARKS = {"open": " ", "started": ">", "planned": "~", "done": "x", "skipped": "-"}
 
 
@@ -163,19 +166,26 @@ def _show_scope(console: Console, found: dict[str, Any]) -> None:
         console.print(Text("the search ended at its bounds: there may be more", "red"))
     console.print(
         Text(
-            f"{found['events']} events, {found['accepted']} accepted, {found['refused_by_denial']} refused by denial; "
-            f"{found['rows']} rows, {found['bytes']} bytes"
+            f"{counted(found['events'], 'event')}, {found['accepted']:,} accepted, "
+            f"{found['refused_by_denial']:,} refused by denial; "
+            f"{counted(found['rows'], 'row')}, {counted(found['bytes'], 'byte')}"
         )
     )
     last = found["last_accepted"]
     console.print(Text(f"last accepted call: {last[:19]}Z" if last else "no call was accepted"))
-    for name, values in found["touched"].items():
-        shown = ", ".join(f"{harmless(value, 80)} ({number})" for value, number in values.items())
-        console.print(Text(f"  {name}: {shown}"))
-    for name, values in found["others"].items():
-        for value, who in values.items():
-            shown = ", ".join(f"{harmless(other, 80)} ({number})" for other, number in who.items())
-            console.print(Text(f"  the same {name} {harmless(value, 80)}: {shown}"))
+    for field, values in found["touched"].items():
+        console.print(Text(f"  {field}: {_most(values)}"))
+    for field, values in found["others"].items():
+        for value, who in list(values.items())[:SHOWN]:
+            callers = {name(other.partition(" ")[2] or other): number for other, number in who.items()}
+            console.print(Text(f"  others with {field} {harmless(value, 80)}: {_most(callers)}"))
+    console.print(Text("all of it: --json", "dim"))
+
+
+def _most(counts: dict[str, int]) -> str:
+    shown = ", ".join(f"{harmless(value, 80)} ({number:,})" for value, number in list(counts.items())[:SHOWN])
+    more = len(counts) - SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def add_to(app: typer.Typer) -> None:

@@ -16,6 +16,7 @@ from alerting.response.steps import ENDED
 from alerting.runbook import PHASES, Runbooks
 from alerting.store import Store
 from alerting.targets import Targets
+from alerting.words import length
 from tocsin_audit.event import rfc3339
 
 HOUR: Final = 3600.0
@@ -91,7 +92,7 @@ def _environment(*, html: bool) -> Environment:
     folder = files("alerting") / "response" / "templates"
     sources = {name: (folder / f"{name}.j2").read_text(encoding="utf-8") for name in ("report.md", "report.html")}
     environment.loader = DictLoader(sources)
-    environment.filters |= {"say": _plain if html else _marked, "when": _when, "length": _length, "count": len}
+    environment.filters |= {"say": _plain if html else _marked, "when": _when, "length": length, "count": len}
     return environment
 
 
@@ -105,9 +106,3 @@ def _marked(value: object) -> str:
 
 def _when(text: str | None) -> str:
     return f"{text[:10]} {text[11:19]} UTC" if text else "not known"
-
-
-def _length(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

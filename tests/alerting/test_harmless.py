@@ -38,3 +38,4 @@ def test_a_domain_is_no_link_and_numbers_stay() -> None:
 def test_what_a_spreadsheet_would_run_is_quoted_and_lists_stay() -> None:
     assert harmless("=1+1") == "'=1+1"
     assert harmless("- one of several") == "- one of several"
+    assert harmless("-") == "-", "a lone dash stands for nothing"

@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 
 from alerting.alert import REASONS, Alert
@@ -34,6 +36,21 @@ def test_an_alert_says_what_happened_why_now_about_whom_and_what_next() -> None:
     assert lines[5] == "About: user hxxps(:)//idp.example|alice, tenant acme"
     assert [line[:2] for line in lines[7:10]] == ["1.", "2.", "3."]
     assert lines[10].endswith(f"tocsin incident show {a_record().id[:12]}")
+
+
+def test_when_it_was_are_the_events_not_the_window_that_they_were_counted_in() -> None:
+    hour: dict[str, Any] = {"start": NOON - 3000, "end": NOON + 600, "time": NOON}
+    seen = a_finding(first=NOON - 40, **hour)
+    assert "When: 2024-10-04T11:59:20Z to 2024-10-04T12:00:00Z;" in MESSAGES.of_change(an_alert_of(findings=(seen,)))
+    counted = a_finding(**hour)
+    assert "When: 2024-10-04T11:10:00Z to 2024-10-04T12:00:00Z;" in MESSAGES.of_change(an_alert_of(findings=(counted,)))
+
+
+def test_a_page_says_how_to_take_it_until_somebody_has() -> None:
+    assert f"take it: tocsin incident ack {a_record().id[:12]};" in MESSAGES.of_change(an_alert_of())
+    taken = a_record(status="acknowledged").incident()
+    assert "take it" not in MESSAGES.of_change(an_alert_of(incident=taken))
+    assert "take it" not in MESSAGES.of_change(an_alert_of(page=False))
 
 
 def test_every_reason_has_words() -> None:

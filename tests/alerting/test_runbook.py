@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.alert import Incident
-from alerting.runbook import PHASES, Runbooks, missing, shipped
+from alerting.runbook import PHASES, Runbooks, facts_of, missing, shipped
 from stream.errors import ConfigError
 from stream.finding import CLASSES, Class
 from tests.alerting.test_decide import a_record
@@ -152,6 +152,12 @@ def test_a_template_reaches_nothing_but_facts() -> None:
     books = Runbooks({"drill": msgspec.json.encode(evil).decode()})
     with pytest.raises(ConfigError, match="cannot be filled in"):
         books.lines(an_incident("drill"))
+
+
+def test_of_many_who_were_tried_a_runbook_names_none_as_the_one_to_look_for() -> None:
+    tried = an_incident("spray", entity={"source_ip": "203.0.113.9"}, facts={"user": ("ann", "bob")})
+    assert facts_of(tried)["who"] == "source_ip 203.0.113.9"
+    assert facts_of(an_incident(entity={"tenant": "acme"}, facts={"user": ("ann",)}))["who"] == "user ann"
 
 
 def test_the_runbook_of_a_success_names_who_got_in_not_who_was_merely_tried() -> None:

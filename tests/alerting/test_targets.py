@@ -2,8 +2,10 @@ from typing import Any
 
 import pytest
 
+from alerting.incident_key import incident_key
 from alerting.policy import Policies
-from alerting.queries import Filter, list_incidents, show
+from alerting.queries import Filter, clocks, list_incidents, show
+from alerting.record import opened_by
 from alerting.route import Receiver, Routes
 from alerting.runbook import Runbooks
 from alerting.store import Store
@@ -85,6 +87,16 @@ def test_what_nobody_acknowledged_is_passed_on_once(log: SqliteLog, store: Store
     assert told_["clocks"]["detect"] == 0.0
 
 
+def test_what_is_known_to_have_begun_long_ago_was_noticed_late_and_a_window_proves_nothing() -> None:
+    window: dict[str, Any] = {"start": NOON - 60 * MINUTE, "end": NOON, "time": NOON}
+    known = opened_by(incident_key(a_finding()), a_finding(first=NOON - 20 * MINUTE, **window), NOON)
+    assert [clocks(known, None, NOON)[f"detect{what}"] for what in ("", "_exact", "_late")] == [1200.0, True, True]
+    soon = opened_by(incident_key(a_finding()), a_finding(first=NOON - 5, **window), NOON)
+    assert [clocks(soon, None, NOON)[f"detect{what}"] for what in ("", "_exact", "_late")] == [5.0, True, False]
+    unknown = opened_by(incident_key(a_finding()), a_finding(**window), NOON)
+    assert [clocks(unknown, None, NOON)[f"detect{what}"] for what in ("", "_exact", "_late")] == [3600.0, False, False]
+
+
 def test_what_was_acknowledged_in_time_wakes_nobody_else(log: SqliteLog, store: Store) -> None:
     put(log, findings_frame([a_finding()], NOON, 0))
     task = a_task(log, store)
@@ -97,7 +109,7 @@ def test_what_was_acknowledged_in_time_wakes_nobody_else(log: SqliteLog, store: 
     put(log, tick(NOON + 300 * MINUTE, 2))
     task.advance(wait=0)
     timeline = show(store, incident.id, Runbooks())["timeline"]
-    assert [(line["change"], line["note"]) for line in timeline][-1] == ("late", "contain within 240 min")
+    assert [(line["change"], line["note"]) for line in timeline][-1] == ("late", "contain within 4 h")
     assert pages(store, "pd-lead") == 0
 
 

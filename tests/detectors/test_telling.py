@@ -36,6 +36,10 @@ def told(at: float, *, level: int = 0, late: bool = False) -> Finding:
     )
 
 
+def test_a_finding_says_when_its_first_event_was_beside_where_its_window_begins() -> None:
+    assert (told(100).start, told(100).first) == (told(0).start, START + 100)
+
+
 def test_the_id_is_that_of_the_aligned_window_and_the_level() -> None:
     assert told(10).id == told(1_790).id
     assert told(10).id != told(1_810).id

@@ -115,7 +115,7 @@ def test_the_scope_says_what_was_touched_and_who_else_came_from_there(
     assert found["others"]["source_ip"][ATTACKER] == {"user bob": 3}
     shown = operator("incident", "scope", id_[:8])
     assert "2 accepted" in shown.stdout
-    assert "user bob (3)" in shown.stdout
+    assert f"others with source_ip {ATTACKER}: bob (3)" in shown.stdout
 
 
 def test_a_runbook_is_worked_on_with_every_query_run(

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alerting.harmless import harmless
+from alerting.words import name
 from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 from tocsin.incident_view import STYLES, render
 from tocsin.incident_work import add_to
@@ -52,20 +53,24 @@ def list_(
         Console().print(f"no incidents ({state})")
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("id", "severity", "status", "tenant", "what", "about", "updated"):
-        folds = heading in ("tenant", "what", "about")
+    for heading in ("id", "severity", "status", "updated", "what"):
+        folds = heading == "what"
         table.add_column(heading, overflow="fold" if folds else "ellipsis", no_wrap=not folds)
     for incident in found:
         table.add_row(
             incident["id"][:12],
             Text(incident["severity"], STYLES.get(incident["severity"], "")),
             incident["status"],
-            Text(harmless(incident.get("tenant") or "-", 40)),
-            Text(harmless(incident["title"], 120)),
-            Text(", ".join(f"{key} {harmless(value, 60)}" for key, value in incident["entity"].items())),
-            incident["updated"][5:16].replace("T", " "),
+            f"{incident['updated'][5:16].replace('T', ' ')}Z",
+            _what(incident),
         )
     Console().print(table)
+
+
+def _what(incident: dict[str, Any]) -> Text:
+    tenant = f"[{harmless(incident['tenant'], 40)}] " if incident.get("tenant") else ""
+    about = ", ".join(f"{key} {name(value)}" for key, value in incident["entity"].items())
+    return Text.assemble(f"{tenant}{harmless(incident['title'], 120)}", (f"\n{about}" if about else "", "dim"))
 
 
 @app.command(epilog="Example: tocsin incident show 3f9ab2c1")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from alerting.alert import Alert, Incident
 from alerting.harmless import harmless, harmless_block
-from stream.finding import Finding, Severity
+from stream.finding import Finding, Severity, began
 from tocsin_audit.event import rfc3339
 from tocsin_audit.text import clean
 
@@ -73,7 +73,7 @@ def finding_document(finding: Finding, alert: Alert) -> dict[str, Any]:
             "severity": number,
             "risk_score": float(finding.score or number),
             "reason": harmless(finding.why or finding.observed or finding.title, 2000),
-            "start": rfc3339(finding.start),
+            "start": rfc3339(began(finding)),
             "end": rfc3339(finding.end),
         },
         "rule": {

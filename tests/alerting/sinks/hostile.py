@@ -32,5 +32,5 @@ CORPUS = (
 
 ESCAPES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
 LIVE = re.compile(r"(?i)https?://|\bwww\.\w|\bjavascript:\S|\bdata:\S|\bmailto:\S|ldap://|<[!@a-z/]|\]\(|(?<!\S)@\w")
-FORMULA = re.compile(r"\s*(?:[=+@＝＋＠]|[-－](?!\s))")
+FORMULA = re.compile(r"\s*(?:[=+@＝＋＠]|[-－](?!\s|$))")
 """What a spreadsheet would run if it came first in a cell."""
