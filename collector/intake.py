@@ -9,10 +9,11 @@ from collector.admit import Admitted
 from collector.keys import Key
 from stream.crashpoints import crash_point
 from stream.decode import identify
-from stream.dedup import Duplicates, Stretch, stretch_of
+from stream.dedup import Duplicates
 from stream.frame import LIMIT
 from stream.log import EVENTS, Log
 from stream.receipt import receive
+from stream.stretch import Stretch, stretch_of
 from tocsin_audit.event import AuditEvent
 
 AHEAD: Final = 48
@@ -81,20 +82,31 @@ class Intake:
         repeated = self._duplicates.find(key.scope, admitted.events, received, stretch)
         if repeated:
             admitted.without(repeated)
-            stretch = None
         crash_point("receive.before_append")
-        if len(admitted.events) > LIMIT:
-            stretch = None
         parts = []
         for at in range(0, len(admitted.events), LIMIT):
             part = slice(at, at + LIMIT)
-            durable = self._append(admitted, part, digest, key, received)
-            parts.append(_Part(admitted.events[part], durable, stretch))
+            events = admitted.events[part]
+            own = (
+                stretch
+                if stretch is not None and len(events) == stretch.last - stretch.first + 1
+                else stretch_of(events)
+            )
+            parts.append(_Part(events, self._append(admitted, part, events, own, digest, key, received), own))
         return parts, len(repeated)
 
-    def _append(self, admitted: Admitted, part: slice, digest: str, key: Key, received: float) -> Future[int]:
+    def _append(
+        self,
+        admitted: Admitted,
+        part: slice,
+        events: list[AuditEvent],
+        stretch: Stretch | None,
+        digest: str,
+        key: Key,
+        received: float,
+    ) -> Future[int]:
         frame = receive(
-            admitted.events[part],
+            events,
             admitted.payload(part),
             received,
             source=key.scope,
@@ -102,6 +114,7 @@ class Intake:
             numbers=admitted.numbers[part],
             tenant=key.tenant,
             each=admitted.lines[part],
+            stretch=stretch,
             named=True,
         )
         return self._log.append(EVENTS, frame)

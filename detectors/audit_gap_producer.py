@@ -116,8 +116,11 @@ class ProducerView:
         servers = {event.server for event in events}
         if not servers <= state.servers:
             self._know(state, servers)
-        names = [event.run for event in events]
-        found = self._number(state, entity, events, names, facts)
+        stretch = batch.stretch
+        if stretch is not None:
+            found = self._see(state, entity, stretch.run, stretch.first, stretch.last, clock, facts)
+        else:
+            found = self._number(state, entity, events, facts)
         kinds = [event.kind for event in events]
         if kinds.count("request") < len(kinds):
             for event in events:
@@ -129,7 +132,7 @@ class ProducerView:
                 inside = fresh.within(HOUR, number)
                 minutes = [minute for minute in fresh.cells(60) if minute // 60 == number]
                 _open(state.hours, number, Hour).add(inside, minutes, skewed=batch.skewed)
-            self._live(state, fresh, names if fresh is batch else [event.run for event in fresh.events])
+            self._live(state, fresh)
         return found
 
     def merge(self, state: Producer, partial: Producer, entity: Entity, facts: Facts) -> Sequence[Finding]:
@@ -166,19 +169,11 @@ class ProducerView:
         for server in sorted(servers - state.servers)[: SERVERS - len(state.servers)]:
             state.servers.add(server)
 
-    def _number(
-        self,
-        state: Producer,
-        entity: Entity,
-        events: Sequence[AuditEvent],
-        names: Sequence[str | None],
-        facts: Facts,
-    ) -> list[Finding]:
-        """Follow the running numbers; nearly always they are those that were to come."""
+    def _number(self, state: Producer, entity: Entity, events: Sequence[AuditEvent], facts: Facts) -> list[Finding]:
+        """Follow the running numbers of events that are no stretch."""
+        names = [event.run for event in events]
         seqs: list[Any] = [event.seq for event in events]
-        name, first, count, clock = names[0], seqs[0], len(seqs), facts.clock
-        if first is not None and names.count(name) == count and seqs == [*range(first, first + count)]:
-            return self._see(state, entity, name or "", first, first + count - 1, clock, facts)
+        count, clock = len(seqs), facts.clock
         found: list[Finding] = []
         begin = 0
         while begin < count:
@@ -234,15 +229,17 @@ class ProducerView:
         run.last = max(run.last, clock)
         return run
 
-    def _live(self, state: Producer, batch: Batch, names: Sequence[str | None]) -> None:
+    def _live(self, state: Producer, batch: Batch) -> None:
         """When the runs were heard of; of one that lived long in a cell there is nothing more to know."""
         numbers = batch.cells(QUARTER)
-        if names.count(names[0]) == len(names) and len(numbers) == 1:
-            if names[0] is not None:
+        runs = {event.run for event in batch.events} if batch.stretch is None else {batch.stretch.run}
+        if len(runs) == len(numbers) == 1:
+            (run,) = runs
+            if run is not None:
                 lives = _open(state.quarters, numbers[0], Lives)
-                if lives.brief(names[0]):
+                if lives.brief(run):
                     times = [event.time for event in batch.events]
-                    lives.add(names[0], min(times), max(times))
+                    lives.add(run, min(times), max(times))
             return
         for event in batch.events:
             if event.run is not None:

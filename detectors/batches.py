@@ -35,8 +35,11 @@ def batched_in(tables: Iterable[Table]) -> list[Concerned]:
     return found
 
 
-def groups(kind: Kind, events: Sequence[AuditEvent], source: str) -> list[tuple[Raw, Sequence[AuditEvent]]]:
+def groups(kind: Kind, batch: Batch, source: str) -> list[tuple[Raw, Sequence[AuditEvent]]]:
     """The events by the raw key of the kind, in the order of first mention; null keys are left out."""
+    events = batch.events
+    if kind == "producer" and batch.stretch is not None and batch.stretch.producer:
+        return [(_raw(kind, batch.stretch.producer, source), events)]
     name: Any = _NAME[kind]
     names = [*map(name, events)]
     first = names[0]
@@ -65,11 +68,11 @@ def show(
     """Fold what is new of a frame, entity by entity; `shortest` is the length of the engine's shortest cell."""
     minute = int(facts.clock) // 60
     for table, bits, detectors in tables:
-        for raw, events in groups(table.kind, whole.events, source):
+        for raw, events in groups(table.kind, whole, source):
             live = table.live.get(raw)
             if live is None:
                 live = admit(table, raw, events[0], source)
-            batch = whole._replace(events=events)
+            batch = whole.of(events)
             for number in batch.cells(shortest):
                 settling.touch(table, live, number * shortest, number << 32 | minute, bits)
             for index, detector in detectors:

@@ -39,6 +39,7 @@ from stream.errors import ConfigError, DamagedError
 from stream.facts import Facts
 from stream.finding import Finding
 from stream.frame import Header, Record, unpack
+from stream.stretch import Stretch
 from tocsin_audit.event import AuditEvent
 
 SECRET: Final = b"tocsin"
@@ -137,23 +138,25 @@ class Engine:
         self._pass(tick=content == "tick", ended=header.source == ENDED)
         self._tidy()
         if content == "events":
-            self._fold(decode(record.frame), header)
+            events = decode(record.frame)
+            self._fold(events, header, record.frame.stretch)
         elif content == "control":
             for line in unpack(record.frame).split(b"\n"):
                 if line:
                     self._obey(control.read_control(line))
         return self._outlet.found
 
-    def _fold(self, events: Sequence[AuditEvent], header: Header) -> None:
+    def _fold(self, events: Sequence[AuditEvent], header: Header, stretch: Stretch | None = None) -> None:
         source = header.source
-        repeated = self._duplicates.take(source, events, self.clock)
+        repeated = self._duplicates.take(source, events, self.clock, stretch)
         if repeated:
             again = set(repeated)
             events = [event for index, event in enumerate(events) if index not in again]
+            stretch = None
         if self._batched and events:
             show(
                 self._batched,
-                batch_in(header, events),
+                batch_in(header, events, stretch),
                 source,
                 admit=self._admit,
                 settling=self._settling,

@@ -54,7 +54,7 @@ class Crypt:
         header = msgspec.structs.replace(frame.header, key_id=id_)
         nonce = secrets.token_bytes(_NONCE)
         payload = nonce + self._cipher(id_).encrypt(nonce, frame.payload, _bound(header))
-        return Frame(header, payload, frame.decoded, self, frame.lines)
+        return Frame(header, payload, frame.decoded, self, frame.lines, frame.stretch)
 
     def again(self, header: Header, payload: bytes) -> bytes:
         """Another payload in the place of one that was encrypted, under the same data key and bound to the header."""

@@ -8,6 +8,7 @@ import msgspec
 from stream.clean import clean_events
 from stream.errors import DamagedError
 from stream.frame import Frame, Header, bit, unpack
+from stream.stretch import stretch_of
 from tocsin_audit.event import DECODER, AuditEvent, normalise_all
 
 _ID_DIGITS: Final = 32
@@ -36,6 +37,7 @@ def decode(frame: Frame) -> list[AuditEvent]:
             ) from error
         stamp(events, header)
         identify(events, header.digest, header.lines or range(header.line, header.line + len(events)))
+        frame.stretch = stretch_of(events)
         frame.decoded = events
     return events
 

@@ -1,10 +1,11 @@
 """Duplicates count once: sequence numbers by mark and bitmap, ids for ten minutes."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
+from stream.stretch import Stretch
 from tocsin_audit.event import AuditEvent
 
 WINDOW: Final = 65_536
@@ -78,15 +79,6 @@ class Run:
         self.low = self.mark = seq
 
 
-class Stretch(NamedTuple):
-    """Consecutive numbers of one run: what the events of most bodies have, and which says all of them at once."""
-
-    producer: str
-    run: str
-    first: int
-    last: int
-
-
 class Duplicates:
     """What was seen before, by (scope, producer, run, seq), else by (scope, id).
 
@@ -106,9 +98,12 @@ class Duplicates:
         self._older_ids: dict[_IdKey, float] = {}
         self._turned = 0.0
 
-    def take(self, scope: str, events: Sequence[AuditEvent], now: float) -> list[int]:
-        """The indexes of the events seen before; the others are remembered. `now` is the clock in seconds."""
-        if (stretch := stretch_of(events)) is not None and self._follows(scope, stretch):
+    def take(self, scope: str, events: Sequence[AuditEvent], now: float, stretch: Stretch | None = None) -> list[int]:
+        """The indexes of the events seen before; the others are remembered.
+
+        `now` is the clock in seconds; `stretch` is what `stretch_of` says of them, where that is known.
+        """
+        if stretch is not None and self._follows(scope, stretch):
             return []
         found: list[int] = []
         producer = name = None
@@ -138,7 +133,7 @@ class Duplicates:
     def find(self, scope: str, events: Sequence[AuditEvent], now: float, stretch: Stretch | None = None) -> list[int]:
         """The indexes of the events seen before, or earlier among these; nothing is remembered (see `mark`).
 
-        `stretch` is what `stretch_of` says of them.
+        `stretch` is as in `take`.
         """
         if stretch is not None:
             run = self._run((scope, *stretch[:2]))
@@ -178,9 +173,8 @@ class Duplicates:
         return found
 
     def mark(self, scope: str, events: Sequence[AuditEvent], now: float, stretch: Stretch | None = None) -> None:
-        """Remember events that are now durable; `stretch` is what `stretch_of` says of them, where that is known."""
-        if stretch is None or not self._follows(scope, stretch):
-            self.take(scope, events, now)
+        """Remember events that are now durable; `stretch` is as in `take`."""
+        self.take(scope, events, now, stretch)
 
     def dump(self) -> bytes:
         """Everything remembered, for a snapshot."""
@@ -250,24 +244,6 @@ class Duplicates:
 
 _DumpedRun = tuple[str, str, str, int, int, bytearray | None]
 _Dumped = tuple[tuple[list[_DumpedRun], list[_DumpedRun]], list[list[tuple[_IdKey, float]]], float]
-
-
-def stretch_of(events: Sequence[AuditEvent]) -> Stretch | None:
-    """The consecutive numbers of one run that events have; None where it is not so."""
-    if not events:
-        return None
-    seq, producer, run = events[0].seq, events[0].producer, events[0].run
-    if seq is None or producer is None or run is None:
-        return None
-    last = seq + len(events) - 1
-    if (
-        events[-1].seq == last
-        and [event.seq for event in events] == [*range(seq, last + 1)]
-        and [event.run for event in events].count(run) == len(events)
-        and [event.producer for event in events].count(producer) == len(events)
-    ):
-        return Stretch(producer, run, seq, last)
-    return None
 
 
 def _place(event: AuditEvent) -> _Place:

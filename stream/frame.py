@@ -9,6 +9,7 @@ import msgspec
 import zstandard
 
 from stream.errors import DamagedError
+from stream.stretch import Stretch
 from tocsin_audit.event import AuditEvent
 
 LIMIT: Final = 500
@@ -75,9 +76,9 @@ class Keys(Protocol):
 class Frame(msgspec.Struct, gc=False, eq=False):
     """A header and its payload: newline-joined JSON lines, compressed as the header's codec says.
 
-    `decoded` holds the events once somebody decoded them (see `stream.decode`), and `lines` the payload's lines while
-    they are at hand; neither is part of what a frame is. Where the header names a key the payload is encrypted, and
-    `keys` can undo that.
+    `decoded` holds the events once somebody decoded them (see `stream.decode`), and `stretch` what was found of their
+    numbers by then; `lines` are the payload's lines while they are at hand. None of it is part of what a frame is.
+    Where the header names a key the payload is encrypted, and `keys` can undo that.
     """
 
     header: Header
@@ -85,6 +86,7 @@ class Frame(msgspec.Struct, gc=False, eq=False):
     decoded: list[AuditEvent] | None = None
     keys: Keys | None = None
     lines: Sequence[bytes] | None = None
+    stretch: Stretch | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Frame) and self.header == other.header and self.payload == other.payload

@@ -1,6 +1,6 @@
 """Holds every frame and row against its sealed entry: what was changed, taken away or put in, and in which line."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -236,7 +236,7 @@ def _line(entry: Stored, header: bytes, payload: bytes) -> int | None:
     return None
 
 
-def _leaves(header: bytes, payload: bytes) -> tuple[list[bytes], list[bytes]] | None:
+def _leaves(header: bytes, payload: bytes) -> tuple[Sequence[bytes], list[bytes]] | None:
     """The lines of a frame and their hashes; None where it is encrypted, since verifying has no data key."""
     try:
         decoded = HEADER_DECODER.decode(header)

@@ -6,6 +6,7 @@ from typing import Final
 from stream.clock import judge
 from stream.decode import identify, stamp
 from stream.frame import LIMIT, Frame, Header, pack
+from stream.stretch import Stretch
 from tocsin_audit.event import AuditEvent
 
 KEPT: Final = 1024 * 1024
@@ -25,13 +26,15 @@ def receive(
     imported: bool = False,
     compressed: bool = True,
     each: Sequence[bytes] | None = None,
+    stretch: Stretch | None = None,
     named: bool = False,
 ) -> Frame:
     """A frame of prepared events (see `stream.decode.prepare`) and their newline-joined lines, already decoded.
 
     `received` is in seconds since the epoch; `line` is the number of the first line in the source, `numbers` those of
-    all where they do not just follow. `each` is every line where that is at hand; `named` says that all events have an
-    id, or producer, run and number. The events are stamped in place. Raises ValueError beyond 500 lines.
+    all where they do not just follow. `each` is every line where that is at hand, `stretch` what `stretch_of` says of
+    the events where that is known; `named` says that all have an id, or producer, run and number. The events are
+    stamped in place. Raises ValueError beyond 500 lines.
     """
     if len(events) > LIMIT:
         raise ValueError(f"a frame has at most {LIMIT} lines, not {len(events)}")
@@ -56,6 +59,7 @@ def receive(
     stamp(events, header)
     if not named:
         identify(events, digest, header.lines or range(header.line, header.line + len(events)))
+    frame.stretch = stretch
     frame.decoded = events
     if len(lines) <= KEPT:
         frame.lines = each

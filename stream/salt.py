@@ -32,8 +32,8 @@ def salted(frame: Frame, salt: bytes) -> Frame:
         return frame
     if frame.header.codec == "none":
         packed = pack(msgspec.structs.replace(frame.header, codec="zstd"), frame.payload)
-        return Frame(packed.header, packed.payload + _MARK + salt, frame.decoded, lines=frame.lines)
-    return Frame(frame.header, frame.payload + _MARK + salt, frame.decoded, lines=frame.lines)
+        return Frame(packed.header, packed.payload + _MARK + salt, frame.decoded, None, frame.lines, frame.stretch)
+    return Frame(frame.header, frame.payload + _MARK + salt, frame.decoded, None, frame.lines, frame.stretch)
 
 
 def salt_of(payload: bytes) -> bytes:

@@ -14,13 +14,14 @@ from collector.inspection.inspector import Inspector
 from collector.keys import Key
 from collector.lines import split
 from collector.vantage import Point
-from stream.dedup import Duplicates, stretch_of
+from stream.dedup import Duplicates
 from stream.frame import Header, Record, pack
 from stream.index import Entry, FrameIndex
 from stream.index_terms import terms
 from stream.receipt import receive
 from stream.salt import fresh_salt, salted
 from stream.seal import frame_entry
+from stream.stretch import stretch_of
 from tocsin.bench.figure import Figure
 from tocsin.bench.traffic import BATCH, bodies, lines
 from tocsin.coverage.fold import Fold
@@ -68,7 +69,11 @@ def steps() -> Iterator[Figure]:
     def frame(at: int) -> Record:
         one = taken[at]
         source = key.scope
-        return Record(at, receive(one.events, made[at], start, source=source, digest="", each=one.lines, named=True))
+        own = stretch_of(one.events)
+        made_of = receive(
+            one.events, made[at], start, source=source, digest="", each=one.lines, stretch=own, named=True
+        )
+        return Record(at, made_of)
 
     yield _figure("receive", frame, numbers)
     records = [frame(at) for at in numbers]

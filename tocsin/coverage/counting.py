@@ -13,22 +13,20 @@ Place = tuple[int, str, str]
 """Start of the stretch, source, producer."""
 
 
-def by_producer(batch: Batch, source: str) -> Iterator[tuple[str, Sequence[AuditEvent]]]:
+def by_producer(batch: Batch, source: str) -> Iterator[tuple[str, Batch]]:
     """The events by their producer's name; those that name none belong to their source alone."""
     named = 0
-    for raw, events in groups("producer", batch.events, source):
+    for raw, events in groups("producer", batch, source):
         named += len(events)
-        yield raw[1] or "", events
+        yield raw[1] or "", batch.of(events)
     if named < len(batch.events):
-        yield "", [event for event in batch.events if not event.producer]
+        yield "", batch.of([event for event in batch.events if not event.producer])
 
 
-def counted(batch: Batch, source: str) -> Iterator[Counts]:
-    """What the events of one source come to, by producer and stretch."""
-    for producer, events in by_producer(batch, source):
-        part = batch._replace(events=events)
-        for number in part.cells(SECONDS):
-            yield _count(number * SECONDS, source, producer, part.within(SECONDS, number), part)
+def counted(part: Batch, source: str, producer: str) -> Iterator[Counts]:
+    """What the events of one producer come to, by stretch of event time."""
+    for number in part.cells(SECONDS):
+        yield _count(number * SECONDS, source, producer, part.within(SECONDS, number), part)
 
 
 def add(into: Counts, more: Counts) -> None:

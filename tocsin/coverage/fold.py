@@ -1,12 +1,11 @@
 """The fold of a log into coverage records: a function of its frames alone, so that a replay gives the same records."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from detectors.audit_gap_numbers import Numbers
-from detectors.batch import batch_in
+from detectors.batch import Batch, batch_in
 from detectors.standstill import Standstill
 from detectors.state import Codec
 from stream.clock import LATENESS
@@ -15,7 +14,6 @@ from stream.decode import decode
 from stream.frame import Record
 from tocsin.coverage.counting import Place, add, by_producer, counted, total
 from tocsin.coverage.dark import Dark
-from tocsin_audit.event import AuditEvent
 
 PATIENCE: Final = LATENESS + 1.0
 """Seconds that a running number may take before it is written down as missing."""
@@ -87,11 +85,11 @@ class Fold:
             self._dark.hear(record.frame, self._clock)
         closed = self._close()
         if events:
-            batch = batch_in(header, events)
-            for counts in counted(batch, header.source):
-                self._add(counts)
-            for producer, group in by_producer(batch, header.source):
-                self._number(header.source, producer, group)
+            batch = batch_in(header, events, record.frame.stretch)
+            for producer, part in by_producer(batch, header.source):
+                for counts in counted(part, header.source, producer):
+                    self._add(counts)
+                self._number(header.source, producer, part)
             if self._cell is None:
                 self._cell = int(min(self._clock, batch.first)) // SECONDS * SECONDS
         return closed
@@ -169,14 +167,14 @@ class Fold:
             known = self._counts[place] = Counts(*place, servers={}, tenants={})
         add(known, counts)
 
-    def _number(self, source: str, producer: str, events: Sequence[AuditEvent]) -> None:
+    def _number(self, source: str, producer: str, part: Batch) -> None:
+        events = part.events
+        if part.stretch is not None:
+            _, run, low, high = part.stretch
+            self._see(source, producer, run, low, high, events[0].time, events[-1].time)
+            return
         seqs = [event.seq for event in events]
         if seqs.count(None) == len(seqs):
-            return
-        runs = [event.run for event in events]
-        first = seqs[0]
-        if first is not None and runs.count(runs[0]) == len(runs) and seqs == [*range(first, first + len(seqs))]:
-            self._see(source, producer, runs[0] or "", first, seqs[-1] or first, events[0].time, events[-1].time)
             return
         for event in events:
             if event.seq is not None:
