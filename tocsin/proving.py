@@ -1,7 +1,7 @@
 """What `tocsin verify` looks at besides the log, and what goes into a proof: an incident's evidence, or some events."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,20 +16,14 @@ from detectors.base import event_id
 from stream.crypt_columns import Columns
 from stream.errors import DamagedError, RejectedError, StorageError
 from stream.finding import DECODER, Finding
-from stream.frame import HEADER_DECODER, Header, Keys
 from stream.ledger_read import open_read_only
-from stream.log import EVENTS, Stream
-from stream.log import FINDINGS as FINDINGS_STREAM
 from stream.note import Checkpoint, Verifier, opened
 from stream.proof import Wanted
 from stream.removing import events_of
-from stream.rewrite import Line, rest, whole
-from stream.sqlite import DAY_PATTERN, EVENTS_FOLDER, FINDINGS_FILE
-from stream.sqlite_file import explained
-from stream.tombstone import remaining, tombstone
 from tocsin.config import Loaded
 from tocsin.ledger_rows import KEPT, rows
 from tocsin.options import read_secret
+from tocsin.proof_frames import Frames
 
 ALERTS_FILE: Final = "alerts.sqlite"
 _TABLES: Final = {"timeline": TIMELINE, "decisions": DECISIONS, "alerts": OUTBOX}
@@ -58,14 +52,14 @@ def alerts(data_dir: Path, columns: Columns | None = None) -> Iterator[Connectio
 
 
 @contextmanager
-def database(loaded: Loaded, data_dir: Path) -> Iterator[Connection | None]:
-    """The alerts' database that a configuration names, else that of the data directory."""
+def database(loaded: Loaded, data_dir: Path, columns: Columns | None = None) -> Iterator[Connection | None]:
+    """The alerts' database that a configuration names, else that of the data directory; `columns` as for `alerts`."""
     said = loaded.config.alerting.database
     if said is None:
-        with alerts(data_dir) as found:
+        with alerts(data_dir, columns) as found:
             yield found
         return
-    store = Store(read_secret(loaded, ("alerting", "database"), said), as_stored=True)
+    store = Store(read_secret(loaded, ("alerting", "database"), said), columns, as_stored=True)
     try:
         with store.reading() as connection:
             yield connection
@@ -125,96 +119,58 @@ class Chosen(NamedTuple):
     missing: list[str]
 
 
-def events(data_dir: Path, ids: Iterable[str], keys: Keys | None = None) -> Chosen:
-    """The lines of events by their ids; `keys` undo the encryption of frames, here as below."""
+def events(frames: Frames, ids: Iterable[str]) -> Chosen:
+    """The lines of events by their ids."""
     left = set(ids)
     wanted = []
-    for path in sorted((data_dir / EVENTS_FOLDER).glob(DAY_PATTERN)):
-        for frame in _frames(path, keys):
-            if not left:
-                break
-            try:
-                found = {at: event_id(event) for at, event in events_of(frame.decoded, frame.lines)}
-            except DamagedError:
-                continue
-            lines = tuple(at for at, id_ in found.items() if id_ in left)
-            if lines:
-                left -= {found[at] for at in lines}
-                wanted.append(frame.wanted(EVENTS, lines))
+    for frame in frames.events():
+        if not left:
+            break
+        try:
+            found = {at: event_id(event) for at, event in events_of(frame.decoded, frame.lines)}
+        except DamagedError:
+            continue
+        lines = tuple(at for at, id_ in found.items() if id_ in left)
+        if lines:
+            left -= {found[at] for at in lines}
+            wanted.append(frame.wanted(lines))
     return Chosen(wanted, sorted(left))
 
 
-def incident(data_dir: Path, id_: str, keys: Keys | None = None, columns: Columns | None = None) -> Chosen:
+def incident(frames: Frames, connection: Connection | None, id_: str) -> Chosen:
     """Everything that an incident stands on: its events and findings, its decisions, timeline and alerts.
 
-    Rows are shown as they lie there, since that is what was sealed; `columns` undo the encryption of what is looked up.
+    Rows are shown as they lie there, since that is what was sealed; what is looked up the connection decrypts.
     Raises RejectedError where there is no such incident.
     """
-    with alerts(data_dir, columns) as connection:
-        if connection is None:
-            raise RejectedError("the alerts are not in this data directory", where=str(data_dir))
-        found = connection.execute(select(FINDINGS.c.body).where(FINDINGS.c.incident == id_)).all()
-        if not found:
-            raise RejectedError(f"there is no incident {id_!r} with findings", where=str(data_dir / ALERTS_FILE))
-        members: list[Finding] = [DECODER.decode(body) for (body,) in found]
-        wanted = []
-        for name, table in _TABLES.items():
-            for (number,) in connection.execute(select(table.c.id).where(table.c.incident == id_)):
-                ((_, row),) = rows(connection, name, number, 1)
-                wanted.append(Wanted(name, 0, number, b"", row, row=True))
-    evidence = events(data_dir, {event for member in members for event in member.event_ids}, keys)
-    names = {member.id for member in members}
-    return Chosen([*wanted, *evidence.wanted, *_findings(data_dir / FINDINGS_FILE, names, keys)], evidence.missing)
-
-
-def span(data_dir: Path, since: float, until: float, keys: Keys | None = None) -> Chosen:
-    """All events received in a stretch of time."""
+    if connection is None:
+        raise RejectedError("the alerts are not in this data directory", hint="name the one of a process that alerts")
+    found = connection.execute(select(FINDINGS.c.body).where(FINDINGS.c.incident == id_)).all()
+    if not found:
+        raise RejectedError(f"there is no incident {id_!r} with findings", hint="`tocsin incident list` names them")
+    members: list[Finding] = [DECODER.decode(body) for (body,) in found]
     wanted = []
-    for path in sorted((data_dir / EVENTS_FOLDER).glob(DAY_PATTERN)):
-        within = (frame for frame in _frames(path, keys) if since <= frame.decoded.received < until)
-        wanted += [frame.wanted(EVENTS, None) for frame in within]
-    return Chosen(wanted, [])
+    for name, table in _TABLES.items():
+        for (number,) in connection.execute(select(table.c.id).where(table.c.incident == id_)):
+            ((_, row),) = rows(connection, name, number, 1)
+            wanted.append(Wanted(name, 0, number, b"", row, row=True))
+    evidence = events(frames, {event for member in members for event in member.event_ids})
+    names = {member.id for member in members}
+    return Chosen([*wanted, *evidence.wanted, *_findings(frames, names)], evidence.missing)
 
 
-def _findings(path: Path, ids: set[str], keys: Keys | None) -> Iterator[Wanted]:
-    for frame in _frames(path, keys):
+def span(frames: Frames, since: float, until: float) -> Chosen:
+    """All events received in a stretch of time."""
+    return Chosen([one.wanted(None) for one in frames.events() if since <= one.decoded.received < until], [])
+
+
+def _findings(frames: Frames, ids: set[str]) -> Iterator[Wanted]:
+    for frame in frames.findings():
         if frame.decoded.content == "findings":
             found = {at: DECODER.decode(line.text).id for at, line in enumerate(frame.lines) if line.text is not None}
             lines = tuple(at for at, id_ in found.items() if id_ in ids)
             if lines:
-                yield frame.wanted(FINDINGS_STREAM, lines)
-
-
-class _Frame(NamedTuple):
-    """A frame as it is stored, and its lines: none where it cannot be read. `digest` is set where it lost lines."""
-
-    offset: int
-    header: bytes
-    decoded: Header
-    payload: bytes
-    lines: list[Line]
-    digest: bytes | None
-    keys: Keys | None
-
-    def wanted(self, stream: Stream, lines: tuple[int, ...] | None) -> Wanted:
-        """What a proof is to show of it."""
-        place = (*stream, self.offset)
-        return Wanted(*place, self.header, self.payload, lines, keys=self.keys, digest=self.digest)
-
-
-def _frames(path: Path, keys: Keys | None) -> Iterator[_Frame]:
-    with explained(path), closing(open_read_only(path)) as connection:
-        for offset, header, digest, gone, payload in connection.execute(
-            'SELECT "offset", header, digest, gone, payload FROM frames WHERE payload IS NOT NULL ORDER BY "offset"'
-        ):
-            decoded = HEADER_DECODER.decode(header)
-            lines: list[Line] = []
-            with suppress(DamagedError):
-                own = decoded if gone is None else remaining(decoded, tombstone(gone))
-                opened_ = payload if own.key_id is None or keys is None else keys.opened(own, payload)
-                lines = whole(decoded, opened_) if gone is None else rest(opened_)
-                payload = payload if gone is None else opened_
-            yield _Frame(offset, header, decoded, payload, lines, None if gone is None else digest, keys)
+                yield frame.wanted(lines)
 
 
 def _note(said: object) -> str | None:

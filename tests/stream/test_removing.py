@@ -40,6 +40,7 @@ from tests.stream.ledgers import (
     write,
 )
 from tocsin import proving
+from tocsin.proof_frames import Files
 
 JOB = Job("job-1", "retention of 30 days")
 
@@ -166,7 +167,7 @@ def test_removed_lines_leave_nothing_to_try_guesses_at(bench: Bench) -> None:
 def test_what_is_left_of_a_frame_can_be_proved_to_others(bench: Bench) -> None:
     bench.take(lambda user: user == "user-13-2")
     bench.sealer.finish()
-    chosen = proving.span(bench.folder, NOON + DAY, NOON + DAY + 1)
+    chosen = proving.span(Files(bench.folder), NOON + DAY, NOON + DAY + 1)
     ledger = LedgerFile(bench.folder / FILE)
     with closing(ledger):
         proved = prove(ledger, [KEY.verifier])

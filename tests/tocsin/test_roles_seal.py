@@ -60,9 +60,30 @@ def test_all_partitions_are_sealed_by_one_and_verified(kafka_server: str, tocsin
         assert told["ok"], told["faults"]
         events = [one for one in told["ledger"]["streams"] if one["stream"] == "events"]
         assert [(one["partition"], one["sealed"], one["unsealed"]) for one in events] == [(0, 20, 0), (1, 20, 0)]
+        _prove(tocsin)
         append(log, 1, 99)
         told = json.loads(tocsin("verify", "--json").stdout)
         assert [one["unsealed"] for one in told["ledger"]["streams"][:2]] == [0, 1]
+
+
+def _prove(tocsin: Call) -> None:
+    """Proofs of some events, and of a stretch of time, are good for whoever has the public key alone."""
+    outside = ("--public-key", "data/ledger.pub", "--checkpoint", "vault.ndjson")
+    done = tocsin("verify", "--event", "7", "--event", "32", "--export", "events.ndjson", *outside)
+    assert done.exit_code == 0, done.output
+    proof = Path("events.ndjson").read_text()
+    assert r"\"id\":\"7\"" in proof
+    assert r"\"id\":\"8\"" not in proof, "others' events are hashes in it"
+    told = json.loads(tocsin("verify", "events.ndjson", *outside, "--json").stdout)
+    shown = [(one["stream"], one["partition"], json.loads(one["text"])["id"]) for one in told["shown"]]
+    assert sorted(shown) == [("events", 0, "32"), ("events", 1, "7")]
+    assert tocsin("verify", "--since", "1h", "--export", "hour.ndjson", *outside).exit_code == 0
+    told = json.loads(tocsin("verify", "hour.ndjson", *outside, "--json").stdout)
+    assert len([one for one in told["shown"] if one["stream"] == "events"]) == 40
+    missing = tocsin("verify", "--event", "none", "--export", "none.ndjson", *outside)
+    assert "not in the log: none" in missing.output
+    Path("forged.ndjson").write_text(proof.replace(r"\"id\":\"7\"", r"\"id\":\"9\""))
+    assert tocsin("verify", "forged.ndjson", *outside).exit_code == 1
 
 
 def _until_sealed(roles: Roles, frames: int) -> None:

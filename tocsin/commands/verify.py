@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stream.note import Verifier
     from stream.removals import Removals
     from tocsin.config import Loaded
+    from tocsin.proving import Chosen
 
 app = typer.Typer()
 
@@ -70,9 +71,8 @@ def verify(
     elif chosen or export is not None:
         if not chosen or export is None:
             raise typer.BadParameter("a proof needs --export FILE, and --incident, --event or --since to say of what")
-        if kafka:
-            raise typer.BadParameter("a proof is made of a log in files; of one on Kafka `tocsin verify` checks all")
-        _export(loaded, place, keys, anchored, export, (incident, event or [], since, until), as_json=as_json)
+        what = (incident, event or [], since, until)
+        _export(loaded, place, keys, anchored, export, what, kafka=kafka, as_json=as_json)
     else:
         _store(place, keys, anchored, kafka=loaded if kafka else None, given=keys is not None, as_json=as_json)
 
@@ -197,33 +197,24 @@ def _export(
     export: Path,
     what: tuple[str | None, list[str], str | None, str | None],
     *,
+    kafka: bool,
     as_json: bool,
 ) -> None:
-    import time
-
     from stream.errors import RejectedError
     from stream.ledger import FILE
     from stream.ledger_read import LedgerFile
     from stream.proof import write_proof
     from tocsin import proving
-    from tocsin.encryption import columns_of, crypt_of
-    from tocsin.moments import moment
-    from tocsin.setup import assemble
 
-    incident, ids, since, until = what
     with Console(stderr=True).status("verifying") as status:
-        store = _verified(place, keys, anchored, lambda file, count: status.update(f"{file.name}: {count:,}"))
+
+        def progress(file: Path, count: int) -> None:
+            status.update(f"{file.name}: {count:,}")
+
+        store = _verified(place, keys, anchored, progress, loaded if kafka else None)
         if store.faults or store.proved is None:
             raise RejectedError("the store is not what was written", where=str(place), hint="tocsin verify says where")
-        now = time.time()
-        crypt = crypt_of(assemble(loaded, place, sinks=False).masters, place, now)
-        columns = columns_of(crypt)
-        if incident is not None:
-            chosen = proving.incident(place, incident, crypt, columns)
-        elif ids:
-            chosen = proving.events(place, ids, crypt)
-        else:
-            chosen = proving.span(place, moment(since or "", now), moment(until, now) if until else now, crypt)
+        chosen = _chosen(loaded, place, what, kafka=kafka)
         if chosen.missing:
             raise RejectedError(f"not in the log: {', '.join(chosen.missing[:5])}", where=str(place))
         if not chosen.wanted:
@@ -243,6 +234,40 @@ def _export(
         Console().print(
             Text(f"{export} proves lines of {frames:,} frames and rows; check it with: tocsin verify {export}")
         )
+
+
+def _chosen(
+    loaded: "Loaded", place: Path, what: tuple[str | None, list[str], str | None, str | None], *, kafka: bool
+) -> "Chosen":
+    """What is asked for, read from the log and the alerts' database."""
+    import time
+    from contextlib import ExitStack
+
+    from stream.kafka import KafkaLog
+    from tocsin import proving
+    from tocsin.encryption import columns_of, crypt_of
+    from tocsin.moments import moment
+    from tocsin.proof_frames import Files, Frames, Topics
+    from tocsin.roles_log import address_of, crypt_for, entity_key
+    from tocsin.setup import assemble
+
+    incident, ids, since, until = what
+    now = time.time()
+    with ExitStack() as opened:
+        frames: Frames
+        if kafka:
+            crypt = crypt_for(loaded)
+            log = opened.enter_context(KafkaLog(address_of(loaded), crypt=crypt))
+            frames, columns = Topics(log), columns_of(crypt, entity_key(log) if crypt is not None else None)
+        else:
+            crypt = crypt_of(assemble(loaded, place, sinks=False).masters, place, now)
+            frames, columns = Files(place, crypt), columns_of(crypt)
+        if incident is not None:
+            named = proving.database(loaded, place, columns) if kafka else proving.alerts(place, columns)
+            return proving.incident(frames, opened.enter_context(named), incident)
+        if ids:
+            return proving.events(frames, ids)
+        return proving.span(frames, moment(since or "", now), moment(until, now) if until else now)
 
 
 def _read(place: Path, keys: "list[Verifier] | None", anchored: list[str], *, as_json: bool) -> None:
