@@ -10,7 +10,7 @@ from typing import Final
 
 import zstandard
 
-LEAST: Final = 48
+LEAST: Final = 32
 """Bytes from which on it pays."""
 SAMPLES: Final = 1_024
 """Packed entities that a dictionary is trained on."""

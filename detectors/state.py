@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Final, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Final, Generic, TypeGuard, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -39,7 +39,8 @@ class Codec(Generic[S]):
         normals = [_normal(hint, self._inner, f"{kind.__name__}.{name}") for name, hint in hints.items()]
         self._normals = [(index, _present(normal)) for index, normal in enumerate(normals) if normal is not None]
         makes = [_make(hint, self._inner) for hint in hints.values()]
-        self._makes = [(index, make) for index, make in enumerate(makes) if make is not None]
+        self._makes = [(index, make) for index, make in enumerate(makes) if make is not None and not _is_optional(make)]
+        self._optional = [(index, _present(make)) for index, make in enumerate(makes) if _is_optional(make)]
         self._encode = msgspec.msgpack.Encoder().encode
         self.wire: Any = tuple[tuple(_wire(hint, self._inner) for hint in hints.values())]  # type: ignore[misc]  # the tuple's types are known at run time only
         self._decode = msgspec.msgpack.Decoder(self.wire).decode
@@ -75,6 +76,9 @@ class Codec(Generic[S]):
         values = list(decoded)
         for index, make in self._makes:
             values[index] = make(values[index])
+        for index, make in self._optional:
+            if (value := values[index]) is not None:
+                values[index] = make(value)
         state = self._kind.__new__(self._kind)
         for name, value in zip(self._names, values, strict=True):
             setattr(state, name, value)
@@ -146,9 +150,13 @@ def _normal(hint: Any, inner: dict[Any, Codec[Any]], where: str) -> Normal | Non
     raise TypeError(f"{where}: {hint!r} has no codec")
 
 
+def _is_optional(normal: Normal | None) -> TypeGuard[partial[Any]]:
+    return isinstance(normal, partial) and normal.func is _optional
+
+
 def _present(normal: Normal) -> Normal:
     """What is to be called where the attribute is not None."""
-    if isinstance(normal, partial) and normal.func is _optional:
+    if _is_optional(normal):
         inner: Normal = normal.args[0]
         return inner
     return normal

@@ -353,16 +353,16 @@ class Table:
         return packed_quiet(quiet._replace(states=tuple(states)))
 
     def _wake(self, raw: Raw, identity: int, quiet: Quiet) -> Live:
-        states: list[Any] = [*quiet.states, *(None for _ in range(len(self.detectors) - len(quiet.states)))]
+        states: list[Any] = [*quiet.states]
+        if len(states) < len(self.detectors):
+            states += [None] * (len(self.detectors) - len(states))
         live = Live(raw, identity, entity_of(self.kind, raw, self.facts), states)
-        live.seen = quiet.seen
-        live.hours = quiet.hours
-        live.days = quiet.days
-        live.day = quiet.day
-        live.peers = quiet.peers
-        live.emitted = dict(quiet.emitted)
-        live.pending = dict(quiet.pending)
-        live.plan_due()
+        live.seen, _, _, live.hours, live.days, live.day, live.peers, emitted, _, pending = quiet
+        if emitted:
+            live.emitted = dict(emitted)
+        if pending:
+            live.pending = dict(pending)
+            live.plan_due()
         return live
 
     def _seat(self, bucket: Bucket, live: Live, clock: float) -> None:

@@ -1,10 +1,12 @@
 """The seats among the live: who comes all the time keeps one, whoever else comes once."""
 
+from detectors.engine import Engine
 from detectors.failed_auth import FailedAuth
 from detectors.table import GUESTS, Table
 from stream.facts import Facts
+from tests.detectors.streams import HOUR, event, frames, run, tick
 
-START = 1_000_000
+MINUTE = 1_000_000
 SEATS = 64
 
 
@@ -26,7 +28,7 @@ def _come(table: Table, raw: str, minute: int) -> None:
 def test_who_comes_all_the_time_is_not_driven_out_by_many_who_come_once() -> None:
     table = _table()
     regulars = [f"regular-{number}" for number in range(SEATS - SEATS // GUESTS - 8)]
-    for minute in range(START, START + 5):
+    for minute in range(MINUTE, MINUTE + 5):
         for number, raw in enumerate(regulars):
             _come(table, raw, minute)
             for more in range(3):
@@ -39,7 +41,7 @@ def test_who_comes_all_the_time_is_not_driven_out_by_many_who_come_once() -> Non
 def test_seats_go_to_others_once_their_holders_come_no_more() -> None:
     table = _table()
     for shift in ("early", "late"):
-        begin = START if shift == "early" else START + 30
+        begin = MINUTE if shift == "early" else MINUTE + 30
         for minute in range(begin, begin + 5):
             for number in range(SEATS * 3 // 4):
                 _come(table, f"{shift}-{number}", minute)
@@ -51,8 +53,18 @@ def test_seats_go_to_others_once_their_holders_come_no_more() -> None:
 def test_everybody_is_known_seated_or_not() -> None:
     table = _table()
     for number in range(SEATS * 4):
-        _come(table, f"source-{number}", START)
+        _come(table, f"source-{number}", MINUTE)
     for number in range(SEATS * 4):
-        _, live = table.find(f"source-{number}", START * 60.0)
+        _, live = table.find(f"source-{number}", MINUTE * 60.0)
         assert (live if live is not None else table.live.get(f"source-{number}")) is not None
     assert table.count == SEATS * 4
+
+
+def test_a_token_that_was_only_accepted_is_forgotten_once_its_minutes_are_held_no_more() -> None:
+    engine = Engine([FailedAuth()])
+    run([], frames([event(0, user="u", token="k:1", source_ip="192.0.2.1")]), engine=engine, settle=False)
+    assert engine.sizes_known("token") == 1
+    for number in range(8_400):  # each goes through one of 4,096 parts of the table
+        engine.fold(tick(13.0 * HOUR * number / 8_400))
+    assert engine.sizes_known("token") == 0
+    assert engine.sizes_known("principal") == 1
