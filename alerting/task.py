@@ -123,7 +123,8 @@ class AlertTask:
 
     def _take(self, groups: Sequence[Sequence[Heard]], reached: int) -> bool:
         """Take groups in one transaction, after which reading goes on at `reached`; False where another went on."""
-        crash_point("alert.before_transaction")
+        acting = any(self._matters(one) for group in groups for one in group)
+        crash_point("alert.before_transaction", acting=acting)
         clock, decided, rejected = self.clock, list[Decided](), list[tuple[Act, str]]()
         marks: dict[tuple[str, int], tuple[int, int] | None] = {}
         with self._store.unit() as unit:
@@ -145,8 +146,8 @@ class AlertTask:
                     unit.places.set_mark(Origin(task, partition, *mark))
             unit.places.set_position(self._stream, reached, clock)
             unit.flush()
-            crash_point("alert.before_commit")
-        crash_point("alert.after_commit")
+            crash_point("alert.before_commit", acting=acting)
+        crash_point("alert.after_commit", acting=acting)
         self.position, self.clock = reached, clock
         self._wake()
         for finding, decision, page_id in decided:
@@ -189,6 +190,12 @@ class AlertTask:
                     decided += self._folder.directory(unit, said, clock)
                 elif isinstance(said, Act) and (why := self._folder.act(unit, said, clock)) is not None:
                     rejected.append((said, why))
+
+    def _matters(self, heard: Heard) -> bool:
+        """Whether a record has findings or acts, and not just facts or the time."""
+        if heard.record.frame.header.content != "control":
+            return bool(heard.findings)
+        return any(isinstance(said, Act) for said in self._decoded(heard.record, control.DECODER))
 
     def _findings(self, record: Record) -> list[Finding]:
         return self._decoded(record, DECODER)

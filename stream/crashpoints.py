@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from stream.errors import ConfigError
 
@@ -38,7 +38,15 @@ POINTS: Final[tuple[str, ...]] = (
 """In the order of the path, from receipt to the seal, and of a removal; a point's number is its place here."""
 
 
-def armed(chosen: str | None, leave: Callable[[int], object]) -> Callable[[str], None]:
+class Reach(Protocol):
+    """What the path calls at each point."""
+
+    def __call__(self, point: str, *, acting: bool = True) -> None:
+        """Say that a point is reached; where nothing is at stake (not `acting`) that does not count."""
+        ...
+
+
+def armed(chosen: str | None, leave: Callable[[int], object]) -> Reach:
     """The function that the path calls at each point: it does nothing, or leaves at the chosen one.
 
     Raises ConfigError where the choice is no known point.
@@ -52,9 +60,9 @@ def armed(chosen: str | None, leave: Callable[[int], object]) -> Callable[[str],
         )
     left = int(times or "1")
 
-    def reach(point: str) -> None:
+    def reach(point: str, *, acting: bool = True) -> None:
         nonlocal left
-        if point == name:
+        if point == name and acting:
             left -= 1
             if left == 0:
                 leave(STATUS)
@@ -62,7 +70,7 @@ def armed(chosen: str | None, leave: Callable[[int], object]) -> Callable[[str],
     return reach
 
 
-def _pass_by(point: str) -> None:
+def _pass_by(point: str, *, acting: bool = True) -> None:
     """Where nothing was chosen, a point costs one call."""
 
 

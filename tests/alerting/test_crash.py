@@ -5,41 +5,41 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from alerting.incident_key import incident_key
 from alerting.schema import DECISIONS, FINDINGS, HELD, INCIDENTS, MARKS, OUTBOX, PAGES, POSITIONS, TIMELINE
 from alerting.store import Store
 from alerting.task import act_frame
 from stream.control import IncidentChange
-from stream.crashpoints import POINTS, STATUS, VARIABLE
+from stream.crashpoints import POINTS, STATUS, VARIABLE, armed
 from stream.sqlite import open_log
 from tests.alerting.crash_program import run
+from tests.alerting.in_the_act import died_in_the_act
 from tests.alerting.world import NOON, a_finding, findings_frame, put, tick
 
 pytestmark = pytest.mark.crash
 ROOT = Path(__file__).parents[2]
+CLOSED = incident_key(a_finding()).id
 MINE = [point for point in POINTS if point.startswith(("alert.", "delivery."))]
 
 
 def fill(folder: Path) -> None:
-    """Brute force with a success, three more bursts beyond the budget, an act, and the bundle's time."""
+    """Brute force with a success, three more bursts beyond the budget, the bundle's time, and a close."""
     others = [a_finding(entity={"user": f"u{number}"}) for number in range(3)]
+    closing_ = IncidentChange(incident=CLOSED, act="close", by="eve", at=NOON, verdict="true", cause="a key")
     with open_log(folder / "data", reserve_bytes=0) as log:
         put(log, findings_frame([a_finding()], NOON, 0), tick(NOON + 1, 1))
         put(log, findings_frame([a_finding(level=1), a_finding("success_after", "critical")], NOON + 2, 2))
         put(log, findings_frame(others, NOON + 3, 3), findings_frame([a_finding(level=2)], NOON + 4, 4))
         put(log, findings_frame(others, NOON + 3, 3), tick(NOON + 1800, 5))
         put(log, findings_frame([a_finding("spray", entity={"source_ip": "192.0.2.1"})], NOON + 1801, 6))
-
-
-def close_one(folder: Path, incident: str) -> None:
-    with open_log(folder / "data", reserve_bytes=0) as log:
-        act = IncidentChange(incident=incident, act="close", by="eve", at=NOON, verdict="true", cause="a key")
-        put(log, act_frame(act, NOON + 1802))
+        put(log, act_frame(closing_, NOON + 1802), tick(NOON + 1803, 7))
 
 
 def outcome(database_url: str) -> dict[str, Any]:
@@ -92,21 +92,37 @@ def killed_at(point: str, folder: Path, database_url: str) -> bool:
     return done.returncode == STATUS
 
 
+class Killed(BaseException):
+    """Stands for the end of the process where the test itself would end with it."""
+
+
+def leave(_: int) -> None:
+    raise Killed
+
+
+def in_the_act(point: str, folder: Path, database_url: str) -> bool:
+    """Whether the process died amid what the point is about, going by what it left behind."""
+    arrived = {
+        (sink, line["id"]) for sink in ("siem", "pager") if (folder / sink).exists() for line in delivered(folder, sink)
+    }
+    return died_in_the_act(point, folder / "data", database_url, arrived)
+
+
+Undisturbed = tuple[Path, dict[str, Any]]
+
+
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str]:
-    """The run without a crash: where it delivered, what came out, and the incident that was closed."""
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """The run without a crash: where it delivered, and what came out."""
     folder = tmp_path_factory.mktemp("undisturbed")
     database = f"sqlite:///{folder / 'alerts.sqlite'}"
     fill(folder)
     run(folder, database)
-    incident: str = outcome(database)["findings"][0][1]
-    close_one(folder, incident)
-    run(folder, database)
-    return folder, outcome(database), incident
+    return folder, outcome(database)
 
 
-def same_as(undisturbed: tuple[Path, dict[str, Any], str], folder: Path, database_url: str) -> None:
-    quiet, expected, _ = undisturbed
+def same_as(undisturbed: Undisturbed, folder: Path, database_url: str) -> None:
+    quiet, expected = undisturbed
     assert outcome(database_url) == expected
     for sink in ("siem", "pager"):
         lines, wanted = delivered(folder, sink), delivered(quiet, sink)
@@ -118,37 +134,63 @@ def same_as(undisturbed: tuple[Path, dict[str, Any], str], folder: Path, databas
             seen.add(line["id"])
 
 
-def test_the_undisturbed_run_delivers_everything_once(undisturbed: tuple[Path, dict[str, Any], str]) -> None:
-    folder, expected, _ = undisturbed
+def test_the_undisturbed_run_delivers_everything_once(undisturbed: Undisturbed) -> None:
+    folder, expected = undisturbed
     assert all(state == "done" for _, _, state, _ in expected["outbox"])
     assert [alert.endswith(".bundle") for _, alert, _, _ in expected["outbox"]].count(True) == 2
+    assert (CLOSED, "closed") in [(incident, change) for incident, _, change, _ in expected["timeline"]]
     for sink in ("siem", "pager"):
         lines = delivered(folder, sink)
         assert len({line["id"] for line in lines}) == len(lines)
         assert not any(line["doubt"] for line in lines)
 
 
-@pytest.mark.parametrize("point", MINE)
+@pytest.mark.parametrize(
+    ("point", "times"), [*((point, 2) for point in MINE), ("alert.before_commit", 5), ("alert.after_commit", 5)]
+)
 def test_killed_at_any_point_the_same_comes_out(
-    point: str, undisturbed: tuple[Path, dict[str, Any], str], tmp_path: Path
+    point: str, times: int, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     database = f"sqlite:///{tmp_path / 'alerts.sqlite'}"
     fill(tmp_path)
-    assert killed_at(f"{point}:2", tmp_path, database)
-    run(tmp_path, database)
-    close_one(tmp_path, undisturbed[2])
+    assert killed_at(f"{point}:{times}", tmp_path, database)
+    assert in_the_act(point, tmp_path, database)
     run(tmp_path, database)
     same_as(undisturbed, tmp_path, database)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("point", MINE)
+def test_ended_each_time_that_a_point_is_reached_the_same_comes_out(
+    point: str, undisturbed: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = f"alerting.{'task' if point.startswith('alert.') else 'delivery'}.crash_point"
+    for times in count(1):
+        folder = tmp_path / str(times)
+        folder.mkdir()
+        database = f"sqlite:///{folder / 'alerts.sqlite'}"
+        fill(folder)
+        try:
+            with monkeypatch.context() as patched:
+                patched.setattr(module, armed(f"{point}:{times}", leave))
+                run(folder, database)
+            break
+        except Killed:
+            pass
+        assert in_the_act(point, folder, database), f"at {point} for the {times}. time nothing was at stake"
+        run(folder, database)
+        same_as(undisturbed, folder, database)
+    assert times > 4, "findings, repeated findings, a bundle and a close each pass here"
+
+
 @pytest.mark.postgres
 def test_killed_at_one_point_after_the_other_the_same_comes_out(
-    undisturbed: tuple[Path, dict[str, Any], str], postgres_url: str, tmp_path: Path
+    undisturbed: Undisturbed, postgres_url: str, tmp_path: Path
 ) -> None:
     fill(tmp_path)
     for point in ("alert.before_commit", "delivery.after_attempt", "delivery.before_record"):
         assert killed_at(point, tmp_path, postgres_url)
-    run(tmp_path, postgres_url)
-    close_one(tmp_path, undisturbed[2])
+        assert in_the_act(point, tmp_path, postgres_url)
     run(tmp_path, postgres_url)
     same_as(undisturbed, tmp_path, postgres_url)

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from stream.crashpoints import STATUS
 from stream.finding import DECODER
+from tests.alerting.in_the_act import died_in_the_act
 from tests.services.certificates import loopback_certificates
 from tests.services.front import Front
 from tests.services.pagerduty import SmallPagerDuty
@@ -170,6 +171,7 @@ class Scene:
                 finally:
                     timer.cancel()
             assert doomed.died == death.status, doomed.said()
+            assert self._in_the_act(death), f"{death} came when nothing was at stake"
         with self.run() as program:
             program.ready()
             for batch in waiting:
@@ -181,6 +183,14 @@ class Scene:
             self.events = {(event["run"], event["seq"]) for event in found["events"]}
             assert program.stop() == 0, program.said()
         return self.outcome()
+
+    def _in_the_act(self, death: Death) -> bool:
+        """Whether alerting was amid what the point is about, going by what it left behind."""
+        point = (death.at or "").partition(":")[0]
+        if not point.startswith(("alert.", "delivery.")):
+            return True
+        data = self.folder / "data"
+        return died_in_the_act(point, data, f"sqlite:///{data / 'alerts.sqlite'}", None)
 
     def outcome(self) -> Outcome:
         """What came of it all, as the databases, the sinks and the last answers to operators have it."""

@@ -35,6 +35,15 @@ def test_the_process_leaves_when_the_point_is_reached_for_the_nth_time() -> None
     assert left == [STATUS]
 
 
+def test_a_point_that_is_passed_with_nothing_at_stake_does_not_count() -> None:
+    left: list[int] = []
+    reach = armed(POINTS[0], left.append)
+    reach(POINTS[0], acting=False)
+    assert left == []
+    reach(POINTS[0], acting=True)
+    assert left == [STATUS]
+
+
 def test_an_unknown_point_is_a_clear_error() -> None:
     left: list[int] = []
     with pytest.raises(ConfigError, match="is not a crash point"):
@@ -46,6 +55,6 @@ def test_the_list_has_every_point_of_the_code_and_no_other() -> None:
         name
         for folder in ("stream", "collector", "detectors", "alerting", "tocsin")
         for path in (ROOT / folder).rglob("*.py")
-        for name in re.findall(r"crash_point\(\"([^\"]+)\"\)", path.read_text(encoding="utf-8"))
+        for name in re.findall(r"crash_point\(\"([^\"]+)\"[,)]", path.read_text(encoding="utf-8"))
     }
     assert used == set(POINTS)
