@@ -131,9 +131,19 @@ class DetectTask:
         return self._engine
 
     @property
+    def name(self) -> str:
+        """What its snapshots are called."""
+        return self._state
+
+    @property
     def replaying(self) -> bool:
         """Whether outputs of the frames being folded are already known."""
-        return self.position <= self._known[0]
+        return self.left > 0
+
+    @property
+    def left(self) -> int:
+        """Frames to fold until what comes of them is not known yet."""
+        return max(0, self._known[0] + 1 - self.position)
 
     def advance(self, *, wait: float, limit: int = 64) -> int:
         """Fold the frames that are there, waiting up to `wait` seconds for one; how many were folded."""

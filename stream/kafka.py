@@ -8,15 +8,15 @@ from typing import Final, Self
 
 from stream import kafka_topics
 from stream.crypt import Crypt
-from stream.errors import DamagedError, StorageError
+from stream.errors import DamagedError, StorageError, TocsinError
 from stream.frame import Frame, Record
 from stream.kafka_address import Address
 from stream.kafka_dead import DeadLetters
 from stream.kafka_reader import KafkaReader
 from stream.kafka_record import check, encode
 from stream.kafka_search import since, within
-from stream.kafka_state import Fence, KafkaState
-from stream.kafka_writer import KafkaWriter
+from stream.kafka_state import Fence, KafkaState, Size
+from stream.kafka_writer import PATIENCE, KafkaWriter
 from stream.log import EVENTS, FINDINGS, PEERS, WIDE, Snapshot, Stream
 from stream.salt import salted
 
@@ -30,6 +30,7 @@ class KafkaLog:
     reason and is passed over; without, it raises DamagedError for whoever reads it. `fence` says for a task whose
     group vouches for who saves its snapshots. `salt` makes a new salt for each payload (see `stream.salt`).
     `crypt` encrypts what is written, so that neither broker nor disk can read it, and decrypts what is read.
+    `patience` is the seconds after which a frame is refused that no broker has taken.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class KafkaLog:
         bury: bool = False,
         salt: Callable[[], bytes] | None = None,
         crypt: Crypt | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self.address = address
         self._crypt = crypt
@@ -48,7 +50,7 @@ class KafkaLog:
         self._buried: set[tuple[Stream, int]] = set()
         self._counts: dict[str, int] = {}
         with ExitStack() as resources:
-            self._writer = KafkaWriter(address)
+            self._writer = KafkaWriter(address, patience=patience)
             resources.callback(self._writer.close)
             self.dead_letters = DeadLetters(address, self._writer)
             self._reader = KafkaReader(address, self.topic, self.dead_letters.bury if bury else None, crypt)
@@ -69,6 +71,20 @@ class KafkaLog:
     def in_flight(self) -> int:
         """Bytes that the brokers have not answered for yet."""
         return self._writer.in_flight
+
+    @property
+    def restoring(self) -> int:
+        """Records of snapshots that a take-over has still to read."""
+        return self._state.left
+
+    def size(self, task: str) -> Size:
+        """Bytes of a task's snapshots, as far as they were loaded or saved here."""
+        return self._state.size(task)
+
+    @property
+    def problem(self) -> TocsinError | None:
+        """Why there is a partition that nothing can be written to now; None where all is well."""
+        return self._writer.problem
 
     def append(self, stream: Stream, frame: Frame) -> Future[int]:
         """Add a frame; see `Log.append`."""

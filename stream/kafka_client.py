@@ -3,7 +3,7 @@
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
@@ -25,6 +25,7 @@ BOOTSTRAP_MS: Final = 15_000
 LARGEST: Final = 20 * 1024 * 1024
 """Bytes of one record at most; the topics are made for it."""
 _CONNECT: Final = 3.0
+_ENDING: Final = 5.0
 
 
 def consumer(address: Address, **settings: Any) -> KafkaConsumer:
@@ -64,6 +65,21 @@ def admin(address: Address) -> KafkaAdminClient:
         address,
         lambda: KafkaAdminClient(**address.client(), bootstrap_timeout_ms=BOOTSTRAP_MS, request_timeout_ms=15_000),
     )
+
+
+def end(producer: KafkaProducer, seconds: float) -> None:
+    """Close a producer after at most so many seconds; what is under way by then fails, and is not sent any more.
+
+    kafka-python 3.0 raises where something is under way and leaves the thread behind, which would still send it.
+    """
+    sender = producer._sender
+    try:
+        producer.close(timeout=seconds)
+    except KafkaError:
+        sender.force_close()
+        sender.join(_ENDING)
+        with suppress(KafkaError):
+            producer.close(timeout=0)
 
 
 @contextmanager

@@ -65,6 +65,11 @@ class Membership:
             return frozenset(self._owned)
 
     @property
+    def joined(self) -> bool:
+        """Whether the group has said what is ours, be it nothing."""
+        return self._joined
+
+    @property
     def asked_back(self) -> frozenset[int]:
         """Partitions that go to others now, while there is still time for a last snapshot."""
         with self._changed:

@@ -1,11 +1,22 @@
 """Connections to Kafka that leave nothing behind where they fail."""
 
+import socket
 from typing import Any, Final
 
 from kafka.net.inet import KafkaNetSocket
 
 PROXY: Final = "direct://"
 """The client's setting `proxy_url` that chooses these sockets; there is no proxy."""
+
+
+class _Closing(socket.socket):
+    """A socket that is closed where it is let go of.
+
+    kafka-python 3.0 lets go of those that it had not written everything to when it was closed.
+    """
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class Direct(KafkaNetSocket):  # type: ignore[misc]  # the client publishes no types
@@ -16,9 +27,9 @@ class Direct(KafkaNetSocket):  # type: ignore[misc]  # the client publishes no t
 
     SCHEMES = ("direct",)
 
-    def socket(self, *arguments: Any) -> Any:
+    def socket(self, *arguments: Any) -> socket.socket:
         """The socket, noted so that it can be closed."""
-        self._made = super().socket(*arguments)
+        self._made = _Closing(*arguments)
         return self._made
 
     async def connect(self, net: Any, addrinfo: Any, socket_options: Any = (), timeout_at: Any = None) -> Any:

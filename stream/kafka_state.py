@@ -54,10 +54,18 @@ class Fence(NamedTuple):
     proof: Callable[[int], Any]
 
 
+class Size(NamedTuple):
+    """Bytes of a task's snapshots: of all that a take-over reads, and of what the last one brought."""
+
+    whole: int
+    last: int
+
+
 class _Known(NamedTuple):
     version: int
     lineage: int
     parts: dict[str, int]
+    sizes: dict[str, int]
 
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
@@ -68,7 +76,7 @@ class KafkaState:
     """The compacted topic of snapshots; safe to use from any thread.
 
     `fence` gives for a task what its group says; with it a writer that lost its partition, and does not know it yet,
-    cannot save. `crypt` encrypts what is saved.
+    cannot save. `crypt` encrypts what is saved. `left` is how many records of the topic a take-over has still to read.
     """
 
     def __init__(
@@ -86,6 +94,8 @@ class KafkaState:
         self._crypt = crypt
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
+        self._sizes: dict[str, Size] = {}
+        self.left = 0
         self._producer: KafkaProducer | None = None
         self._name = f"{topic}-{uuid4().hex}"
 
@@ -100,13 +110,18 @@ class KafkaState:
                 known = _latest(before) if before else None
                 if known is None or known.version != snapshot.version:
                     rows += [(key, None) for key, _ in before]
-                    known = _Known(snapshot.version, last + 1, {})
-            parts = dict(known.parts)
+                    known = _Known(snapshot.version, last + 1, {}, {})
+            parts, sizes = dict(known.parts), dict(known.sizes)
             for name, content in snapshot.buckets.items():
                 rows += self._split(snapshot.task, name, content, known, parts)
             rows += self._split(snapshot.task, META, snapshot.meta, known, parts, snapshot.position)
             self._write(snapshot, rows)
-            self._known[snapshot.task] = known._replace(parts=parts)
+            sizes[META] = len(snapshot.meta)
+            for name, content in snapshot.buckets.items():
+                sizes[name] = len(content or b"")
+            self._known[snapshot.task] = known._replace(parts=parts, sizes=sizes)
+            last = len(snapshot.meta) + sum(len(content or b"") for content in snapshot.buckets.values())
+            self._sizes[snapshot.task] = Size(sum(sizes.values()), last)
 
     def load(self, task: str) -> Snapshot | None:
         """The last snapshot of a task, with every bucket it has; None before the first."""
@@ -120,17 +135,23 @@ class KafkaState:
             for key, row in rows:
                 if row.lineage == known.lineage:
                     pieces.setdefault(_name(key, task), {})[row.part] = row
-            self._known[task] = known
+            sizes = {name: sum(len(row.content) for row in found.values()) for name, found in pieces.items()}
+            self._known[task] = known._replace(sizes=sizes)
+            self._sizes[task] = Size(sum(sizes.values()), 0)
         whole = {name: self._joined(task, name, found) for name, found in pieces.items()}
         meta = whole.pop(META)
         position = pieces[META][0].position
         return Snapshot(task, known.version, position, meta, dict(sorted(whole.items())))
 
+    def size(self, task: str) -> Size:
+        """Bytes of a task's snapshots, as far as they were loaded or saved here."""
+        return self._sizes.get(task, Size(0, 0))
+
     def close(self) -> None:
         """Give the connection back."""
         with self._lock:
             if self._producer is not None:
-                self._producer.close(timeout=1)
+                kafka_client.end(self._producer, 1.0)
                 self._producer = None
 
     def _split(
@@ -199,7 +220,7 @@ class KafkaState:
         except KafkaError:
             logger.info("a transaction was left to its end", extra={"topic": self._topic})
         finally:
-            producer.close(timeout=1 if abort else 0)
+            kafka_client.end(producer, 1.0 if abort else 0.0)
 
     def _begun(self) -> KafkaProducer:
         if self._producer is None:
@@ -228,7 +249,8 @@ class KafkaState:
                 reader.assign([place])
                 reader.seek_to_beginning(place)
                 heard = time.monotonic()
-                while reader.position(place, timeout_ms=10_000) < with_open:
+                while (left := with_open - reader.position(place, timeout_ms=10_000)) > 0:
+                    self.left = left
                     fetched = reader.poll(timeout_ms=200, max_records=10_000)
                     for message in fetched.get(place, ()):
                         if not message.key.startswith(prefix):
@@ -246,6 +268,7 @@ class KafkaState:
                             hint="look at the brokers; it is tried again by itself",
                         )
         finally:
+            self.left = 0
             reader.close()
         for key, value in rows.items():
             try:
@@ -283,7 +306,7 @@ def _latest(rows: list[tuple[bytes, Row]]) -> _Known:
     for key, row in own:
         if row.parts > 1:
             parts[_name(key, key.split(_END, 1)[0].decode())] = row.parts
-    return _Known(own[0][1].version, lineage, parts)
+    return _Known(own[0][1].version, lineage, parts, {})
 
 
 def _key(task: str, name: str, part: int) -> bytes:

@@ -22,7 +22,14 @@ _TIME: Final = "message.timestamp.type"
 _POLICY: Final = "cleanup.policy"
 _RETENTION: Final = "retention.ms"
 _SIZE: Final = "max.message.bytes"
-_REPLICAS_NEEDED: Final = "min.insync.replicas"
+_UNCLEAN: Final = "unclean.leader.election.enable"
+NEEDED: Final = "min.insync.replicas"
+"""How many replicas must have a record before it counts as written: all but one of them, so that one may be gone."""
+INTERNAL: Final = {
+    "__consumer_offsets": "Kafka's own: who works on which partition",
+    "__transaction_state": "Kafka's own: transactions, which snapshots are",
+}
+MEND: Final = "tocsin topics --mend"
 
 
 class Wanted(NamedTuple):
@@ -35,13 +42,19 @@ class Wanted(NamedTuple):
 
 
 class Topic(NamedTuple):
-    """A topic as it is; `partitions` is 0 where there is none."""
+    """A topic as it is; `partitions` is 0 where there is none.
+
+    `replication` and `in_sync` are those of the partition that has fewest. `wrong` are the settings that it should have
+    instead.
+    """
 
     name: str
     purpose: str
     partitions: int
     replication: int
+    in_sync: int
     settings: Mapping[str, str]
+    wrong: Mapping[str, str]
     faults: tuple[str, ...]
     mend: str
 
@@ -51,7 +64,7 @@ def wanted(address: Address, partitions: int | None, days: float) -> list[Wanted
 
     Where `partitions` is None any number of them does.
     """
-    record = {_SIZE: str(kafka_client.LARGEST)}
+    record = {_SIZE: str(kafka_client.LARGEST), _UNCLEAN: "false"}
     kept = {_POLICY: "delete", _RETENTION: str(int(days * DAY_MS)), _TIME: "LogAppendTime", **record}
     compact = {_POLICY: "compact", **record}
     names = {purpose: f"{address.prefix}.{purpose}" for purpose in (EVENTS, FINDINGS, WIDE, PEERS, STATE, DEAD)}
@@ -66,7 +79,10 @@ def wanted(address: Address, partitions: int | None, days: float) -> list[Wanted
 
 
 def inspect(address: Address, wants: Sequence[Wanted], replication: int) -> list[Topic]:
-    """The topics as they are, each with its faults and the command that mends them. Raises StorageError."""
+    """The topics as they are, each with its faults and the command that mends them. Raises StorageError.
+
+    Of Kafka's own topics there is one only where it is a fault of it that a broker's loss would stop everything.
+    """
     client = kafka_client.admin(address)
     try:
         with kafka_client.guarded(address):
@@ -74,14 +90,12 @@ def inspect(address: Address, wants: Sequence[Wanted], replication: int) -> list
             present = [want.name for want in wants if want.name in there]
             resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in present]
             described = client.describe_configs(resources, config_filter="all") if resources else {}
-            nodes = len(client.describe_cluster()["brokers"])
     finally:
         client.close()
     settings = {name: _values(found) for name, found in described.get("topic", {}).items()}
-    return [
-        _judged(want, there.get(want.name), settings.get(want.name, {}), min(replication, nodes), address)
-        for want in wants
-    ]
+    found = [_judged(want, there.get(want.name), settings.get(want.name, {}), replication, address) for want in wants]
+    own = [_own(name, purpose, there[name]) for name, purpose in INTERNAL.items() if name in there]
+    return found + [topic for topic in own if replication > 1 and topic.faults]
 
 
 def create(address: Address, wants: Sequence[Wanted], replication: int) -> list[str]:
@@ -92,13 +106,13 @@ def create(address: Address, wants: Sequence[Wanted], replication: int) -> list[
     client = kafka_client.admin(address)
     try:
         with kafka_client.guarded(address):
-            copies = min(replication, len(client.describe_cluster()["brokers"]))
+            enough(address, len(client.describe_cluster()["brokers"]), replication)
             client.create_topics(
                 {
                     want.name: {
                         "num_partitions": want.partitions or 1,
-                        "replication_factor": copies,
-                        "configs": {**want.settings, _REPLICAS_NEEDED: str(max(1, copies - 1))},
+                        "replication_factor": replication,
+                        "configs": {**want.settings, NEEDED: str(needed(replication))},
                     }
                     for want in wants
                     if want.name in missing
@@ -112,6 +126,23 @@ def create(address: Address, wants: Sequence[Wanted], replication: int) -> list[
     finally:
         client.close()
     return sorted(missing)
+
+
+def needed(replication: int) -> int:
+    """How many replicas must have a record before it counts as written."""
+    return max(1, replication - 1)
+
+
+def enough(address: Address, brokers: int, replication: int) -> None:
+    """Raises StorageError where there are fewer brokers than replicas are asked for."""
+    if brokers < replication:
+        raise StorageError(
+            f"{replication} replicas are asked for, and there {'is' if brokers == 1 else 'are'} {brokers} broker"
+            f"{'' if brokers == 1 else 's'}",
+            where=address.where,
+            hint=f"wait until all brokers run, or say kafka.replication: {brokers}"
+            + (" (what was accepted is then lost with that broker's disk)" if brokers == 1 else ""),
+        )
 
 
 def remove(address: Address) -> None:
@@ -129,32 +160,42 @@ def _values(found: Any) -> dict[str, str]:
 
 
 def _judged(want: Wanted, found: Any, settings: Mapping[str, str], replication: int, address: Address) -> Topic:
-    servers = ",".join(address.servers)
     if found is None:
-        return Topic(want.name, want.purpose, 0, 0, {}, ("is missing",), "tocsin topics --create")
+        return Topic(want.name, want.purpose, 0, 0, 0, {}, {}, ("is missing",), "tocsin topics --create")
     faults: list[str] = []
     mends: list[str] = []
     partitions = found["partitions"]
-    copies = min((len(partition["replica_nodes"]) for partition in partitions), default=0)
+    copies, in_sync = _fewest(partitions, "replica_nodes"), _fewest(partitions, "isr_nodes")
     if want.partitions is not None and len(partitions) != want.partitions:
         faults.append(f"has {len(partitions)} partitions, not {want.partitions}")
         mends.append(
-            f"kafka-topics.sh --bootstrap-server {servers} --delete --topic {want.name} && tocsin topics --create"
-            "  # what stands in it is lost: keys move with the number of partitions"
+            f"kafka-topics.sh --bootstrap-server {','.join(address.servers)} --delete --topic {want.name}"
+            " && tocsin topics --create  # what stands in it is lost: keys move with the number of partitions"
         )
     if copies < replication:
-        faults.append(f"has {copies} replicas, not {replication}")
-        mends.append(f"kafka-reassign-partitions.sh --bootstrap-server {servers} …  # to {replication} replicas")
+        faults.append(f"has {copies} replica{'' if copies == 1 else 's'}, not {replication}")
     wrong = {name: value for name, value in want.settings.items() if not _fits(name, value, settings.get(name))}
-    if wrong:
-        faults += [f"has {name}={settings.get(name)}, not {value}" for name, value in wrong.items()]
-        change = ",".join(f"{name}={value}" for name, value in wrong.items())
-        mends.append(
-            f"kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics --entity-name {want.name}"
-            f" --add-config {change}"
-        )
-    shown = {name: settings[name] for name in (*want.settings, _REPLICAS_NEEDED) if name in settings}
-    return Topic(want.name, want.purpose, len(partitions), copies, shown, tuple(faults), "; ".join(mends))
+    least, most = needed(replication), max(copies, replication)
+    if not least <= int(settings.get(NEEDED, 0)) <= most:
+        wrong[NEEDED] = str(least)
+    faults += [f"has {name}={settings.get(name)}, not {value}" for name, value in wrong.items()]
+    if wrong or copies < replication:
+        mends.append(MEND)
+    shown = {name: settings[name] for name in (*want.settings, NEEDED) if name in settings}
+    judged = (tuple(faults), "; ".join(mends))
+    return Topic(want.name, want.purpose, len(partitions), copies, in_sync, shown, wrong, *judged)
+
+
+def _own(name: str, purpose: str, found: Any) -> Topic:
+    """One of Kafka's own topics, whose settings are its brokers' affair."""
+    partitions = found["partitions"]
+    copies, in_sync = _fewest(partitions, "replica_nodes"), _fewest(partitions, "isr_nodes")
+    faults = ("has 1 replica: while its broker is gone nothing goes on",) if copies < 2 else ()
+    return Topic(name, purpose, len(partitions), copies, in_sync, {}, {}, faults, MEND if faults else "")
+
+
+def _fewest(partitions: Sequence[Any], what: str) -> int:
+    return min((len(partition[what]) for partition in partitions), default=0)
 
 
 def _fits(name: str, value: str, found: str | None) -> bool:

@@ -1,6 +1,7 @@
 """Writing to Kafka: one idempotent producer, in the order of the calls, with a bound on what is under way."""
 
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 from typing import Any, Final, NamedTuple
@@ -16,6 +17,12 @@ IN_FLIGHT: Final = 64 * 1024 * 1024
 """Bytes that wait for the broker at most; what comes beyond is refused, so that its sender keeps it."""
 END: Final = 20.0
 """Seconds that closing waits for what is under way."""
+SLOW: Final = 5.0
+"""Seconds without an answer for a partition after which the log is not called ready."""
+PATIENCE: Final = 30.0
+"""Seconds after which a record that no broker has taken is refused."""
+LATELY: Final = 30.0
+"""Seconds for which a refusal is a problem, unless a record of the same partition is taken meanwhile."""
 
 
 class _Waiting(NamedTuple):
@@ -26,22 +33,47 @@ class _Waiting(NamedTuple):
     future: Future[int]
 
 
+class _Lane:
+    """How a partition answers: how many records wait, since when, and what the last one was refused for."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.since = 0.0
+        self.refused: TocsinError | None = None
+        self.refused_at = 0.0
+
+    def problem(self, name: str, where: str) -> TocsinError | None:
+        """Why nothing can be written there now."""
+        now = time.monotonic()
+        if self.refused is not None and now - self.refused_at < LATELY:
+            return self.refused
+        if self.count and now - self.since >= SLOW:
+            return StorageError(
+                f"no broker answers for {name}: {self.count} records wait for {now - self.since:.0f} seconds",
+                where=where,
+                hint="look at the brokers; it goes on by itself",
+            )
+        return None
+
+
 class KafkaWriter:
     """Appends records from any thread without ever holding up the caller.
 
     After a failure everything under way fails with it and a new producer begins, so that no later record stands before
-    an earlier one that was then refused.
+    an earlier one that was then refused. `patience` is the seconds after which a record is refused that nobody takes.
     """
 
-    def __init__(self, address: Address, *, in_flight: int = IN_FLIGHT) -> None:
+    def __init__(self, address: Address, *, in_flight: int = IN_FLIGHT, patience: float = PATIENCE) -> None:
         self._address = address
+        self._patience = int(patience * 1000)
         self._limit = in_flight
         self._size = 0
         self._queue: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._broken = False
-        self._producer: KafkaProducer | None = kafka_client.producer(address)
+        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._producer: KafkaProducer | None = self._made()
         self._thread = threading.Thread(target=self._run, name="kafka writer", daemon=True)
         self._thread.start()
 
@@ -49,6 +81,16 @@ class KafkaWriter:
     def in_flight(self) -> int:
         """Bytes that the broker has not answered for yet."""
         return self._size
+
+    @property
+    def problem(self) -> TocsinError | None:
+        """Why there is a partition that nothing can be written to now; None where there is none."""
+        with self._changed:
+            problems = (
+                lane.problem(f"{topic}/{partition}", self._address.where)
+                for (topic, partition), lane in self._lanes.items()
+            )
+            return next(filter(None, problems), None)
 
     def append(self, topic: str, partition: int, value: bytes | None, key: bytes | None = None) -> Future[int]:
         """Queue a record; the future has its offset once every replica has it, or the error that says why not.
@@ -71,6 +113,10 @@ class KafkaWriter:
                     )
                 )
             else:
+                lane = self._lanes.setdefault((topic, partition), _Lane())
+                if not lane.count:
+                    lane.since = time.monotonic()
+                lane.count += 1
                 self._size += size
                 self._queue.append(waiting)
                 self._changed.notify_all()
@@ -85,7 +131,7 @@ class KafkaWriter:
         with self._changed:
             self._changed.wait_for(lambda: not self._size, END)
         if self._producer is not None:
-            self._producer.close(timeout=1)
+            kafka_client.end(self._producer, 1.0)
 
     def _run(self) -> None:
         while True:
@@ -93,23 +139,55 @@ class KafkaWriter:
                 self._changed.wait_for(lambda: self._queue or self._closed)
                 if not self._queue:
                     return
-                taken = list(self._queue)
+                taken = deque(self._queue)
                 self._queue.clear()
-            for waiting in taken:
-                if waiting.future.set_running_or_notify_cancel():
-                    self._send(waiting)
-                else:
+            while taken:
+                waiting = taken.popleft()
+                if not waiting.future.set_running_or_notify_cancel():
                     self._done(waiting)
+                elif (error := self._ready()) is not None:
+                    # Nobody is there for those behind it either, and asking again takes seconds.
+                    self._fail(waiting, error)
+                    self._fail_all(taken, error)
+                else:
+                    self._send(waiting)
+
+    def _fail_all(self, taken: deque[_Waiting], error: TocsinError) -> None:
+        with self._changed:
+            taken += self._queue
+            self._queue.clear()
+        for waiting in taken:
+            if waiting.future.set_running_or_notify_cancel():
+                self._fail(waiting, error)
+            else:
+                self._done(waiting)
+        taken.clear()
+
+    def _made(self) -> KafkaProducer:
+        half = self._patience // 2
+        return kafka_client.producer(
+            self._address,
+            delivery_timeout_ms=self._patience,
+            request_timeout_ms=min(10_000, half),
+            max_block_ms=half,
+            bootstrap_timeout_ms=half,
+        )
+
+    def _ready(self) -> TocsinError | None:
+        """Have a producer; why there can be none."""
+        if self._broken:
+            self._end_broken()
+        try:
+            if self._producer is None:
+                self._producer = self._made()
+        except TocsinError as error:
+            return error
+        return None
 
     def _send(self, waiting: _Waiting) -> None:
+        assert self._producer is not None
         try:
-            if self._broken:
-                self._begin_again()
-            if self._producer is None:
-                self._producer = kafka_client.producer(self._address)
             sent = self._producer.send(waiting.topic, waiting.value, key=waiting.key, partition=waiting.partition)
-        except TocsinError as error:
-            self._fail(waiting, error)
         except Exception as error:  # noqa: BLE001  # the thread must live on, and each caller is told
             self._broken = True
             self._fail(waiting, kafka_client.explained(self._address, error))
@@ -117,11 +195,11 @@ class KafkaWriter:
             sent.add_callback(self._succeeded, waiting)
             sent.add_errback(self._failed, waiting)
 
-    def _begin_again(self) -> None:
+    def _end_broken(self) -> None:
         self._broken = False
         producer, self._producer = self._producer, None
         if producer is not None:
-            producer.close(timeout=0)
+            kafka_client.end(producer, 0.0)
         self._broken = False  # what was under way failed with it, which is no fault of the next one
 
     def _succeeded(self, waiting: _Waiting, answer: Any) -> None:
@@ -133,11 +211,15 @@ class KafkaWriter:
         self._fail(waiting, kafka_client.explained(self._address, error))
 
     def _fail(self, waiting: _Waiting, error: TocsinError) -> None:
-        self._done(waiting)
+        # One that is too large says nothing of the brokers.
+        self._done(waiting, None if isinstance(error, FullError) else error)
         waiting.future.set_exception(error)
 
-    def _done(self, waiting: _Waiting) -> None:
+    def _done(self, waiting: _Waiting, error: TocsinError | None = None) -> None:
         with self._changed:
+            lane, now = self._lanes[waiting.topic, waiting.partition], time.monotonic()
+            lane.count -= 1
+            lane.since, lane.refused, lane.refused_at = now, error, now
             self._size -= len(waiting.value or b"")
             self._changed.notify_all()
 

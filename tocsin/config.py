@@ -115,7 +115,13 @@ class Kafka(Section):
         description="partitions of the events, each for one worker at a time; changing it later loses the state, so "
         "take as many as there will ever be workers, or 1 where a second one is to stand by alone",
     )
-    replication: int = Field(3, ge=1, le=9, description="replicas of each partition, as far as there are brokers")
+    replication: int = Field(
+        3,
+        ge=1,
+        le=9,
+        description="replicas of each partition, of which all but one must have a record before it counts as written; "
+        "1 where there is one broker, with whose disk what was accepted is lost",
+    )
     retention_days: float = Field(30.0, gt=0, le=36500, description="days for which events are kept at least")
     session_seconds: float = Field(
         6.0, ge=1, le=300, description="silence after which a worker is taken for dead and its partitions go to others"

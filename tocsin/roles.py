@@ -17,9 +17,11 @@ from alerting.store import Store
 from alerting.task import AlertTask
 from collector.enrich import Enricher
 from stream.control import Control, DirectoryVersion, control_frame
+from stream.frame import Frame, Header
 from stream.index import FrameIndex
 from stream.kafka_address import Address
 from stream.kafka_group import Membership
+from stream.kafka_writer import PATIENCE
 from stream.log import EVENTS, FINDINGS, Stream
 from stream.spread import Spread
 from stream.sqlite_state import SqliteState
@@ -57,6 +59,8 @@ SEAL: Final = "seal"
 ALL: Final = frozenset({LISTEN, DETECT, ALERT, SEAL})
 INPUTS_FILE: Final = "inputs.sqlite"
 """How far inputs are, in the data directory of each listener."""
+PROMPT: Final = 8.0
+"""Seconds within which a listener says whether events are durable: who sends them waits for ten."""
 DRAIN: Final = 20.0
 """Seconds that a stage gets at the end to finish its turn."""
 
@@ -96,7 +100,8 @@ class Roles:
             address = roles_log.address_of(ready.loaded)
             topic = f"{address.prefix}.{EVENTS.name}"
             self.crypt = carried_crypt(ready.masters, clock())
-            log = roles_log.open_checked(ready.loaded, address, self._fence, self.crypt)
+            patience = PROMPT if DETECT not in roles else PATIENCE
+            log = roles_log.open_checked(ready.loaded, address, self._fence, self.crypt, patience)
             self.log = resources.enter_context(log)
             if DETECT in roles:
                 self._detects = self._joined(roles_detect.GROUP, topic, resources)
@@ -136,6 +141,7 @@ class Roles:
             self.inputs: Inputs | None = None
             if LISTEN in roles:
                 self._add("directory", self.directory.look)
+                self._add("log", partial(self._each_second, self._write))
                 self.inputs = self._inputs(resources)
                 self._workers += self.inputs.workers
                 self._add("denials", self._following(address, resources))
@@ -146,12 +152,12 @@ class Roles:
                 self._add("respond", self._respond)
             self._resources = resources.pop_all()
         self._heartbeat = Heartbeat(ready.heartbeat, self._pulse) if ready.heartbeat and self.alerting else None
-        watch(self.metrics, self.log, self.detecting, self.alerting)
+        watch(self.metrics, self.log, self.detecting, self.alerting, clock)
 
     @property
     def caught_up(self) -> bool:
         """Whether what is ours can be answered for: partitions restored, the decider in place or another's."""
-        return self.detecting is None or self.detecting.settled
+        return (self.detecting is None or self.detecting.settled) and (self.alerting is None or self.alerting.settled)
 
     @property
     def decided(self) -> int:
@@ -175,6 +181,8 @@ class Roles:
         for membership in self._memberships:
             if membership.problem is not None:
                 found["group"] = str(membership.problem)
+        if (refused := self.log.problem) is not None:
+            found.setdefault("log", str(refused))
         return found
 
     def status(self) -> dict[str, Any]:
@@ -187,6 +195,7 @@ class Roles:
             "ready": self.caught_up and not self.problems,
             "problems": self.problems,
             "inputs": self.inputs.summary() if self.inputs is not None else {},
+            "fingerprints": self.ready_made.enrich.prints.key_id,
             "accepted": self.metrics.total_accepted,
             "findings": self.metrics.total_findings,
             "delivered": self.metrics.total_delivered,
@@ -345,6 +354,12 @@ class Roles:
     def _each_second(self, turn: Callable[[], None]) -> None:
         if not self._ending.wait(roles_detect.TICK):
             turn()
+
+    def _write(self) -> None:
+        """Write a tick where nothing could be written, since nobody sends anything to a listener that is not ready."""
+        if self.log.problem is not None:
+            tick = Frame(Header(received=self.clock(), content="tick", codec="none"), b"")
+            self.spread.append(EVENTS, tick).result()
 
     def _changed(self) -> None:
         """Say what the directory is: to alerting, which excepts what its grants cover, and to those who detect.

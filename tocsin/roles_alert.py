@@ -53,6 +53,11 @@ class Alerting:
         return self.task is not None
 
     @property
+    def settled(self) -> bool:
+        """Whether the group has said who decides, and this process does where it is the one."""
+        return self._membership.joined and (PARTITION in self._membership.owned) == self.active
+
+    @property
     def decided(self) -> int:
         """Up to where the findings are decided, here or by another process."""
         return self._decided if self.active else self._place()[0]

@@ -15,7 +15,7 @@ from stream.errors import StorageError
 from stream.frame import Frame, Header
 from stream.kafka import KafkaLog
 from stream.kafka_group import Membership
-from stream.kafka_state import Fence
+from stream.kafka_state import Fence, Size
 from stream.log import EVENTS, WIDE, Stream
 from tocsin.nightly import Nightly
 from tocsin.roles_tasks import FIRST, Tasks
@@ -50,7 +50,7 @@ class Detecting:
         self.tasks: dict[int, DetectTask] = {}
         self.owners: dict[int, OwnerTask] = {}
         self.restored = 0
-        self.restore_seconds = 0.0
+        self.restore_seconds = self.save_seconds = 0.0
         self._log = log
         self._membership = membership
         self._make = tasks
@@ -63,9 +63,9 @@ class Detecting:
     @property
     def settled(self) -> bool:
         """Whether the group has given out its partitions and all of ours are past what was known of their outputs."""
-        owned = self._membership.owned
-        tasks, owners = dict(self.tasks), dict(self.owners)
-        return owned <= tasks.keys() and not any(task.replaying for task in (*tasks.values(), *owners.values()))
+        if not self._membership.joined:
+            return False
+        return self._membership.owned <= self.tasks.keys() and not any(task.replaying for task in self._all())
 
     @property
     def leading(self) -> Engine | None:
@@ -80,6 +80,29 @@ class Detecting:
     def waiting(self) -> int:
         """Partitions of ours that stand at a boundary until all others have come to it."""
         return sum(isinstance(task, PartitionTask) and task.waiting for task in list(self.tasks.values()))
+
+    def restoring(self) -> int:
+        """Partitions that are ours and not yet past what was known of their outputs."""
+        tasks, owners = dict(self.tasks), dict(self.owners)
+        behind = {number for parts in (tasks, owners) for number, task in parts.items() if task.replaying}
+        return len(behind | (self._membership.owned - tasks.keys()))
+
+    def replay(self) -> int:
+        """Frames that were folded before by somebody else and are folded again."""
+        return sum(task.left for task in self._all())
+
+    def delay(self) -> float:
+        """Seconds that the clock of our slowest partition is behind; 0 where we have none."""
+        clocks = [task.engine.clock for task in self._all() if task.engine.clock]
+        return max(0.0, self._clock() - min(clocks)) if clocks else 0.0
+
+    def sizes(self) -> Size:
+        """Bytes of our partitions' snapshots."""
+        found = [self._log.size(task.name) for task in self._all()]
+        return Size(sum(size.whole for size in found), sum(size.last for size in found))
+
+    def _all(self) -> list[DetectTask]:
+        return [*list(self.tasks.values()), *list(self.owners.values())]
 
     def lag(self) -> int:
         """Frames of our partitions that are not folded yet."""
@@ -170,6 +193,7 @@ class Detecting:
         finally:
             # One that takes long is made less often, so that snapshots never cost more than a twentieth.
             now = self._clock()
+            self.save_seconds = max(0.0, now - begin)
             self._due[number] = now + self._every + 20 * max(0.0, now - begin)
 
 

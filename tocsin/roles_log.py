@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from stream import kafka_topics
+from stream import kafka_mend, kafka_topics
 from stream.crypt import Crypt
 from stream.errors import ConfigError, StorageError
 from stream.kafka import KafkaLog
 from stream.kafka_address import SCHEME, Address, parse_address
 from stream.kafka_state import Fence
 from stream.kafka_topics import Topic, Wanted
+from stream.kafka_writer import PATIENCE
 from stream.log import Snapshot
 from stream.salt import fresh_salt
 from tocsin.config import Loaded
@@ -65,6 +66,11 @@ def create(loaded: Loaded, address: Address) -> list[str]:
     return made
 
 
+def mend(loaded: Loaded, address: Address) -> list[str]:
+    """Add missing replicas and set settings that do not fit; the names of the topics that were changed."""
+    return kafka_mend.mend(address, wanted(loaded, address), loaded.config.kafka.replication)
+
+
 def crypt_for(loaded: Loaded) -> Crypt | None:
     """What encrypts the configured log; None where nothing is encrypted. Raises FaultsError."""
     faults: list[Fault] = []
@@ -79,6 +85,7 @@ def open_checked(
     address: Address,
     fence: Callable[[str], Fence | None] | None = None,
     crypt: Crypt | None = None,
+    patience: float = PATIENCE,
 ) -> KafkaLog:
     """The log, once its topics are what they must be; records that cannot be read become dead letters.
 
@@ -91,7 +98,7 @@ def open_checked(
             where=address.where,
             hint="; ".join(dict.fromkeys(topic.mend for topic in faulty)),
         )
-    return KafkaLog(address, fence=fence, bury=True, salt=fresh_salt, crypt=crypt)
+    return KafkaLog(address, fence=fence, bury=True, salt=fresh_salt, crypt=crypt, patience=patience)
 
 
 def entity_key(log: KafkaLog) -> bytes:

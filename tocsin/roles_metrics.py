@@ -1,5 +1,7 @@
 """What a Tocsin on Kafka says of itself besides: lag, restores, partitions, dead letters, bytes under way."""
 
+from collections.abc import Callable
+
 from stream.errors import StorageError
 from stream.kafka import KafkaLog
 from stream.log import FINDINGS
@@ -8,8 +10,14 @@ from tocsin.roles_alert import Alerting
 from tocsin.roles_detect import Detecting
 
 
-def watch(metrics: Metrics, log: KafkaLog, detecting: Detecting | None, alerting: Alerting | None) -> None:
-    """Offer the values of the roles that this process has."""
+def watch(
+    metrics: Metrics,
+    log: KafkaLog,
+    detecting: Detecting | None,
+    alerting: Alerting | None,
+    clock: Callable[[], float],
+) -> None:
+    """Offer the values of the roles that this process has; `clock` gives seconds since the epoch."""
     metrics.watch("tocsin_kafka_in_flight_bytes", "Bytes that the brokers have not answered for", lambda: log.in_flight)
     metrics.watch("tocsin_dead_letters", "Records passed over since the start", lambda: log.dead_letters.count)
     if detecting is not None:
@@ -19,6 +27,15 @@ def watch(metrics: Metrics, log: KafkaLog, detecting: Detecting | None, alerting
         metrics.watch("tocsin_partitions_waiting", "Partitions that stand at a boundary", detecting.waiting)
         metrics.watch("tocsin_restores", "Partitions taken over since the start", lambda: detecting.restored)
         metrics.watch("tocsin_restore_seconds", "What the last take-over took", lambda: detecting.restore_seconds)
+        metrics.watch("tocsin_restoring", "Partitions that are being taken over", detecting.restoring)
+        metrics.watch("tocsin_restoring_records", "Records of snapshots still to be read", lambda: log.restoring)
+        metrics.watch("tocsin_replay_frames", "Frames to fold again before anything new is told", detecting.replay)
+        metrics.watch("tocsin_clock_delay_seconds", "How far the slowest partition's clock is behind", detecting.delay)
+        metrics.watch(
+            "tocsin_state_bytes", "Bytes of snapshots that a take-over reads", lambda: detecting.sizes().whole
+        )
+        metrics.watch("tocsin_snapshot_bytes", "Bytes that the last snapshots brought", lambda: detecting.sizes().last)
+        metrics.watch("tocsin_snapshot_seconds", "What the last snapshot took", lambda: detecting.save_seconds)
     if alerting is not None:
         metrics.watch("tocsin_decides", "1 while this process decides on findings", lambda: alerting.active)
         metrics.watch(
@@ -29,6 +46,11 @@ def watch(metrics: Metrics, log: KafkaLog, detecting: Detecting | None, alerting
         )
         metrics.watch(
             "tocsin_finding_lag_frames", "Frames of findings not yet decided", lambda: _finding_lag(log, alerting)
+        )
+        metrics.watch(
+            "tocsin_decided_delay_seconds",
+            "How far the clock of what was decided is behind",
+            lambda: max(0.0, clock() - alerting.clock) if alerting.active and alerting.clock else 0.0,
         )
 
 

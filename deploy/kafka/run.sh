@@ -2,8 +2,9 @@
 # A real Kafka broker on the loopback interface for development and tests: run.sh [HOME PORT [setting=value …]]
 # HOME holds its data and PORT is where it listens; PORT + 1 is its controller's. Without them the jars are only prepared.
 # Needs Maven and a JDK of version 17 or newer (JAVA_HOME, the java on the path, or an installed one).
-# FORMAT_OPTIONS are words for the first formatting (`--add-scram …`). The jars are downloaded by Maven on first use and
-# kept under the user's cache folder; they are never part of Tocsin.
+# FORMAT_OPTIONS are words for the first formatting (`--add-scram …`). A node of several has CLUSTER_ID in common with them,
+# `--initial-controllers …` in FORMAT_OPTIONS, and as settings its node.id and the controllers of all.
+# The jars are downloaded by Maven on first use and kept under the user's cache folder; they are never part of Tocsin.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=deploy/jars.sh
@@ -57,8 +58,10 @@ SETTINGS
 java=("$jdk/bin/java" -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava.awt.headless=true
   "-Dlog4j2.configurationFile=$here/log4j2.xml" -cp "$node/lib/*")
 if [ ! -e "$home/data/meta.properties" ]; then
+  alone=--standalone
+  [ -z "${CLUSTER_ID:-}" ] || alone=
   # shellcheck disable=SC2086  # the options are words
-  "${java[@]}" kafka.tools.StorageTool format --standalone -t "$(head -c 16 /dev/urandom | base64 | tr '+/' 'ab' | cut -c 1-22)" \
-    -c "$home/server.properties" ${FORMAT_OPTIONS:-} >&2
+  "${java[@]}" kafka.tools.StorageTool format -c "$home/server.properties" $alone ${FORMAT_OPTIONS:-} \
+    -t "${CLUSTER_ID:-$(head -c 16 /dev/urandom | base64 | tr '+/' 'ab' | cut -c 1-22)}" >&2
 fi
 exec "${java[@]}" kafka.Kafka "$home/server.properties"

@@ -24,6 +24,7 @@ def main(run: Path, folder: Path, user: str, command: list[str]) -> None:
         server = subprocess.Popen(
             command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0, user=user or None
         )
+    (folder / "pid").write_text(str(server.pid))
     users = os.open(run / "users", os.O_RDWR)
     try:
         while server.poll() is None and not deserted(users):

@@ -149,6 +149,10 @@ class OwnServer:
         while not ended(self.folder) and time.monotonic() < deadline:
             time.sleep(0.01)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal: SIGSTOP makes it sleep, SIGCONT wakes it."""
+        os.killpg(int((self.folder / "pid").read_text()), number)
+
 
 def ended(folder: Path) -> bool:
     """Whether a kept server is there no more."""

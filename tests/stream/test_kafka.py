@@ -6,12 +6,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kafka import TopicPartition
 
-from stream import kafka_client, kafka_topics
+from stream import kafka_client, kafka_mend, kafka_topics
 from stream.control import Warmth, control_frame
 from stream.errors import DamagedError, FullError, RejectedError, StorageError
 from stream.frame import Frame, Header, pack
@@ -251,17 +254,59 @@ def test_a_search_by_time_goes_through_all_partitions_by_receipt(address: Addres
         assert found(now + 300, 1e12) == []
 
 
-def test_topics_that_do_not_fit_are_named_with_what_mends_them(kafka_server: str) -> None:
+def test_topics_that_do_not_fit_are_named_with_what_mends_them_and_mended(kafka_server: str) -> None:
     address = parse_address(f"kafka://{kafka_server}/t{secrets.token_hex(6)}", {})
     kafka_topics.create(address, kafka_topics.wanted(address, 2, 1), 1)
     assert not any(topic.faults for topic in kafka_topics.inspect(address, kafka_topics.wanted(address, 2, 1), 1))
-    events, findings, _wide, _peers, state, _dead = kafka_topics.inspect(address, kafka_topics.wanted(address, 3, 2), 1)
+    wants = kafka_topics.wanted(address, 3, 2)
+    events, findings, _wide, _peers, state, _dead = kafka_topics.inspect(address, wants, 1)
     assert "has 2 partitions, not 3" in events.faults
-    assert any("retention.ms" in fault for fault in events.faults)
-    assert "--add-config retention.ms=172800000" in events.mend
-    assert "--alter" in findings.mend
+    assert "has retention.ms=86400000, not 172800000" in events.faults
+    assert events.mend.endswith("; tocsin topics --mend")
+    assert findings.mend == "tocsin topics --mend"
     assert state.faults == ("has 2 partitions, not 3",)
+    assert findings.name in kafka_mend.mend(address, wants, 1)
+    events, findings, *_ = kafka_topics.inspect(address, wants, 1)
+    assert (events.faults, findings.faults) == (("has 2 partitions, not 3",), ())
+    assert kafka_mend.mend(address, wants, 1) == []
     assert kafka_topics.create(address, kafka_topics.wanted(address, 2, 1), 1) == []
+
+
+def test_more_replicas_than_brokers_are_refused_by_number(kafka_server: str, address: Address) -> None:
+    wants = kafka_topics.wanted(address, 2, 1)
+    events, *_ = kafka_topics.inspect(address, wants, 3)
+    assert events.faults == ("has 1 replica, not 3", "has min.insync.replicas=1, not 2")
+    new = parse_address(f"kafka://{kafka_server}/t{secrets.token_hex(6)}", {})
+    for mending in (partial(kafka_mend.mend, address, wants, 3), partial(kafka_topics.create, new, wants_of(new), 3)):
+        with pytest.raises(StorageError, match="3 replicas are asked for, and there is 1 broker") as told:
+            mending()
+        assert "kafka.replication: 1" in told.value.hint
+    assert kafka_topics.inspect(new, wants_of(new), 3)[0].partitions == 0, "nothing was made"
+
+
+def wants_of(address: Address) -> list[kafka_topics.Wanted]:
+    return kafka_topics.wanted(address, 2, 1)
+
+
+@given(
+    st.dictionaries(st.integers(0, 20), st.lists(st.integers(1, 7), unique=True, min_size=1), max_size=12),
+    st.integers(1, 7),
+)
+def test_added_replicas_lie_on_brokers_of_their_own_and_nothing_is_moved(
+    replicas: dict[int, list[int]], replication: int
+) -> None:
+    brokers = list(range(1, 8))
+    moved = kafka_mend.placed(replicas, brokers, replication)
+    assert moved.keys() == {number for number, own in replicas.items() if len(own) < replication}
+    for number, nodes in moved.items():
+        assert nodes[: len(replicas[number])] == replicas[number]
+        assert len(nodes) == len(set(nodes)) == replication
+        assert set(nodes) <= set(brokers)
+
+
+def test_added_replicas_are_shared_out_evenly() -> None:
+    moved = kafka_mend.placed({number: [1] for number in range(6)}, [1, 2, 3], 2)
+    assert sorted(nodes[1] for nodes in moved.values()) == [2, 2, 2, 3, 3, 3]
 
 
 def test_nobody_at_the_address_is_told_as_that() -> None:

@@ -21,7 +21,7 @@ from stream.frame import Frame, Header
 from stream.kafka import KafkaLog
 from stream.kafka_address import parse_address
 from stream.log import EVENTS, Stream
-from tests.services.kafka import OwnBroker
+from tests.services.kafka import OwnBroker, OwnCluster
 from tests.services.postgres import OwnPostgres, free_port
 from tests.services.run import run_folder
 
@@ -89,6 +89,20 @@ class Role:
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=self._environment)
         return done.stdout
 
+    def readied(self) -> None:
+        """Wait until load balancers are told that it is ready."""
+        deadline = time.monotonic() + DEADLINE
+        while self.readiness() != (200, []):
+            assert time.monotonic() < deadline, f"not ready in {DEADLINE:g} seconds: {self.problems()}"
+            time.sleep(0.1)
+
+    def readiness(self) -> tuple[int, list[str]]:
+        """What a load balancer is told: the status and the stages that cannot go on."""
+        with suppress(httpx.TransportError):
+            answer = httpx.get(f"{self.url}/readyz", timeout=30)
+            return answer.status_code, answer.json()["problems"]
+        return 0, []
+
     def get(self, path: str) -> Any:
         """What the process answers an operator; None where it does not."""
         token = self.data / "token"
@@ -114,9 +128,12 @@ class Role:
 
 
 class Fleet:
-    """A listener, two that detect and two that decide; `attack` is told by name and must become one incident each."""
+    """A listener, two that detect and two that decide; `attack` is told by name and must become one incident each.
 
-    def __init__(self, partitions: int = 4) -> None:
+    Its Kafka is one broker, or a cluster of three.
+    """
+
+    def __init__(self, partitions: int = 4, *, cluster: bool = False) -> None:
         # PostgreSQL runs as another user, who must be able to come to its folder.
         folder = Path(tempfile.mkdtemp(dir=run_folder(), prefix="fleet-"))
         folder.chmod(0o755)
@@ -125,8 +142,9 @@ class Fleet:
         self.partitions = partitions
         self.attacks: list[str] = []
         self.repeats = 0
-        self.broker = OwnBroker(folder / "broker")
-        self._ended.callback(self.broker.kill)
+        self.cluster = OwnCluster(folder / "cluster") if cluster else None
+        self.broker = self.cluster.brokers[0] if self.cluster is not None else OwnBroker(folder / "broker")
+        self._ended.callback((self.cluster or self.broker).kill)
         self.postgres = OwnPostgres(folder / "postgres")
         self._ended.callback(self.postgres.kill)
         try:
@@ -136,9 +154,10 @@ class Fleet:
             raise
 
     def _begin(self, folder: Path, partitions: int) -> None:
-        self.server = self.broker.start()
+        self.server = (self.cluster or self.broker).start()
         self.database = database = self.postgres.start()
-        kafka = {"partitions": partitions, "replication": 1, "session_seconds": SESSION}
+        replication = OwnCluster.NODES if self.cluster is not None else 1
+        kafka = {"partitions": partitions, "replication": replication, "session_seconds": SESSION}
         self.address = parse_address(f"kafka://{self.server}/fleet", {})
         settings = {
             "log": f"kafka://{self.server}/fleet",
@@ -183,35 +202,37 @@ class Fleet:
 
     def attack(self) -> str:
         """Post a burst of rejected logins against a new account, again until it is taken; the account."""
+        victim, lines = self.burst()
+        until(lambda: self.post(b"\n".join(lines)), "the listener takes events")
+        return victim
+
+    def burst(self) -> tuple[str, list[bytes]]:
+        """A burst of rejected logins against a new account, for whoever sends it: the account and its events."""
         # Nothing is common to two of them that could be the cause of both.
         name = secrets.token_hex(4)
         victim, source = f"idp|victim-{name}", ".".join(str(part) for part in (10, *secrets.token_bytes(3)))
         now, run = time.time(), secrets.token_hex(4)
         common = {"server": f"server-{name}", "method": "tools/call", "outcome": "auth_invalid", "auth": "invalid"}
         who = {"reason": "bad password", "tenant": f"tenant-{name}", "client": f"c-{name}", "source_ip": source}
-        body = "\n".join(
-            json.dumps(
-                {
-                    **common,
-                    **who,
-                    "time": now + seq / 1000,
-                    "user": victim,
-                    "producer": "gateway",
-                    "run": run,
-                    "seq": seq,
-                }
-            )
-            for seq in range(BURST)
-        )
-        until(lambda: self.post(body.encode()), "the listener takes events")
+        sent = {"user": victim, "producer": "gateway", "run": run}
         self.attacks.append(victim)
-        return victim
+        return victim, [
+            json.dumps({**common, **who, **sent, "time": now + seq / 1000, "seq": seq}).encode() for seq in range(BURST)
+        ]
+
+    @property
+    def key(self) -> str:
+        """The key under which producers send."""
+        return (self.listener.data / "first-collector-key").read_text().strip()
+
+    def answer(self, body: bytes) -> httpx.Response:
+        """What the listener answers to events."""
+        headers = {"authorization": f"Bearer {self.key}", "content-type": "application/x-ndjson"}
+        return httpx.post(f"{self.listener.url}/v1/events", content=body, headers=headers, timeout=120)
 
     def post(self, body: bytes) -> bool:
         """Post events; whether they were taken."""
-        key = (self.listener.data / "first-collector-key").read_text().strip()
-        headers = {"authorization": f"Bearer {key}", "content-type": "application/x-ndjson"}
-        answer = httpx.post(f"{self.listener.url}/v1/events", content=body, headers=headers, timeout=60)
+        answer = self.answer(body)
         self.repeats += answer.status_code != 200
         return answer.status_code == 200
 

@@ -22,8 +22,9 @@ def check(
     ready = prepare(config)
     if not quiet:
         from tocsin.encryption import UNENCRYPTED
+        from tocsin.roles_start import warnings_of
 
         console = Console()
-        if not ready.masters:
-            console.print(Text(f"warning: {UNENCRYPTED}", "yellow"))
+        for warning in (*(() if ready.masters else (UNENCRYPTED,)), *warnings_of(ready)):
+            console.print(Text(f"warning: {warning}", "yellow"))
         console.print(f"[green]fine[/] {ready.loaded.document.file}")
