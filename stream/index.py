@@ -9,13 +9,14 @@ of it is derived: where it is missing or does not fit the log it is made anew, b
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from stream.crypt import MAGIC, Crypt
+from stream.index_terms import Terms
 from stream.sqlite_file import connect, explained, private, transaction, version
 
 FILE: Final = "index.sqlite"
@@ -25,7 +26,7 @@ WIDTH: Final = 4
 MOST: Final = 4096
 """Terms of a frame at most; one with more fits every search."""
 KNOWN: Final = 100_000
-"""Hashes of terms that are kept, since callers come again."""
+"""Hashes of terms of one kind that are kept, since callers come again."""
 AT_ONCE: Final = 4096
 """Frames that are looked at together."""
 PAGE: Final = 16_384
@@ -45,7 +46,7 @@ class Entry(NamedTuple):
     offset: int
     first: float
     last: float
-    terms: set[str] | None
+    terms: Terms | None
 
 
 class FrameIndex:
@@ -58,7 +59,7 @@ class FrameIndex:
         self.path = path
         self._crypt = crypt
         self._lock = threading.Lock()
-        self._known: dict[str, bytes] = {}
+        self._known: dict[str, dict[str, bytes]] = {}
         with explained(path):
             _sized(path)
             self._connection = connect(path, create=True, writes=True)
@@ -148,22 +149,21 @@ class FrameIndex:
             self._connection.execute("INSERT INTO meta VALUES (?, 0, 0)", (stored,))
         self.position, self.received = 0, 0.0
 
-    def _packed(self, offset: int, terms: set[str] | None) -> bytes:
-        if terms is None or len(terms) > MOST:
+    def _packed(self, offset: int, terms: Terms | None) -> bytes:
+        if terms is None or sum(map(len, terms.values())) > MOST:
             hashes = b""
         else:
-            known = self._known
-            hashes = b"".join([known.get(term) or self._hash(term) for term in terms])
+            hashes = b"".join([part for kind, names in terms.items() for part in self._hashes(kind, names)])
         return hashes if self._crypt is None else self._crypt.seal(_PURPOSE, str(offset), hashes)
 
+    def _hashes(self, kind: str, names: Iterable[str]) -> list[bytes]:
+        known = self._known.setdefault(kind, {})
+        if len(known) >= KNOWN:
+            known.clear()
+        return [known.get(name) or known.setdefault(name, self._hash(kind + name)) for name in names]
+
     def _hash(self, term: str) -> bytes:
-        found = self._known.get(term)
-        if found is None:
-            if len(self._known) >= KNOWN:
-                self._known.clear()
-            found = blake2b(term.encode("utf-8", "surrogatepass"), digest_size=WIDTH, key=self._key).digest()
-            self._known[term] = found
-        return found
+        return blake2b(term.encode("utf-8", "surrogatepass"), digest_size=WIDTH, key=self._key).digest()
 
     def _opened(self, name: str, stored: bytes) -> bytes:
         return stored if self._crypt is None else self._crypt.open(_PURPOSE, name, stored)

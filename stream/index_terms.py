@@ -1,10 +1,20 @@
 """What a frame can be looked up by: its callers, tenants, servers, targets, and the words of the targets."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from tocsin_audit.event import AuditEvent
+
+PRINCIPAL: Final = "p"
+TENANT: Final = "t"
+SERVER: Final = "s"
+TARGET: Final = "g"
+WORD: Final = "w"
+"""What kind of name a term is; the letter stands before it."""
+
+Terms = Mapping[str, Collection[str]]
+"""Names by their kind, each once."""
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _WHOLE: Final = re.compile(r"(?<=[\W_])[^\W_]+(?=[\W_])")
@@ -12,22 +22,22 @@ _WHOLE: Final = re.compile(r"(?<=[\W_])[^\W_]+(?=[\W_])")
 
 def principal(name: str) -> str:
     """The term of a user, client or agent, and of those on whose behalf they act."""
-    return f"p{name}"
+    return PRINCIPAL + name
 
 
 def tenant(name: str) -> str:
     """The term of a caller's tenant."""
-    return f"t{name}"
+    return TENANT + name
 
 
 def server(name: str) -> str:
     """The term of an MCP server."""
-    return f"s{name}"
+    return SERVER + name
 
 
 def target(name: str) -> str:
     """The term of a tool, prompt or resource."""
-    return f"g{name}"
+    return TARGET + name
 
 
 def inside(text: str) -> list[str]:
@@ -35,25 +45,30 @@ def inside(text: str) -> list[str]:
 
     A word at either end of it may be a part of a longer one, so that it says nothing.
     """
-    return [f"w{word}" for word in _WHOLE.findall(text.casefold())]
+    return [WORD + word for word in _WHOLE.findall(text.casefold())]
 
 
-def terms(events: Sequence[AuditEvent]) -> set[str]:
+def terms(events: Sequence[AuditEvent]) -> Terms:
     """Everything that a frame's events can be looked up by."""
-    found: set[str] = set()
-    _add(found, "p", {event.user for event in events})
-    _add(found, "p", {event.client for event in events})
-    _add(found, "p", {event.agent for event in events})
-    _add(found, "p", {name for event in events for name in event.on_behalf_of})
-    _add(found, "t", {event.tenant for event in events})
-    _add(found, "s", {event.server for event in events})
+    people = {event.user for event in events}
+    people.update([event.client for event in events])
+    people.update([event.agent for event in events])
+    for chain in [event.on_behalf_of for event in events]:
+        if chain:
+            people.update(chain)
     targets = {event.target for event in events}
-    _add(found, "g", targets)
+    words: set[str] = set()
     for text in targets:
         if text is not None:
-            found.update([f"w{word}" for word in _WORD.findall(text.casefold())])
-    return found
+            words.update(_WORD.findall(text.casefold()))
+    return {
+        PRINCIPAL: _named(people),
+        TENANT: _named({event.tenant for event in events}),
+        SERVER: _named({event.server for event in events}),
+        TARGET: _named(targets),
+        WORD: words,
+    }
 
 
-def _add(found: set[str], kind: str, names: Iterable[str | None]) -> None:
-    found.update([kind + name for name in names if name is not None])
+def _named(names: Iterable[str | None]) -> list[str]:
+    return [name for name in names if name is not None]
