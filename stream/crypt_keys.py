@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -130,6 +130,29 @@ class KeyRing:
         """The id of a purpose's first data key, for what must look the same whenever it was encrypted."""
         with self._lock:
             return (self._first.get((purpose, "")) or self._made(purpose, "", 0.0)).id
+
+    def past(self, purposes: Container[str], now: float) -> set[str]:
+        """The ids of keys for some purposes that are no more used for anything new, since a day and more."""
+        with self._lock:
+            return {
+                key.id
+                for key in self._kept.values()
+                if key.purpose in purposes and key.created + (TENANT_PERIOD if key.tenant else DAY) + DAY < now
+            }
+
+    def destroy(self, ids: Container[str]) -> int:
+        """Forget keys, here and in the file, so that nobody can read again what they encrypted; how many there were."""
+        with self._lock:
+            kept = {id_: key for id_, key in self._kept.items() if id_ not in ids}
+            gone = self._kept.keys() - kept.keys()
+            if gone:
+                with self._alone() as beside:
+                    replace(self._path, b"".join(map(_line, kept.values())), beside)
+                self._kept = kept
+                self._plain = {id_: plain for id_, plain in self._plain.items() if id_ in kept}
+                self._first = {use: key for use, key in self._first.items() if key.id in kept}
+                self._newest = {use: key for use, key in self._newest.items() if key.id in kept}
+            return len(gone)
 
     def key(self, id_: str) -> bytes:
         """A data key; raises StorageError where there is none of that id, or it is not what was kept."""

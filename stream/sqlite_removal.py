@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from stream.crashpoints import crash_point
+from stream.frame import HEADER_DECODER
 from stream.sqlite_file import connect, explained, transaction
 
 PATIENCE_MS: Final = 500
@@ -78,6 +79,16 @@ def behead(path: Path, end: int) -> int:
         connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return len(some)
+
+
+def key_ids(path: Path) -> set[str]:
+    """The ids of the data keys that the payloads in a file are encrypted with."""
+    found: set[str] = set()
+    with explained(path), closing(connect(path)) as connection:
+        for (header,) in connection.execute("SELECT header FROM frames WHERE payload IS NOT NULL"):
+            if (id_ := HEADER_DECODER.decode(header).key_id) is not None:
+                found.add(id_)
+    return found
 
 
 def first_and_last(path: Path) -> tuple[int, int, bytes] | None:

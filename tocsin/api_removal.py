@@ -152,7 +152,8 @@ class Removals:
         if retaining is None:
             raise RejectedError(
                 "a log on Kafka cannot be rewritten: what its topics hold goes by their own retention alone",
-                hint="set kafka.retention_days and run `tocsin topics`; within that time a person's events stay there",
+                hint="set kafka.retention_days and run `tocsin topics`; within that time a person's events stay there, "
+                "encrypted with `encrypt:` or not, since each record carries its own data key",
             )
         return retaining, self._runtime.removing
 

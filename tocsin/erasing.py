@@ -71,6 +71,7 @@ class Erasing:
                 yield step
             if not dry:
                 self._retaining.compact()
+                self._retaining.forget_keys(now)
                 self._retaining.remover.done(job, by=by, removed={"total": total})
                 logger.info("erased a person's data on request", extra={"job": job.id, "removed": total})
 

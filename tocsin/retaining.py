@@ -16,6 +16,7 @@ from alerting import removal
 from alerting.record import Record
 from alerting.store import Store
 from stream.crypt import Crypt
+from stream.crypt_keys import KeyRing
 from stream.errors import RejectedError
 from stream.finding import DECODER
 from stream.frame import HEADER_DECODER, Header
@@ -28,6 +29,7 @@ from stream.rewrite import Line
 from stream.sqlite import SqliteLog
 from stream.sqlite_file import connect, explained
 from stream.sqlite_frames import touching
+from stream.sqlite_removal import key_ids
 from tocsin.config_retention import Retention
 from tocsin.holds import Hold, Holds
 from tocsin.retention import DAY, Due, Kind, cutoff, days_of, due
@@ -42,6 +44,9 @@ EVIDENCE: Final = "evidence_removed"
 """The kind of a note about archives, which the ledger has by the digest in their incident's timeline."""
 NOTED: Final = 2_000
 """Rows that one note names at most."""
+
+FRAMES: Final = frozenset({"events", "findings", "control"})
+"""What data keys of frames are for."""
 
 Step = dict[str, Any]
 """What was removed in one place, or would be: `kind`, `what`, and how much of it."""
@@ -75,6 +80,7 @@ class Retaining:
         self.holds = Holds(data, note, ledger.said, crypt)
         self.tenant_of = tenant_of
         self.busy = threading.Lock()
+        self._crypt = crypt
         self.note = note
         limits = {EVENTS: folded, FINDINGS: decided}
         self.remover = Remover(
@@ -124,6 +130,7 @@ class Retaining:
                 yield step
         if not dry and count.total():
             count["bytes"] += self.compact()
+            self.forget_keys(now)
             self.remover.done(job, by=by, removed=dict(count))
             logger.info("removed what was due", extra=dict(count))
 
@@ -288,6 +295,17 @@ class Retaining:
         self.store.compact()
         freed = self.remover.compact(EVENTS, self.log.files(EVENTS)[:-1])
         return freed + self.remover.compact(FINDINGS, self.log.files(FINDINGS))
+
+    def forget_keys(self, now: float) -> int:
+        """Destroy the data keys of frames that are all gone, so that no copy of these can be read either; how many."""
+        ring = self._crypt.ring if self._crypt is not None else None
+        if not isinstance(ring, KeyRing) or not (past := ring.past(FRAMES, now)):
+            return 0
+        used = {id_ for stream in (EVENTS, FINDINGS) for path in self.log.files(stream) for id_ in key_ids(path)}
+        gone = ring.destroy(past - used)
+        if gone:
+            logger.info("destroyed data keys that nothing is encrypted with any more", extra={"keys": gone})
+        return gone
 
     def note_evidence(self, archives: Sequence[tuple[str, int]], job: Job) -> None:
         """Have the ledger say which archives of evidence are about to go."""

@@ -60,9 +60,9 @@ def events_frame(at: float) -> Frame:
 class World:
     """A store of a hundred days, and retention over it."""
 
-    def __init__(self, folder: Path, policy: Retention) -> None:
+    def __init__(self, folder: Path, policy: Retention, crypt: Crypt | None = None) -> None:
         self.folder = folder
-        self.log: SqliteLog = open_log(folder, reserve_bytes=0, salt=fresh_salt)
+        self.log: SqliteLog = open_log(folder, reserve_bytes=0, salt=fresh_salt, crypt=crypt)
         self.store = Store(f"sqlite:///{folder / 'alerts.sqlite'}")
         self.ledger = Ledger(folder / FILE, KEY.verifier.name)
         self.index = FrameIndex(folder / INDEX)
@@ -82,6 +82,7 @@ class World:
             decided=lambda: self.task.position,
             tenant_of=lambda event: event.tenant,
             index=self.index,
+            crypt=crypt,
         )
 
     def fill(self) -> None:
