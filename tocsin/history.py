@@ -23,14 +23,21 @@ from stream.clock import merged, rebuild
 from stream.errors import RejectedError
 from stream.frame import Frame
 from stream.receipt import receive
+from tocsin.arrival import Order, by_time
 from tocsin_audit.event import AuditEvent
 
 BLOCK: Final = 1 << 20
 """Bytes that are read at once."""
+BOM: Final = b"\xef\xbb\xbf"
+"""What some programs write before a text in UTF-8, and which is no part of it."""
 LINE_LIMIT: Final = 1 << 20
 """Bytes of one line of events at most."""
 EXPORT_LIMIT: Final = 32 << 20
 """Bytes of one line at most where a line may be a whole export."""
+SAMPLED: Final = 4 << 20
+"""Bytes of a file from which on only some of its lines are asked for their times before it is read."""
+EVERY: Final = 16
+"""Of so many of its lines one is."""
 SHOWN: Final = 20
 """Bad lines that are named; the rest is counted."""
 
@@ -53,6 +60,8 @@ class Reading:
     good: int = 0
     bad: int = 0
     shown: list[Bad] = field(default_factory=list)
+    jumbled: list[str] = field(default_factory=list)
+    """Files whose lines cannot have arrived in the order in which they stand: they were read in order of time."""
 
     def refuse(self, file: str, line: int, why: str) -> None:
         """Count a bad line; the first few are kept."""
@@ -91,13 +100,16 @@ def frames(
 ) -> Iterator[Frame]:
     """The frames that receipt would have made of the files' lines (CONTRACTS §1), merged by time.
 
+    A file whose lines lie too far behind each other to have arrived in this order is read in order of time.
     `reading` counts good and bad lines as they come; `enrich` does with them what receipt would.
     A frame holds lines of one file. Raises RejectedError where a
     file cannot be read.
     """
     digests = [sha256(path.name.encode()).hexdigest() for path in files]
+    jumbled = [_jumbled(path, form) for path in files]
+    reading.jumbled = [path.name for path, one in zip(files, jumbled, strict=True) if one]
     histories = [
-        ((item.event.time, item) for item in _items(index, path, form, reading, progress, enrich))
+        _timed(_items(index, path, form, reading, progress, enrich), index if jumbled[index] else None)
         for index, path in enumerate(files)
     ]
     source = merged(*histories) if len(histories) > 1 else histories[0]
@@ -114,6 +126,31 @@ def frames(
                 imported=imported,
                 compressed=imported,
             )
+
+
+def _timed(items: Iterator[Item], jumbled: int | None) -> Iterator[tuple[float, Item]]:
+    """Each line with its time; in order of time where they are those of a jumbled file, of this index."""
+    if jumbled is None:
+        yield from ((item.event.time, item) for item in items)
+        return
+    for time, number, line in by_time((item.event.time, item.number, item.line) for item in items):
+        yield time, Item(jumbled, number, NATIVE.parse(line)[0], line)
+
+
+def _jumbled(path: Path, form: Format) -> bool:
+    """Whether the lines of a file stand in no order of arrival; of a large file a sample is asked."""
+    order = Order()
+    native = form.name in ("native", AUTO)
+    every = 1 if path.stat().st_size < SAMPLED else EVERY
+    for _, lines in _blocks(path, Reading(), None, LINE_LIMIT if form is NATIVE else EXPORT_LIMIT):
+        chosen = [line for line in lines[::every] if line.strip()]
+        events = parse_lines(b"\n".join(chosen), chosen) if native else None
+        if events is None:
+            events = [event for line in chosen for event in read(form, line).events]
+        for event in events:
+            if event.time != UNTIMED:
+                order.see(event.time)
+    return order.jumbled()
 
 
 def _items(
@@ -161,6 +198,8 @@ def _blocks(path: Path, reading: Reading, progress: Progress | None, limit: int)
             raw = stack.enter_context(path.open("rb"))
             source = _decompressed(raw, path, stack)
             told = 0
+            if (start := source.read(len(BOM))) != BOM:
+                rest = start
             while block := source.read(BLOCK):
                 if progress is not None:
                     progress(raw.tell() - told)

@@ -182,3 +182,26 @@ def test_a_wrong_configuration_or_format_is_a_wrong_use(tocsin: Call, story: Pat
     unknown = tocsin("backtest", story, "--format", "nativ")
     assert unknown.exit_code == 2
     assert "native" in unknown.stderr
+
+
+@pytest.mark.parametrize("order", ["attack last", "reversed"])
+def test_a_file_in_no_order_of_arrival_finds_what_the_same_lines_find_in_order(
+    tocsin: Call, tmp_path: Path, order: str
+) -> None:
+    evening = [line(NOON + 6 * 3600 + 10 * second, user=f"user{second % 5}") for second in range(60)]
+    whole = [*STORY, *evening]
+    mixed = [*OFFICE, *evening, *BRUTE, *LEAK] if order == "attack last" else whole[::-1]
+    tocsin("backtest", written(tmp_path / "whole.ndjson", whole), "--findings", "whole.out")
+    done = tocsin("backtest", written(tmp_path / "mixed.ndjson", mixed), "--findings", "mixed.out")
+    assert done.exit_code == 0, done.output
+    assert same(Path("mixed.out")) == same(Path("whole.out"))
+    assert "mixed.ndjson: not in the order of arrival; read in order of time" in " ".join(done.stderr.split())
+
+
+def test_the_mark_of_utf_8_that_some_programs_write_first_is_no_part_of_the_first_line(
+    tocsin: Call, tmp_path: Path
+) -> None:
+    file = tmp_path / "marked.ndjson"
+    file.write_bytes(b"\xef\xbb\xbf" + ndjson(OFFICE).encode())
+    told = json.loads(tocsin("backtest", file, "--json").stdout)
+    assert (told["events"], told["bad_lines"]) == (len(OFFICE), 0)

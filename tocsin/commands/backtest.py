@@ -67,6 +67,8 @@ def backtest(
         errors.print(f"{bad.file}:{bad.line}: {bad.why}", style="yellow", markup=False, highlight=False)
     if reading.bad > len(reading.shown):
         errors.print(f"and {reading.bad - len(reading.shown)} more bad lines", style="yellow")
+    for name in reading.jumbled:
+        errors.print(f"{name}: not in the order of arrival; read in order of time", style="yellow", markup=False)
     if as_json:
         typer.echo(json.dumps(summary._asdict()))
     elif str(findings) != "-":

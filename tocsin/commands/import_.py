@@ -50,6 +50,8 @@ def import_(
     errors = Console(stderr=True)
     for bad in reading.shown:
         errors.print(f"{bad.file}:{bad.line}: {bad.why}", style="yellow", markup=False, highlight=False)
+    for name in reading.jumbled:
+        errors.print(f"{name}: not in the order of arrival; read in order of time", style="yellow", markup=False)
     if as_json:
         typer.echo(json.dumps(done._asdict()))
     else:
