@@ -62,8 +62,16 @@ class Mutes:
         )
 
     async def add(self, request: Request) -> Response:
-        """Make one; the answer has its id and what it spares because that must never be silent."""
+        """Make one; the answer has its id and what it spares because that must never be silent.
+
+        To have silent what must never be is an administrator's to decide.
+        """
         muted = await self._muted(request)
+        if muted.forced and asker_of(request).role != "administrator":
+            raise RejectedError(
+                f"forcing a {muted.kind} takes the role administrator",
+                hint="ask one, or leave out --force: what may be silent will be",
+            )
         checked = check(muted)
         await carry_out(self._runtime, muted)
         found = await run_in_threadpool(

@@ -18,7 +18,9 @@ Where = Annotated[list[str], typer.Option("--where", "-w", metavar="CONDITION", 
 Reason = Annotated[str, typer.Option("--reason", "-m", help="Why, for everybody who lists it: a ticket, a name.")]
 Owner = Annotated[str | None, typer.Option(help="Whom to ask about it; you, where it is left out.")]
 Start = Annotated[str | None, typer.Option(help="From when: 2026-11-20T08:00:00Z; now where it is left out.")]
-Force = Annotated[bool, typer.Option("--force", help="Cover classes that must never be silent, too.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Cover classes that must never be silent, too; takes an administrator.")
+]
 
 
 def muting(kind: str, *, help_: str, until: str, for_help: str, example: str) -> typer.Typer:
@@ -53,6 +55,10 @@ def muting(kind: str, *, help_: str, until: str, for_help: str, example: str) ->
                 f"{kind} {made['id'][:12]} holds until {made['until'][:19]}Z; undo: tocsin {kind} end {made['id'][:12]}"
             )
         )
+        if made["forced"]:
+            console.print(
+                Text("FORCED: it covers what must never be silent, too, and every listing says so", "bold red")
+            )
         _show(console, seen)
 
     @app.command(
