@@ -34,10 +34,8 @@ LINE_LIMIT: Final = 1 << 20
 """Bytes of one line of events at most."""
 EXPORT_LIMIT: Final = 32 << 20
 """Bytes of one line at most where a line may be a whole export."""
-SAMPLED: Final = 4 << 20
-"""Bytes of a file from which on only some of its lines are asked for their times before it is read."""
 EVERY: Final = 16
-"""Of so many of its lines one is."""
+"""Of so many lines between the first and the last `BLOCK` of a file one is asked for its time before it is read."""
 SHOWN: Final = 20
 """Bad lines that are named; the rest is counted."""
 
@@ -138,19 +136,26 @@ def _timed(items: Iterator[Item], jumbled: int | None) -> Iterator[tuple[float, 
 
 
 def _jumbled(path: Path, form: Format) -> bool:
-    """Whether the lines of a file stand in no order of arrival; of a large file a sample is asked."""
+    """Whether the lines of a file stand in no order of arrival; between its first and its last a sample is asked."""
     order = Order()
-    native = form.name in ("native", AUTO)
-    every = 1 if path.stat().st_size < SAMPLED else EVERY
-    for _, lines in _blocks(path, Reading(), None, LINE_LIMIT if form is NATIVE else EXPORT_LIMIT):
-        chosen = [line for line in lines[::every] if line.strip()]
-        events = parse_lines(b"\n".join(chosen), chosen) if native else None
-        if events is None:
-            events = [event for line in chosen for event in read(form, line).events]
-        for event in events:
-            if event.time != UNTIMED:
-                order.see(event.time)
+    blocks = _blocks(path, Reading(), None, LINE_LIMIT if form is NATIVE else EXPORT_LIMIT)
+    every = 1
+    block = next(blocks, None)
+    while block is not None:
+        following = next(blocks, None)
+        for time in _times(block[1][:: every if following is not None else 1], form):
+            order.see(time)
+        block, every = following, EVERY
     return order.jumbled()
+
+
+def _times(lines: list[bytes], form: Format) -> list[float]:
+    """The times that some lines tell."""
+    lines = [line for line in lines if line.strip()]
+    events = parse_lines(b"\n".join(lines), lines) if form.name in ("native", AUTO) else None
+    if events is None:
+        events = [event for line in lines for event in read(form, line).events]
+    return [event.time for event in events if event.time != UNTIMED]
 
 
 def _items(
