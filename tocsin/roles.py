@@ -45,6 +45,7 @@ from tocsin.roles_coverage import Counting
 from tocsin.roles_detect import Detecting, fence_of, nightly_of
 from tocsin.roles_metrics import watch
 from tocsin.roles_seal import Sealers
+from tocsin.roles_shedding import shedding_of
 from tocsin.roles_tasks import tasks_in, tasks_of
 from tocsin.sealing import Sealing
 from tocsin.setup import Ready, reserve
@@ -116,6 +117,8 @@ class Roles:
                 )
                 self._add("detect", self.detecting.turn)
                 self._add("clock", partial(self._each_second, self.detecting.tick))
+                seen = self.detecting, self.log, ready.detectors
+                self._add("shedding", shedding_of(*seen, self._tell, clock, self._ending.wait).turn)
                 self._nightly = nightly_of(self.log, self.detecting, ready.detectors, self._tell)
             if ALERT in roles:
                 self.store = self._opened()

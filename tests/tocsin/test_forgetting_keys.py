@@ -52,9 +52,9 @@ def test_the_keys_of_removed_frames_are_destroyed_and_all_others_stay(world: Wor
         assert id_ in kept(world.folder)
     ring = KeyRing(world.folder, MASTER)
     crypt = Crypt(ring, NOON)
-    for id_, copy in copies.items():
+    for name, copy in copies.items():
         copy.keys, copy.decoded = crypt, None
-        if id_ in after:
+        if name in after:
             assert unpack(copy)
         else:
             with pytest.raises(StorageError, match="no data key"):
