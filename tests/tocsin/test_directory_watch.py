@@ -106,15 +106,15 @@ def test_a_grant_takes_effect_while_tocsin_runs_and_its_end_too(tmp_path: Path) 
     with Program(tmp_path, {"directory": "directory.yaml"}) as program:
         program.ready()
 
+        def heard() -> list[str]:
+            return [entry["level"] for entry in program.told() if "directory" in entry["message"]]
+
         def taken_over(text: str) -> None:
-            heard = len([entry for entry in program.told() if "directory" in entry["message"]])
+            before = len(heard())
             part = file.with_name("part")
             part.write_text(text)
             part.replace(file)
-            until(
-                lambda: len([entry for entry in program.told() if "directory" in entry["message"]]) > heard,
-                "the directory is taken over",
-            )
+            until(lambda: len(heard()) > before, "the directory is taken over")
 
         def findings(user: str) -> int:
             program.post([line(time.time(), user=user, resource_tenants=["globex"])])
@@ -124,7 +124,7 @@ def test_a_grant_takes_effect_while_tocsin_runs_and_its_end_too(tmp_path: Path) 
         taken_over(GLOBEX)
         assert findings("reader") == 0
         taken_over("grants: [{user: reader}]")
-        assert program.told()[-1]["level"] == "error"
+        assert heard()[-1] == "error"
         assert findings("reader") == 0, "the broken one changed nothing"
         taken_over("tenants: {acme: {}}")
         assert findings("reader") == 1
