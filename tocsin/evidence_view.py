@@ -29,7 +29,7 @@ def show_evidence(path: Path, *, as_json: bool) -> None:
     opening = f", opening {told['opening']}" if told["opening"] > 1 else ""
     console.print(
         Text(
-            f"evidence of incident {harmless(told['incident'], 12)}{opening}, sealed {harmless(told['sealed'], 30)}",
+            f"evidence of incident {harmless(told['incident'][:12], 12)}{opening}, sealed {harmless(told['sealed'], 30)}",
             "green",
         )
     )

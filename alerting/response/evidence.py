@@ -42,7 +42,7 @@ class Known(NamedTuple):
 
 
 class Sealer:
-    """Seals the evidence of incidents that opened; one at a time, each at most once an opening."""
+    """Seals the evidence of incidents that opened or got worse; one at a time, the last archive of each opening."""
 
     def __init__(self, store: Store, log: Searchable, runbooks: Runbooks, known: Callable[[], Known]) -> None:
         self._store = store
@@ -67,7 +67,12 @@ class Sealer:
             if now - wanted < TRIES:
                 raise
             why = harmless(str(error), 500)
-        row = {"sealed": now, "digest": digest, "why": why, "body": body}
+        # What was sealed before stays where it cannot be sealed anew.
+        row = (
+            {"sealed": now, "digest": digest, "why": "", "body": body}
+            if body is not None
+            else {"sealed": now, "why": why}
+        )
         with self._store.unit() as unit:
             this = (EVIDENCE.c.incident == incident, EVIDENCE.c.opening == opening, EVIDENCE.c.sealed.is_(None))
             unit.connection.execute(update(EVIDENCE).where(*this).values(**row))
