@@ -26,10 +26,11 @@ def show_evidence(path: Path, *, as_json: bool) -> None:
         typer.echo(json.dumps({"ok": True, **told}))
         return
     console = Console()
+    short = harmless(told["incident"][:12], 12)
     opening = f", opening {told['opening']}" if told["opening"] > 1 else ""
     console.print(
         Text(
-            f"evidence of incident {harmless(told['incident'][:12], 12)}{opening}, sealed {harmless(told['sealed'], 30)}",
+            f"evidence of incident {short}{opening}, sealed {harmless(told['sealed'], 30)}",
             "green",
         )
     )
