@@ -9,14 +9,15 @@ from itertools import islice, repeat
 from typing import Final
 
 import msgspec
+import zstandard
 
 from detectors.base import Kind
 from detectors.table import BUCKET_SHIFT, Table
 
 SLICE: Final = 48
-"""Entities that are packed at once at least."""
+"""Entities that are packed, and buckets that are written, at once at least."""
 CHUNK: Final = 1_024
-"""Entities that are written at once."""
+"""Entities that are written at once, four times as many where they are whole buckets."""
 SHARE: Final = 128
 """And this part of those that are left, so that much to pack does not take for ever."""
 
@@ -24,6 +25,7 @@ Entries = list[tuple[int, bytes | None]]
 Rows = dict[str, bytes | None]
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
+_COMPRESS: Final = zstandard.ZstdCompressor(level=1).compress
 
 
 class Draft:
@@ -75,15 +77,18 @@ class Draft:
             limit -= table.copies.some(limit)
         if limit <= 0 and self.left:
             return False
-        end = len(self._whole) if idle else self._encoded + SLICE
-        for table, bucket, entries in self._whole[self._encoded : end]:
+        written = 0
+        for table, bucket, entries in self._whole[self._encoded : None if idle else self._encoded + SLICE]:
             self._rows[f"{table.kind}/{bucket:03x}"] = _bucket_row(self._number, table, entries)
-        self._encoded = end
-        while self._chunks and (idle or end >= len(self._whole)):
+            self._encoded += 1
+            written += len(entries)
+            if written > 4 * CHUNK and not idle:
+                break
+        while self._chunks and (idle or self._encoded >= len(self._whole)):
             self._write(*self._chunks.pop())
             if not idle:
                 break
-        return end >= len(self._whole) and not self._chunks
+        return self._encoded >= len(self._whole) and not self._chunks
 
     def rows(self) -> Rows:
         """The rows of the snapshot; what is left to do is done at once."""
@@ -92,16 +97,20 @@ class Draft:
         for table in self._tables:
             table.copies.made = {}
         self._rows[self._journal] = _ENCODE(self._parts)
+        self._whole, self._parts = [], []
         return self._rows
 
     def _write(self, table: Table, changed: Entries) -> None:
-        copied = table.copies.made
-        entries = [(identity, copied.get(identity) if packed is None else packed) for identity, packed in changed]
-        self._parts.append(_ENCODE((table.kind, entries)))
+        entries = _filled(table, changed)
+        self._parts.append(_COMPRESS(_ENCODE((table.kind, entries))))
         self._stale.setdefault(table.kind, set()).update([identity >> BUCKET_SHIFT for identity, _ in entries])
 
 
 def _bucket_row(number: int, table: Table, entries: dict[int, bytes | None]) -> bytes | None:
+    return _COMPRESS(_ENCODE((number, _filled(table, sorted(entries.items()))))) if entries else None
+
+
+def _filled(table: Table, entries: Entries) -> Entries:
+    """Entities with their bytes as they were at the snapshot's position, whichever way these are at hand."""
     copied = table.copies.made
-    whole = [(identity, copied[identity] if packed is None else packed) for identity, packed in sorted(entries.items())]
-    return _ENCODE((number, whole)) if whole else None
+    return [(identity, copied.get(identity) if kept is None else table.whole(kept)) for identity, kept in entries]

@@ -63,7 +63,7 @@ class Engine:
     `secret` keys the entities' ids and must stay the same for the life of the state.
     """
 
-    version = 3
+    version = 4
 
     def __init__(
         self,

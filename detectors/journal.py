@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
+import zstandard
 
 from detectors.base import Kind
 from detectors.draft import Draft, Entries, Rows
@@ -20,6 +21,7 @@ JOURNAL: Final = "journal/"
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _JOURNAL: Final = msgspec.msgpack.Decoder(list[bytes])
 _PART: Final = msgspec.msgpack.Decoder(tuple[str, Entries])
+_DECOMPRESS: Final = zstandard.ZstdDecompressor().decompress
 _BUCKET: Final = msgspec.msgpack.Decoder(tuple[int, list[tuple[int, bytes]]])
 _NOTHING: Final = _ENCODE([])
 
@@ -45,7 +47,10 @@ class Journal:
         return Draft(meta(), ready, tables, clock, buckets, self._stale, _name(number), number)
 
     def read(self, tables: Sequence[Table], rows: Mapping[str, bytes], number: int, oldest: int) -> None:
-        """Fill tables with what the rows up to a snapshot hold. Raises msgspec errors where they are not ours."""
+        """Fill tables with what the rows up to a snapshot hold.
+
+        Raises ValueError or msgspec errors where they are not ours.
+        """
         self.number, self.oldest, self._began = number, oldest, number + 1
         written: dict[tuple[Kind, int], int] = {}
         known = {table.kind: table for table in tables}
@@ -53,12 +58,12 @@ class Journal:
             prefix = f"{table.kind}/"
             for name, row in rows.items():
                 if name.startswith(prefix):
-                    at, entries = _BUCKET.decode(row)
+                    at, entries = _BUCKET.decode(_plain(row))
                     written[table.kind, int(name.removeprefix(prefix), 16)] = at
                     table.load(entries)
         for at in range(oldest, number + 1):
             for part in _JOURNAL.decode(rows.get(_name(at), _NOTHING)):
-                kind, changed = _PART.decode(part)
+                kind, changed = _PART.decode(_plain(part))
                 if kind not in known:
                     continue
                 newer = [entry for entry in changed if written.get((kind, entry[0] >> BUCKET_SHIFT), 0) < at]
@@ -91,3 +96,10 @@ class Journal:
 
 def _name(number: int) -> str:
     return f"{JOURNAL}{number:010d}"
+
+
+def _plain(row: bytes) -> bytes:
+    try:
+        return _DECOMPRESS(row)
+    except zstandard.ZstdError as error:
+        raise ValueError(str(error)) from error

@@ -25,10 +25,13 @@ class Shelf:
 
     def get(self, identity: int) -> bytes | None:
         """The bytes of an id, None where there are none."""
+        kept = self.peek(identity)
+        return self._compression.whole(kept) if kept is not None else None
+
+    def peek(self, identity: int) -> bytes | None:
+        """As `get`, but in the form that is kept."""
         place = bisect_left(self._ids, identity)
-        if place < len(self._values) and self._ids[place] == identity:
-            return self._compression.whole(self._values[place])
-        return None
+        return self._values[place] if place < len(self._values) and self._ids[place] == identity else None
 
     def put(self, identity: int, value: bytes) -> None:
         """Keep bytes, in place of any that were there."""
@@ -51,3 +54,7 @@ class Shelf:
     def items(self) -> Iterator[tuple[int, bytes]]:
         """Ids with their bytes, in order; nothing may be put or taken away meanwhile, but values may be replaced."""
         return zip(self._ids, map(self._compression.whole, self._values), strict=True)
+
+    def kept(self) -> Iterator[tuple[int, bytes]]:
+        """As `items`, but in the form that is kept."""
+        return zip(self._ids, self._values, strict=True)

@@ -62,6 +62,7 @@ class Table:
         self._secret = secret
         self.live_limit = live_limit
         self._compression = Compression()
+        self.whole = self._compression.whole
         self._guests: deque[tuple[Live, int]] = deque()
         self._residents: deque[tuple[Live, int]] = deque()
         self.quiet: list[Live] = []
@@ -200,12 +201,12 @@ class Table:
     def begin_copy(self, clock: float, buckets: Iterable[int]) -> dict[int, bytes | None]:
         """Begin to copy what changed since this was last called, and whole buckets, as they are now.
 
-        Returns the ids that changed; for those whose bytes are not at hand yet, and for the other live entities of
-        the buckets, `copies` has them once it came round to them.
+        Returns the ids that changed with what `whole` makes their bytes of; for those who have none yet, and for the
+        other live entities of the buckets, `copies` has them once it came round to them.
         """
         changed: dict[int, bytes | None] = {}
         for identity in self.changed:
-            changed[identity] = self.buckets[identity >> BUCKET_SHIFT].idle.get(identity)
+            changed[identity] = self.buckets[identity >> BUCKET_SHIFT].idle.peek(identity)
         changed.update(dict.fromkeys(self.touched))
         lives = list(self.touched.values())
         for number in buckets:
@@ -216,9 +217,9 @@ class Table:
         return changed
 
     def copied_bucket(self, number: int) -> dict[int, bytes | None]:
-        """The entities of a bucket as they are when a copy begins; None for those that are packed by and by."""
+        """The entities of a bucket when a copy begins, as `begin_copy` gives them."""
         bucket = self.buckets[number]
-        entries: dict[int, bytes | None] = dict(bucket.idle.items())
+        entries: dict[int, bytes | None] = dict(bucket.idle.kept())
         entries.update(dict.fromkeys(bucket.live))
         return entries
 
