@@ -3,13 +3,14 @@
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
 
 from stream.control import Fact, read_control
 from stream.coverage import SECONDS, Covered, Mode, Watched
 from stream.directory import Directory
-from stream.errors import DamagedError
+from stream.errors import DamagedError, StorageError
 from stream.facts import Facts
 from stream.frame import Record, unpack
 from stream.log import EVENTS, Log, Stream
@@ -123,7 +124,11 @@ class Covering:
             return self.fold.missing
 
     def close(self) -> None:
-        """Keep the place, and close the file."""
+        """Say what was refused since it was last said, keep the place, and close the file."""
+        said = self._said() if self.caught_up else None
+        if said is not None and said.refused and said.until > said.since:
+            with suppress(StorageError):  # a log that cannot be written to any more must not keep the file open
+                self._tell(said)
         self._store.put((), (), Kept(self.position, self.fold.pack()))
         self._store.close()
 

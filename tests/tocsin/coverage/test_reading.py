@@ -160,6 +160,21 @@ def test_who_looked_and_what_was_refused_is_written_down_every_five_minutes(plac
     assert not told["looked_at"]
 
 
+def test_what_was_refused_just_before_the_end_is_told_after_the_next_start(place: Place) -> None:
+    place.receive(record_all(busy(300), until=320))
+    place.receive(ticks(320, 330))
+    place.refused["line"] = 4
+    place.of["gateway"] = {"line": 4}
+    place.covering.close()
+    place.refused.clear()
+    place.of.clear()
+    place.covering = place.again()
+    place.read()
+    told = place.answer(until=600)
+    assert told["refused"] == {"line": 4}
+    assert told["refused_from"] == [{"key": "gateway", "refused": {"line": 4}}]
+
+
 def test_a_damaged_frame_stops_nothing(place: Place) -> None:
     records = record_all(busy(300), until=400)
     broken = records[3].frame
