@@ -63,12 +63,19 @@ def test_what_is_no_name_and_password_is_refused(guarded: Program, said: str) ->
 
 
 def test_guessing_is_slowed_down_found_and_opens_an_incident(guarded: Program) -> None:
+    began = time.monotonic()
     answers = [as_ann(guarded, f"hunter2 hunter2 {number}").status_code for number in range(40)]
     assert answers[0] == 401
-    assert answers.count(401) <= WRONG_FROM_ADDRESS + 3, "few of them were looked at"
-    throttled = as_ann(guarded)
-    assert throttled.status_code == 429, "even the right one"
-    assert int(throttled.headers["retry-after"]) >= 1
+    come_back = WRONG_FROM_ADDRESS * (time.monotonic() - began) / 60
+    assert answers.count(401) <= WRONG_FROM_ADDRESS + come_back + 3, "few of them were looked at"
+
+    def throttled() -> httpx.Response | None:
+        as_ann(guarded, "hunter2 hunter2")  # spends what came back on a slow machine
+        answer = as_ann(guarded)
+        return answer if answer.status_code == 429 else None
+
+    refused = until(throttled, "even the right one is refused")
+    assert int(refused.headers["retry-after"]) >= 1
     token = create_token(guarded.data / FILE, time.time(), "ann", 3600.0)[1]
     said = {"authorization": f"Bearer {token}"}
     assert guarded.http().get("/api/v1/me", headers=said).status_code == 200, "nobody can lock a token out"
