@@ -12,7 +12,7 @@ import msgspec
 from alerting.alert import Alert, Change
 from alerting.harmless import harmless, harmless_block, unlinked, unmarked
 from alerting.message import title
-from alerting.posting import REFUSED, one_by_one
+from alerting.posting import LONGEST_WAIT, REFUSED, one_by_one
 from alerting.sink import DONE, PATH, SECRET, Result
 from stream.finding import Severity
 
@@ -30,6 +30,7 @@ LONGEST: Final = 8000
 SHORTEST: Final = 40
 GROWTH: Final = 0.75
 """The share of a service's room that text takes at most before it is written in the service's own format."""
+TOO_MANY: Final = 429
 _STATUS: Final = re.compile(r"error=(\d{3})\b")
 
 
@@ -44,11 +45,15 @@ class ChatOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A PEM file with the authorities that an HTTP service's certificate is checked against, else apprise's own."""
     timeout: float = 10.0
     """Seconds to wait for an answer."""
+    pause: float = 30.0
+    """Seconds that a service is left alone that has too much (429): apprise does not tell how long it asked for."""
 
     def __post_init__(self) -> None:
         if service(self.url) is None:
             # The URL holds secrets, so that only what stands before them is named.
             raise ValueError(f"apprise knows no such URL ({self.url.partition('://')[0][:20]}://…)")
+        if not 0 <= self.pause <= LONGEST_WAIT:
+            raise ValueError(f"pause must be from 0 to {LONGEST_WAIT:.0f} seconds")
 
 
 class Chat:
@@ -70,6 +75,7 @@ class Chat:
         self._said: list[str] = []
         found.send = listening(found.send, self._said)
         self._service = found
+        self._pause = options.pause
         self._apprise.add(found)
 
     def deliver(self, alerts: Sequence[Alert], in_doubt: frozenset[str]) -> Sequence[Result]:
@@ -93,7 +99,7 @@ class Chat:
         )
         if sent:
             return Result("done", repeated=True) if repeated else DONE
-        return failure(self._said)
+        return failure(self._said, self._pause)
 
 
 def service(url: str) -> Any:
@@ -136,11 +142,13 @@ def body(alert: Alert, room: int, *, repeated: bool) -> str:
     return "\n".join(lines)[: max(room, SHORTEST)]
 
 
-def failure(said: Sequence[str]) -> Result:
-    """What a message that was not taken means, by what apprise logged of it."""
+def failure(said: Sequence[str], pause: float) -> Result:
+    """What a message that was not taken means, by what apprise logged of it; `pause` is for a service with too much."""
     why = harmless("; ".join(said) or "the service did not take it", 300)
     statuses = [int(found) for line in said for found in _STATUS.findall(line)]
-    return Result("refused" if statuses and set(statuses) <= REFUSED else "retry", why)
+    if statuses and set(statuses) <= REFUSED:
+        return Result("refused", why)
+    return Result("retry", why, pause if TOO_MANY in statuses else None)
 
 
 def listening(send: Callable[..., bool], said: list[str]) -> Callable[..., bool]:

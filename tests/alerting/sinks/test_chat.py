@@ -69,6 +69,20 @@ def test_a_failure_is_tried_again_or_refused_for_good(here: ChatPlace, sink: Sin
     assert results[1].outcome == ("retry" if outcome == "retry" else "done")
 
 
+def test_a_service_that_has_too_much_is_left_alone_for_as_long_as_was_configured(here: ChatPlace) -> None:
+    for fault, given_, after in ((429, {}, 30.0), (429, {"pause": 90.0}, 90.0), (503, {"pause": 90.0}, None)):
+        here.front.faults.append(unavailable(fault))
+        results = here.sink(**given_).deliver([an_alert(1), an_alert(2)], frozenset())
+        assert [(result.outcome, result.after) for result in results] == [("retry", after)] * 2
+    assert here.service.messages == []
+
+
+@pytest.mark.parametrize("pause", [-1, 3601])
+def test_a_pause_is_within_an_hour(here: ChatPlace, pause: float) -> None:
+    with pytest.raises(msgspec.ValidationError, match="pause must be from 0 to 3600"):
+        here.sink(pause=pause)
+
+
 def test_silence_is_waited_for_once(here: ChatPlace) -> None:
     here.front.always = SILENCE
     began = time.monotonic()
