@@ -77,6 +77,12 @@ class Sink(BaseModel):
     type: str = Field(
         description="which sink: alertmanager, chat, elasticsearch, ocsf, pagerduty, syslog, terminal, webhook"
     )
+    tenants: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="the tenants that its readers may see: of others' incidents it hears nothing, of those between "
+        "tenants their own side",
+    )
 
 
 class Input(BaseModel):

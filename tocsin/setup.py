@@ -7,9 +7,12 @@ from typing import Any, Final
 
 from alerting import discovery as sink_discovery
 from alerting.budget import Budget
+from alerting.message import Messages
 from alerting.policy import HOUR, Policies
 from alerting.route import Routes
+from alerting.runbook import Runbooks
 from alerting.sink import Sink
+from alerting.walled import walled
 from collector.enrich import Options as EnrichOptions
 from detectors import discovery as detector_discovery
 from detectors.base import AnyDetector
@@ -44,6 +47,7 @@ class SinkPlan:
     kind: type[Any]
     options: Any
     secrets: Secrets
+    tenants: tuple[str, ...] | None = None
 
     @property
     def pager(self) -> bool:
@@ -53,6 +57,8 @@ class SinkPlan:
     def make(self) -> Sink:
         """The sink itself."""
         sink: Sink = self.kind(self.options)
+        if self.tenants is not None:
+            sink = walled(sink, frozenset(self.tenants), Messages(Runbooks()))
         return discreet(sink, self.secrets)
 
 
@@ -247,7 +253,10 @@ def _sinks(loaded: Loaded, faults: list[Fault]) -> tuple[SinkPlan, ...]:
         if not wrong and getattr(options, "events", None) is not None and loaded.config.log != "sqlite":
             hint = "leave `events` out, and have another consumer of the events topic send them"
             wrong.append(loaded.fault((*path, "events"), "events are only sent from a log in the data directory", hint))
+        if not wrong and getattr(options, "events", None) is not None and section.tenants is not None:
+            hint = "send events by a sink without `tenants`, into an index of those who may see them all"
+            wrong.append(loaded.fault((*path, "events"), "events are sent of every tenant", hint))
         faults += wrong
         if not wrong:
-            plans.append(SinkPlan(name, kind, options, loaded.secrets))
+            plans.append(SinkPlan(name, kind, options, loaded.secrets, section.tenants))
     return tuple(plans)
