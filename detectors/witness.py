@@ -71,6 +71,7 @@ _KEYED: Final[dict[Kind, str]] = {
 
 
 _DUPLICATE: Final = "it was counted before"
+_SHED: Final = "it was left out, since too much waited to be looked at"
 _SHARED: Final = "it shares the counters that new keys get while one tenant or producer floods"
 
 Stepped = tuple[str, Kind, str]
@@ -163,6 +164,8 @@ class Witness(Engine):
                     reason = ""
                     if detector.spec.batched:
                         reason = _DUPLICATE if why == _DUPLICATE else ""
+                    elif detector.spec.name in self._warmup.shed:
+                        reason = why or _SHED
                     elif (detector.spec.name, table.kind, entity.key) not in stepped:
                         reason = why or _passed_over(detector, table.kind, marks, sampled=sampled)
                     yield self._view(table, index, raw, entity, event, reason)

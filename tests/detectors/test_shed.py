@@ -7,6 +7,7 @@ import pytest
 from detectors.base import Cell, Detector, Entity, Kind, Spec
 from detectors.engine import Engine
 from detectors.failed_auth import DETECTOR as AUTH
+from detectors.witness import Witness
 from stream.control import Shed
 from stream.facts import Facts
 from stream.finding import Finding, finding_id
@@ -105,3 +106,11 @@ def test_a_restart_changes_nothing(at: int) -> None:
     second.restore(meta, {name: row for name, row in rows.items() if row is not None})
     found += [finding for record in records[at:] for finding in second.fold(record)]
     assert told([*found, *finish(second)]) == told(whole)
+
+
+def test_whoever_asks_why_an_event_was_not_looked_at_is_told() -> None:
+    one = Witness([Counting(), AUTH()])
+    one.fold(control(10, Shed(("outlier",))))
+    (record,) = frames([failure(20.0, user="ann")])
+    why = {view.detector: view.why for view in one.account(record, 0).views if view.kind == "principal"}
+    assert why == {"outlier": "it was left out, since too much waited to be looked at", "failed_auth": ""}
