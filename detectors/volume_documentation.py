@@ -38,8 +38,8 @@ DOCUMENTATION: Final = Documentation(
     "Theft that stays within a principal's usual volume. A group that is stolen from as a whole, at the same time and "
     "the same pace, looks like a launch until it passes the page bound. Servers that report neither rows nor sizes "
     "leave calls and distinct resources. Somebody who works less than 8 minutes of a quarter and less than 20 of an "
-    "hour is seen by calls and bytes alone, which must lie further out. Movement of a group needs at least two other "
-    "active members.",
+    "hour (15 where these are twice what was to be expected) is seen by calls and bytes alone, which must lie further "
+    "out. Movement of a group needs at least two other active members.",
     false_positives="A first large report, a migration, a new duty, a job moved to another principal, a quarter's end "
     "that concerns one person. Announce them as `busy` windows; a weekly job is remembered after its second run.",
     validation="Replay a day of a service with its calls repeated thirty times within ten minutes: one volume_burst of "

@@ -22,6 +22,8 @@ WHOLE: Final = 3
 
 QUARTERS: Final = 4
 """Quarters in an hour."""
+CLEAR: Final = 2.0
+"""How many times its bound an hour below its floor must be: of little, what is far out is still told."""
 _APART: Final = 0.4
 """How far members differ in a common movement, as a share of it."""
 
@@ -96,10 +98,13 @@ def judge_hour(
     for signal, value in enumerate(signals):
         measure = signal if signal <= MINUTES else CALLS
         least = limits.hour_octaves if signal in (CALLS, MINUTES) else limits.page_octaves
-        if value is None or value < least or amounts[measure] < limits.hour_floors[measure]:
+        if value is None or value < least or amounts[measure] < limits.hour_least[measure]:
             continue
         beyond = _beyond(value, signal, expected, moved)
-        if beyond >= limits.hour_spreads[signal]:
+        if beyond >= limits.hour_spreads[signal] and (
+            amounts[measure] >= limits.hour_floors[measure]
+            or amounts[measure] >= CLEAR * _hour_bound(signal, measure, expected, season, moved, limits)
+        ):
             passed[signal] = beyond / limits.hour_spreads[signal]
         if signal <= ROWS and amounts[signal] >= limits.page_floors[signal] and beyond >= limits.page_spreads[signal]:
             page = page or value >= (limits.page_octaves if signal == CALLS else limits.bulk_octaves)
@@ -107,13 +112,18 @@ def judge_hour(
         return None
     signal = max(passed, key=lambda it: passed[it])
     measure = signal if signal <= MINUTES else _telling(residuals)
+    bound = _hour_bound(signal, measure, expected, season, moved, limits)
+    return Verdict(measure, residuals[measure] or 0.0, bound, page)
+
+
+def _hour_bound(signal: int, measure: int, expected: Expectation, season: float, moved: Moved, limits: Limits) -> float:
+    """The amount of a measure above which a signal tells that its hour is out of the ordinary."""
     above = expected.crest[measure]
     if measure == signal:
         least = limits.hour_octaves if signal in (CALLS, MINUTES) else limits.page_octaves
         above = max(least, above + limits.hour_spreads[signal] * _spread(signal, expected, moved))
     above += moved.octaves(measure)
-    bound = 2 ** expected.typical[measure] * max(HOUR_START, 2 ** (season + above) - HOUR_START)
-    return Verdict(measure, residuals[measure] or 0.0, bound, page)
+    return float(2 ** expected.typical[measure] * max(HOUR_START, 2 ** (season + above) - HOUR_START))
 
 
 def quarter_signals(calls: int, minutes: int, expected: Expectation) -> tuple[float | None, float | None]:

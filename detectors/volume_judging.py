@@ -86,11 +86,11 @@ class Judging(Detector[Any]):
         if not current.told:
             state.tops = (*map(max, state.tops, five), *state.tops[TOPS:]) if state.tops else five
         limits = self._limits
-        if not _worth(current, previous, limits.hour_floors):
+        if not _worth(current, previous, limits.hour_least):
             return quick
         calls, size, rows, active = state.window(last, 60)
         amounts = (calls, size, rows, active, min(calls, distinct(current.spots)))
-        if not any(amount >= floor for amount, floor in zip(amounts, limits.hour_floors, strict=True)):
+        if not any(amount >= floor for amount, floor in zip(amounts, limits.hour_least, strict=True)):
             return quick
         expected = self._expectation(state, entity, hour, facts)
         busy = _busy(entity, hour, facts)

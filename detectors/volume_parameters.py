@@ -54,6 +54,7 @@ PARAMETERS: Final = (
     Parameter("quarter_minutes", 8, "minutes", "active minutes in a quarter below which these are not reported", 1, 15),
     Parameter("quarter_calls", 20, "calls", "floor of calls in a quarter below which these are not reported", 1),
     Parameter("hour_minutes", 20, "minutes", "active minutes in an hour below which these are not reported", 1),
+    Parameter("clear_minutes", 15, "minutes", "the same where these are twice what was to be expected at most", 1),
     Parameter("hour_calls", 60, "calls", "floor of calls in an hour below which these are not reported", 1),
     Parameter("hour_bytes", 1 << 20, "bytes", "floor of bytes in an hour below which these are not reported", 1),
     Parameter("hour_rows", 1_000, "rows", "floor of rows in an hour below which these are not reported", 1),
@@ -83,6 +84,7 @@ class Limits:
         "day_floors",
         "day_octaves",
         "hour_floors",
+        "hour_least",
         "hour_octaves",
         "hour_spreads",
         "long_spread",
@@ -108,6 +110,8 @@ class Limits:
         bulk = chosen["bulk_spread"]
         self.hour_spreads = (chosen["calls_spread"], bulk, bulk, chosen["hour_spread"], chosen["mean_spread"])
         self.hour_floors = tuple(chosen[f"hour_{name}"] for name in _FLOORS)
+        least = {"minutes": min(chosen["clear_minutes"], chosen["hour_minutes"])}
+        self.hour_least = tuple(least.get(name, chosen[f"hour_{name}"]) for name in _FLOORS)
         self.quarter_spreads = (chosen["quarter_calls_spread"], chosen["quarter_spread"])
         self.quarter_octaves = log2(chosen["quarter_factor"])
         self.quarter_floors = (chosen["quarter_calls"], chosen["quarter_minutes"])

@@ -73,10 +73,10 @@ def ordinary(seed: int, start: float, end: float, **options: Any) -> list[AuditE
 class Office:
     """The engine after three weeks, as often as it is asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, factor: float = 1.0) -> None:
         engine = _engine()
         early = []
-        for record in frames(sorted(ordinary(1, 0.0, TODAY), key=lambda one: one.time)):
+        for record in frames(sorted(ordinary(1, 0.0, TODAY, factor=factor), key=lambda one: one.time)):
             early += engine.fold(record)
         early += engine.fold(tick(TODAY + 3 * 60))
         self.early = early

@@ -82,6 +82,23 @@ def test_somebody_who_keeps_at_it_is_reported_long_before_the_hour_is_over(offic
     assert not pages(found)
 
 
+@pytest.mark.positive("volume_burst")
+def test_what_is_far_out_is_told_of_somebody_who_does_little_though_it_is_below_the_floor() -> None:
+    quiet = Office(factor=0.3)
+    usual = today(factor=0.3)
+    for minutes, told_ in ((8, False), (17, True)):
+        kept_at = [call(random.Random(3), TEN + 200 * n, "clerk-3") for n in range(minutes)]
+        found = of(quiet.day(usual + kept_at), "clerk-3")
+        assert bool(reported(found)) == told_, minutes
+        assert not pages(found)
+
+
+@pytest.mark.negative("volume_burst")
+def test_below_the_floor_somewhat_more_than_the_usual_is_left_alone(office: Office) -> None:
+    kept_at = [call(random.Random(3), TEN + 400 * n, "clerk-3") for n in range(8)]
+    assert of(reported(office.day(today() + kept_at)), "clerk-3") == []
+
+
 @pytest.mark.negative("volume_burst")
 def test_one_long_task_of_many_calls_is_left_alone(office: Office) -> None:
     task = [call(random.Random(3), TEN + 2 * n, "clerk-3") for n in range(15)]
