@@ -1,4 +1,4 @@
-"""No sequence of findings, acts, silences, grants, groups and time loses what somebody should be told of."""
+"""No sequence of findings, storms, acts, silences, grants, groups and time loses what somebody should be told of."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -13,6 +13,7 @@ from sqlalchemy import select
 from alerting.alert import DECODER, Alert
 from alerting.fold import LOOK, Folder
 from alerting.grouping import Grouping
+from alerting.matching import parse_all
 from alerting.policy import Policies
 from alerting.record import Record, rank
 from alerting.route import Receiver, Route, Routes
@@ -22,7 +23,7 @@ from alerting.tell import Decided
 from alerting.unit import RECORD_DECODER
 from stream.control import DirectoryVersion, IncidentChange, Muted
 from stream.directory import Directory, Grant
-from stream.finding import Class, Finding, Severity, at_least
+from stream.finding import Class, Finding, Mode, Severity, at_least
 from tests.alerting.world import DAY, HOUR, NOON, a_finding
 
 POLICIES = Policies()
@@ -33,6 +34,10 @@ GROUPED = Routes((ON_CALL, LEAD), Route("on-call", grouping=Grouping(("tenant",)
 SPLIT = Routes(
     (ON_CALL, LEAD), Route("on-call", routes=(Route("lead", grouping=Grouping(), goes_on=True), Route("on-call")))
 )
+WATCHED = Routes(
+    (ON_CALL, LEAD), Route("on-call", routes=(Route("on-call", match=parse_all(("tenant=globex",)), observe=True),))
+)
+"""What concerns one tenant is only observed."""
 
 CLASSES: tuple[Class, ...] = ("brute", "success_after", "cross_tenant_read", "cross_tenant_leak", "audit_gap")
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "critical")
@@ -40,13 +45,12 @@ EXPLAINED = ("silenced", "excepted", "inhibited")
 
 
 def findings() -> st.SearchStrategy[Finding]:
-    def made(class_: Class, severity: Severity, who: str, tenant: str, shadow: bool, level: int, age: float) -> Finding:
+    def made(class_: Class, severity: Severity, who: str, tenant: str, mode: Mode, level: int, age: float) -> Finding:
         entity = {"server": "billing"} if class_ == "cross_tenant_leak" else {"user": who}
         if class_ == "cross_tenant_read":
             entity["resource_tenants"] = "globex"
         facts = {"server": ("billing",)}
         more: dict[str, Any] = {"matter": "silence"} if class_ == "audit_gap" else {}
-        mode = "shadow" if shadow else "live"
         made = a_finding(class_, severity, entity=entity, tenant=tenant, level=level, facts=facts, mode=mode, at=-age)
         return msgspec.structs.replace(made, **more)
 
@@ -56,7 +60,7 @@ def findings() -> st.SearchStrategy[Finding]:
         st.sampled_from(SEVERITIES),
         st.sampled_from(["a", "a", "b"]),
         st.sampled_from(["acme", "acme", "globex"]),
-        st.sampled_from([False, False, True]),
+        st.sampled_from(["live", "live", "observe", "shadow"]),
         st.integers(0, 20),
         st.sampled_from([0.0, 1.0, 600.0]),
     )
@@ -68,6 +72,8 @@ MUTES = st.tuples(
     st.sampled_from(["silence", "exception"]), st.sampled_from(["user=a", "tenant=acme", "class=brute"]), st.booleans()
 )
 FACTS = st.sampled_from(["grant", "end"])
+STORMS = st.integers(6, 30)
+"""So many accounts are tried within a second."""
 STEPS = st.lists(
     st.one_of(
         st.lists(findings(), min_size=1, max_size=4),
@@ -76,29 +82,33 @@ STEPS = st.lists(
         TIMES,
         MUTES,
         FACTS,
+        STORMS,
     ),
     min_size=10,
     max_size=25,
 )
 
 
-def worthy(one: Decided) -> bool:
-    live = one.finding.mode == "live" and at_least(one.finding.severity, "high") and one.finding.over is None
-    return live and one.decision.reason not in EXPLAINED
-
-
 class World:
     """One run of alerting on a store in memory."""
 
-    def __init__(self, store: Store, routes: Routes) -> None:
+    def __init__(self, store: Store, routes: Routes, policies: Policies) -> None:
         self.store = store
-        self.folder = Folder(POLICIES, routes, None)
+        self.routes = routes
+        self.policies = policies
+        self.folder = Folder(policies, routes, None)
         self.clock = NOON
         self.ids: list[str] = []
         self.decided: list[tuple[float, Decided]] = []
         self.ended: dict[str, float] = {}
         """When incidents ended that nobody has been told of since."""
         self.muted: dict[str, Muted] = {}
+
+    def worthy(self, one: Decided) -> bool:
+        """Whether somebody is to be told of a finding, unless they were already."""
+        finding, reason = one.finding, one.decision.reason
+        live = finding.mode == "live" and not self.policies.observe and not self.routes.observes(finding, self.clock)
+        return live and at_least(finding.severity, "high") and finding.over is None and reason not in EXPLAINED
 
     def step(self, step: Any) -> None:
         self.clock += 1
@@ -114,6 +124,8 @@ class World:
                 self._find(
                     unit, [a_finding("audit_gap", "notice", entity={"user": "a"}, at=0.0, matter="silence")], end=True
                 )
+            elif isinstance(step, int):
+                self._find(unit, [a_finding(entity={"user": f"u{number}"}, at=0.0) for number in range(step)])
             elif isinstance(step, tuple) and len(step) == 3:
                 self._mute(unit, *step)
             elif isinstance(step, tuple):
@@ -170,7 +182,7 @@ class World:
         for one in self.folder.findings(unit, moved, self.clock, imported=False):
             self.decided.append((self.clock, one))
             ended = self.ended.get(one.decision.incident)
-            if ended is not None and worthy(one) and one.finding.time > ended:
+            if ended is not None and self.worthy(one) and one.finding.time > ended:
                 assert one.page_id is not None, "a finding newer than the end pages"
             if one.page_id is not None:
                 # Also what is worse than all that was told before opens an incident again.
@@ -196,7 +208,7 @@ class World:
         for at, (finding, decision, page_id) in self.decided:
             if at != self.clock or finding.over is not None:
                 continue
-            if worthy(Decided(finding, decision, page_id)):
+            if self.worthy(Decided(finding, decision, page_id)):
                 record = self.record(decision.incident)
                 assert record.told is not None
                 assert rank(record.told) >= rank(finding.severity)
@@ -218,9 +230,14 @@ class World:
         assert muted.forced or finding.class_ not in ("cross_tenant_read", "cross_tenant_leak", "success_after")
 
 
-def run(steps: list[Any], routes: Routes, look: Callable[[World], None] = lambda _: None) -> list[tuple[Any, ...]]:
+def run(
+    steps: list[Any],
+    routes: Routes,
+    look: Callable[[World], None] = lambda _: None,
+    policies: Policies = POLICIES,
+) -> list[tuple[Any, ...]]:
     with closing(Store(MEMORY)) as store:
-        world = World(store, routes)
+        world = World(store, routes, policies)
         for step in steps:
             world.step(step)
             world.check()
@@ -232,11 +249,16 @@ def run(steps: list[Any], routes: Routes, look: Callable[[World], None] = lambda
 
 def nothing_is_lost(world: World) -> None:
     with world.store.reading() as connection:
-        alerts = [DECODER.decode(body) for (body,) in connection.execute(select(OUTBOX.c.body))]
+        rows = connection.execute(select(OUTBOX.c.sink, OUTBOX.c.body)).tuples()
+        outbox = [(sink, DECODER.decode(body)) for sink, body in rows]
+        alerts = [alert for _, alert in outbox]
         sent = {alert.id for alert in alerts}
+        woke = {alert.id for sink, alert in outbox if alert.page and sink in ("pager", "lead")}
         promised = {one.page_id for _, one in world.decided if one.page_id}
         # Every page and bundle that a decision promised was made, and nothing is held for ever.
         assert promised <= sent
+        # What woke somebody by itself reached a pager; a bundle may find that all in it has ended meanwhile.
+        assert {id_ for id_ in promised if not id_.endswith((".bundle", ".group"))} <= woke
         assert connection.execute(select(HELD.c.incident)).all() == []
         # Each decision can be asked for, and so can each page that was told again.
         stored = set(connection.execute(select(DECISIONS.c.finding)).scalars())
@@ -254,9 +276,26 @@ def nothing_is_lost(world: World) -> None:
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
-@given(STEPS, st.sampled_from([PLAIN, GROUPED, SPLIT]))
+@given(STEPS, st.sampled_from([PLAIN, GROUPED, SPLIT, WATCHED]))
 def test_whoever_should_be_woken_is_or_a_reason_says_why_not(steps: list[Any], routes: Routes) -> None:
     run(steps, routes, nothing_is_lost)
+
+
+def nobody_is_woken(world: World) -> None:
+    with world.store.reading() as connection:
+        bodies = connection.execute(select(OUTBOX.c.body)).scalars().all()
+        assert not any(DECODER.decode(body).page for body in bodies)
+        assert connection.execute(select(PAGES.c.id)).all() == []
+        stored = set(connection.execute(select(DECISIONS.c.finding)).scalars())
+    assert {one.finding.id for _, one in world.decided} <= stored
+    reasons = {one.decision.reason for _, one in world.decided if at_least(one.finding.severity, "high")}
+    assert not reasons & {"new", "escalated", "reopened", "over_budget", "grouped"}
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
+@given(STEPS, st.sampled_from([PLAIN, GROUPED, SPLIT, WATCHED]))
+def test_where_all_is_only_observed_everything_is_decided_and_nobody_is_woken(steps: list[Any], routes: Routes) -> None:
+    run(steps, routes, nobody_is_woken, Policies(observe=True))
 
 
 def _pages_keep_to_the_budget(pages: list[Any]) -> None:
