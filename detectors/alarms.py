@@ -98,7 +98,7 @@ def everyone(table: Table) -> Iterator[Live]:
     """All entities of a table that is woken, the packed ones without a seat among the live."""
     for bucket in list(table.buckets.values()):
         yield from list(bucket.live.values())
-        for identity, _ in list(bucket.idle.items()):
+        for identity, _ in bucket.quiet():
             live = table.borrow(identity)
             if live is not None:
                 yield live

@@ -29,13 +29,18 @@ GUESTS: Final = 32
 
 
 class Bucket:
-    """The entities whose ids begin with the same bits."""
+    """The entities whose ids begin with the same bits; what `idle` has of one that is live is out of date."""
 
     __slots__ = ("idle", "live")
 
     def __init__(self, compression: Compression) -> None:
         self.live: dict[int, Live] = {}
         self.idle = Shelf(compression)
+
+    def quiet(self) -> Iterator[tuple[int, bytes]]:
+        """The ids of those that are packed, with their bytes, as they are now whatever happens meanwhile."""
+        live = self.live
+        return ((identity, packed) for identity, packed in self.idle.items() if identity not in live)
 
 
 class Table:
@@ -97,7 +102,7 @@ class Table:
         if bucket is None:
             return identity, None
         live = bucket.live.get(identity)
-        if live is None and (packed := bucket.idle.pop(identity)) is not None:
+        if live is None and (packed := bucket.idle.get(identity)) is not None:
             live = self._wake(raw, identity, unpacked(packed))
             self._seat(bucket, live, clock)
         return identity, live
@@ -120,7 +125,7 @@ class Table:
             return
         if (live := bucket.live.get(identity)) is not None:
             self._put_away(live, clock)
-        if bucket.idle.pop(identity) is not None:
+        if bucket.idle.drop(identity):
             self.count -= 1
             self.changed.add(identity)
 
@@ -225,7 +230,7 @@ class Table:
 
     def size(self, clock: float) -> int:
         """The bytes of all entities when packed."""
-        idle = sum(len(packed) for bucket in self.buckets.values() for _, packed in bucket.idle.items())
+        idle = sum(len(packed) for bucket in self.buckets.values() for _, packed in bucket.quiet())
         return idle + sum(len(self.pack(live, clock)) for live in self.live.values())
 
     def load(self, entries: Iterable[tuple[int, bytes | None]]) -> None:
@@ -238,7 +243,7 @@ class Table:
             if packed is not None:
                 bucket.idle.put(identity, packed)
             else:
-                bucket.idle.pop(identity)
+                bucket.idle.drop(identity)
 
     def layout(self) -> list[Any]:
         """What packed entities depend on: the detectors with their state versions, and the lengths of cells."""
@@ -300,7 +305,7 @@ class Table:
             return
         old: list[int] = []
         resting: list[tuple[int, Quiet]] = []
-        for identity, packed in bucket.idle.items():
+        for identity, packed in bucket.quiet():
             quiet = unpacked(packed)
             age = minute - quiet.seen
             if age > STUB_MINUTES and not quiet.pending and (age > keep_minutes or says_nothing(quiet, minute)):
@@ -308,7 +313,7 @@ class Table:
             elif quiet.states and (rested := sum(age > after for after in REST_MINUTES)) > quiet.rested:
                 resting.append((identity, quiet._replace(rested=rested)))
         for identity in old:
-            bucket.idle.pop(identity)
+            bucket.idle.drop(identity)
         for identity, quiet in resting:
             bucket.idle.put(identity, self._rested(quiet, minute * 60.0))
         self.count -= len(old)
@@ -328,7 +333,7 @@ class Table:
             for live in bucket.live.values():
                 for code in live.pending:
                     yield live.id, code
-            for identity, packed in bucket.idle.items():
+            for identity, packed in bucket.quiet():
                 for code, _ in unpacked(packed).pending:
                     yield identity, code
 

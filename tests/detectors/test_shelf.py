@@ -17,7 +17,7 @@ def test_a_shelf_is_a_sorted_mapping(changes: list[tuple[int, bytes | None]]) ->
     for identity, value in changes:
         assert shelf.get(identity) == model.get(identity)
         if value is None:
-            assert shelf.pop(identity) == model.pop(identity, None)
+            assert shelf.drop(identity) == (model.pop(identity, None) is not None)
         else:
             shelf.put(identity, value)
             model[identity] = value
