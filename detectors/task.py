@@ -91,7 +91,8 @@ class DetectTask:
 
     Its outputs carry (task, partition, offset, ordinal). After a restore it folds again what came after the snapshot
     but appends nothing up to the last output that the findings stream already has. `position` is where it reads on,
-    `settled` up to where all that came of it is durable.
+    `settled` up to where all that came of it is durable. `outdated` is the version of the last snapshot where that is
+    another one, so that everything is folded again.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class DetectTask:
         self._saved = 0
         self._draft: tuple[Drafted, Snapshot] | None = None
         self._keeping: Future[None] | None = None
+        self.outdated: int | None = None
         self._restore()
 
     @property
@@ -254,6 +256,8 @@ class DetectTask:
             self._told = meta.told
             # A snapshot that was made while catching up leaves outputs behind it that are known all the same.
             self._known = meta.known, meta.ordinal
+        elif snapshot is not None:
+            self.outdated = snapshot.version
         place = self._out_position
         while records := self._log.read(self._outputs, place):
             for record in records:

@@ -1,5 +1,6 @@
 """Writing to Kafka: one idempotent producer, in the order of the calls, with a bound on what is under way."""
 
+import logging
 import threading
 import time
 from collections import deque
@@ -13,6 +14,8 @@ from stream import kafka_client
 from stream.errors import FullError, StorageError, TocsinError
 from stream.kafka_address import Address
 
+logger = logging.getLogger("tocsin.kafka")
+
 IN_FLIGHT: Final = 64 * 1024 * 1024
 """Bytes that wait for the broker at most; what comes beyond is refused, so that its sender keeps it."""
 END: Final = 20.0
@@ -21,6 +24,10 @@ SLOW: Final = 5.0
 """Seconds without an answer for a partition after which the log is not called ready."""
 PATIENCE: Final = 30.0
 """Seconds after which a record that no broker has taken is refused."""
+OVERDUE: Final = 1.5
+"""Times the patience without an answer after which the client itself has forgotten a record."""
+LOOK: Final = 1.0
+"""Seconds between two looks for such."""
 LATELY: Final = 30.0
 """Seconds for which a refusal is a problem, unless a record of the same partition is taken meanwhile."""
 
@@ -65,7 +72,7 @@ class KafkaWriter:
 
     def __init__(self, address: Address, *, in_flight: int = IN_FLIGHT, patience: float = PATIENCE) -> None:
         self._address = address
-        self._patience = int(patience * 1000)
+        self._patience = patience
         self._limit = in_flight
         self._size = 0
         self._queue: deque[_Waiting] = deque()
@@ -136,11 +143,18 @@ class KafkaWriter:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closed)
-                if not self._queue:
+                self._changed.wait_for(lambda: self._queue or self._closed or self._broken, LOOK)
+                if self._closed and not self._queue:
                     return
                 taken = deque(self._queue)
                 self._queue.clear()
+                now = time.monotonic()
+                overdue = any(
+                    lane.count and now - lane.since > OVERDUE * self._patience for lane in self._lanes.values()
+                )
+            if overdue or (self._broken and not taken):
+                # What is under way fails with what failed: a record behind one that expired may wait for ever.
+                self._end_broken()
             while taken:
                 waiting = taken.popleft()
                 if not waiting.future.set_running_or_notify_cancel():
@@ -164,10 +178,10 @@ class KafkaWriter:
         taken.clear()
 
     def _made(self) -> KafkaProducer:
-        half = self._patience // 2
+        half = int(self._patience * 500)
         return kafka_client.producer(
             self._address,
-            delivery_timeout_ms=self._patience,
+            delivery_timeout_ms=int(self._patience * 1000),
             request_timeout_ms=min(10_000, half),
             max_block_ms=half,
             bootstrap_timeout_ms=half,
@@ -182,6 +196,8 @@ class KafkaWriter:
                 self._producer = self._made()
         except TocsinError as error:
             return error
+        except Exception as error:  # noqa: BLE001  # the thread must live on, and each caller is told
+            return kafka_client.explained(self._address, error)
         return None
 
     def _send(self, waiting: _Waiting) -> None:
@@ -193,21 +209,25 @@ class KafkaWriter:
             self._fail(waiting, kafka_client.explained(self._address, error))
         else:
             sent.add_callback(self._succeeded, waiting)
-            sent.add_errback(self._failed, waiting)
+            sent.add_errback(self._failed, waiting, self._producer)
 
     def _end_broken(self) -> None:
         self._broken = False
         producer, self._producer = self._producer, None
-        if producer is not None:
+        if producer is None:
+            return
+        try:
             kafka_client.end(producer, 0.0)
-        self._broken = False  # what was under way failed with it, which is no fault of the next one
+        except Exception as error:  # noqa: BLE001  # the thread must live on, and that producer is done with
+            logger.warning("a producer did not end: %r", error)
 
     def _succeeded(self, waiting: _Waiting, answer: Any) -> None:
         self._done(waiting)
         waiting.future.set_result(answer.offset)
 
-    def _failed(self, waiting: _Waiting, error: BaseException) -> None:
-        self._broken = True
+    def _failed(self, waiting: _Waiting, producer: KafkaProducer, error: BaseException) -> None:
+        if producer is self._producer:  # else it fails with its producer, which is no fault of the next one
+            self._broken = True
         self._fail(waiting, kafka_client.explained(self._address, error))
 
     def _fail(self, waiting: _Waiting, error: TocsinError) -> None:

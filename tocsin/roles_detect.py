@@ -161,6 +161,11 @@ class Detecting:
         if owner is not None:
             self.owners[number] = owner
         self.tasks[number] = task
+        if task.outdated is not None:
+            logger.warning(
+                "the state of a partition is another version's: all that the log still has of it is folded again",
+                extra={"partition": number, "version": task.outdated, "frames": task.left},
+            )
         self._due[number] = self._clock() + self._every
         logger.info(
             "partition taken over",

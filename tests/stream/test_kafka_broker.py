@@ -1,5 +1,6 @@
 """A broker that dies and comes back while frames are written and read."""
 
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from stream.errors import TocsinError
+from stream.errors import StorageError, TocsinError
 from stream.frame import Frame
 from stream.kafka import KafkaLog
+from stream.kafka_writer import KafkaWriter
 from stream.log import EVENTS, Snapshot
 from tests.services.kafka import OwnBroker, fresh_log
 
@@ -62,5 +64,35 @@ def test_what_was_answered_survives_a_kill_of_the_broker_and_everybody_goes_on(
             assert firsts == sorted(firsts), "their order stays"
             log.save(Snapshot("task", 1, 2, b"after", {"b": b"2"}))
             assert log.load("task") == Snapshot("task", 1, 2, b"after", {"a": b"1", "b": b"2"})
+    finally:
+        broker.kill()
+
+
+def test_whatever_waits_for_a_broker_that_sleeps_is_refused_in_the_end_and_said(
+    kafka_server: str, tmp_path: Path
+) -> None:
+    del kafka_server  # asking for it skips where Kafka cannot be had
+    broker = OwnBroker(tmp_path / "own")
+    try:
+        address = fresh_log(broker.start(), "own", 2)
+        writer = KafkaWriter(address, patience=4.0)
+        topic = f"{address.prefix}.events"
+        assert writer.append(topic, 0, b"before").result(60) == 0
+        assert writer.problem is None
+        broker.signal(signal.SIGSTOP)
+        waiting = [writer.append(topic, 0, b"first")]
+        time.sleep(2)  # those behind it expire later, if the client does not forget them
+        waiting += [writer.append(topic, number % 2, b"behind") for number in range(6)]
+        for future in waiting:
+            assert isinstance(future.exception(60), StorageError)
+        assert writer.problem is not None
+        assert writer.in_flight == 0
+        broker.signal(signal.SIGCONT)
+        deadline = time.monotonic() + DEADLINE
+        while writer.problem is not None:
+            assert time.monotonic() < deadline
+            for future in [writer.append(topic, number, b"after") for number in (0, 1)]:
+                future.exception(60)
+        writer.close()
     finally:
         broker.kill()

@@ -1,13 +1,21 @@
 """Whatever dies, sleeps or stumbles on Kafka: every attack becomes one incident, and what happened can be read."""
 
+import json
+import secrets
 import signal
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.tocsin.fleet import SESSION, Fleet, until
+from tocsin_audit.collector import Collector
+from tocsin_audit.shipper import Shipper
+from tocsin_audit.spool import Spool
+from tocsin_audit.troubles import Troubles
 
 pytestmark = [
     pytest.mark.kafka,
@@ -65,6 +73,57 @@ def test_a_decider_that_slept_through_a_restart_of_postgresql(fleet: Fleet) -> N
 def test_a_restart_of_the_broker(fleet: Fleet) -> None:
     fleet.broker.kill()
     fleet.broker.start()
+
+
+def test_a_broker_that_does_not_answer(fleet: Fleet, tmp_path: Path) -> None:
+    shipper = Shipper(Collector(fleet.listener.url, fleet.key), Spool(tmp_path, "run", most_bytes=1 << 20), Troubles())
+    try:
+        fleet.broker.signal(signal.SIGSTOP)
+        refuses(fleet, fleet.answer(filler()))
+        _, lines = fleet.burst()
+        shipper.deliver(lines)
+        until(lambda: shipper.spooled, "what is not taken lies in the spool")
+        assert shipper.sent == 0
+    finally:
+        fleet.broker.signal(signal.SIGCONT)
+    fleet.listener.readied()
+    until(lambda: shipper.sent == len(lines) and not shipper.spooled, "the spool is sent")
+    shipper.close(10)
+
+
+def test_a_broker_whose_disk_is_full(fleet: Fleet) -> None:
+    fleet.broker.kill()
+    fleet.broker.file_kib = 12 * 1024  # its indexes need ten
+    fleet.broker.start()
+    fleet.listener.readied()
+
+    def full() -> httpx.Response | None:
+        answer = fleet.answer(filler(500, size=2000))
+        return answer if answer.status_code != 200 else None
+
+    refuses(fleet, until(full, "the disk is full"))
+    fleet.broker.kill()
+    fleet.broker.file_kib = 0
+    fleet.broker.start()
+    fleet.listener.readied()
+
+
+def filler(count: int = 1, size: int = 10) -> bytes:
+    """Events that mean nothing, of so many bytes at least."""
+    common = {"time": time.time(), "server": "filler", "method": "tools/list", "producer": "filler"}
+    return b"\n".join(
+        json.dumps({**common, "id": secrets.token_hex(8), "filling": secrets.token_hex(size // 2)}).encode()
+        for _ in range(count)
+    )
+
+
+def refuses(fleet: Fleet, answer: httpx.Response) -> None:
+    """What was sent was refused for now, and load balancers are told to send elsewhere."""
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.json()["hint"]
+    until(lambda: fleet.listener.readiness() == (503, ["log"]), "it says that it is not ready")
+    assert "Kafka" in fleet.listener.problems()["log"] or "broker" in fleet.listener.problems()["log"]
 
 
 def test_a_record_that_is_no_frame(fleet: Fleet) -> None:
