@@ -78,18 +78,22 @@ def test_whatever_waits_for_a_broker_that_sleeps_is_refused_in_the_end_and_said(
         writer = KafkaWriter(address, patience=4.0)
         topic = f"{address.prefix}.events"
         assert writer.append(topic, 0, b"before").result(60) == 0
-        assert writer.problem is None
+
+        def problem() -> TocsinError | None:
+            return writer.problem
+
+        assert problem() is None
         broker.signal(signal.SIGSTOP)
         waiting = [writer.append(topic, 0, b"first")]
         time.sleep(2)  # those behind it expire later, if the client does not forget them
         waiting += [writer.append(topic, number % 2, b"behind") for number in range(6)]
         for future in waiting:
             assert isinstance(future.exception(60), StorageError)
-        assert writer.problem is not None
+        assert problem() is not None
         assert writer.in_flight == 0
         broker.signal(signal.SIGCONT)
         deadline = time.monotonic() + DEADLINE
-        while writer.problem is not None:
+        while problem() is not None:
             assert time.monotonic() < deadline
             for future in [writer.append(topic, number, b"after") for number in (0, 1)]:
                 future.exception(60)
