@@ -83,6 +83,7 @@ STEPS = st.lists(
         MUTES,
         FACTS,
         STORMS,
+        findings(),
     ),
     min_size=10,
     max_size=25,
@@ -124,6 +125,8 @@ class World:
                 self._find(
                     unit, [a_finding("audit_gap", "notice", entity={"user": "a"}, at=0.0, matter="silence")], end=True
                 )
+            elif isinstance(step, Finding):
+                self._relapse(unit, step)
             elif isinstance(step, int):
                 self._find(unit, [a_finding(entity={"user": f"u{number}"}, at=0.0) for number in range(step)])
             elif isinstance(step, tuple) and len(step) == 3:
@@ -143,6 +146,14 @@ class World:
                 self.ended.setdefault(id_, self.clock)
             elif name == "reopen":
                 self.ended.pop(id_, None)
+
+    def _relapse(self, unit: Any, finding: Finding) -> None:
+        """It is found, somebody says that it is over, and it is found again."""
+        self._find(unit, [finding])
+        for number in range(len(self.ids)):
+            self._act(unit, "resolve", number)
+        self.clock += 1
+        self._find(unit, [msgspec.structs.replace(finding, time=0.0)])
 
     def _mute(self, unit: Any, kind: Any, where: str, forced: bool) -> None:
         muted = Muted(
