@@ -1,13 +1,14 @@
 """What processes on Kafka do: how soon an incident stands, what a second worker brings, how soon one takes over.
 
-`.venv/bin/python -m benchmarks.scale_out [latency] [workers] [takeover] [restore]`, with a broker and a PostgreSQL of
-its own; one JSON object a figure. They are those of this machine at this load, which each figure names: compare within
-one run.
+`.venv/bin/python -m benchmarks.scale_out [latency] [workers] [takeover] [restore] [tenant]`, with a broker and a
+PostgreSQL of its own; one JSON object a figure. They are those of this machine at this load, which each figure names:
+compare within one run.
 """
 
 import json
 import os
 import random
+import re
 import secrets
 import signal
 import sys
@@ -36,13 +37,20 @@ from tests.tocsin.fleet import Fleet
 from tests.tocsin.kafka_workers import Worker, until
 from tocsin.bench.stage import CORE, START, batches, fold
 from tocsin.bench.traffic import BATCH, attack, bodies, lines
+from tocsin.config import parse_config
 from tocsin.evaluation.interval import quantile
+from tocsin.roles_tasks import tasks_of
+from tocsin.setup import assemble
 from tocsin_audit.event import DECODER
 
 SAMPLES: Final = 100
 RATE: Final = 2_000.0
 """Events a second beside the samples."""
 EVENTS_EACH: Final = 200_000
+TENANT_EVENTS: Final = 60_000
+PARTITIONS: Final = 8
+_TENANT: Final = re.compile(rb"tenant-\d{3}")
+_EVEN: Final = re.compile(rb"user-\d{5}[02468]\b")
 ENTITIES: Final = int(os.environ.get("ENTITIES", "1000000"))
 
 
@@ -145,9 +153,54 @@ def restore() -> Iterator[dict[str, Any]]:
         broker.kill()
 
 
-def _frames(events: int) -> Iterator[Frame]:
+def tenant() -> Iterator[dict[str, Any]]:
+    """What one tenant costs that is as large as the rest together: the core's time for an event, and how much more the
+    busiest partition has to do than the others have on average."""
+    broker = OwnBroker(run_folder() / f"broker-{secrets.token_hex(4)}")
+    server = broker.start()
+    try:
+        for large in (False, True):
+            address = fresh_log(server, f"tenant{large:d}", PARTITIONS)
+            with KafkaLog(address) as log:
+                spread, last = Spread(log), 0.0
+                for frame in _frames(TENANT_EVENTS, large=large):
+                    spread.append(EVENTS, frame).result(120)
+                    last = frame.header.received
+                spread.append(EVENTS, Frame(Header(received=last, content="tick", codec="none"), b"")).result(120)
+                spent = _spent(log, last)
+            yield {
+                "name": "tenant",
+                "share_of_largest": 0.5 if large else 0.01,
+                "events": TENANT_EVENTS,
+                "partitions": PARTITIONS,
+                "cpu_us_per_event": round(sum(spent) / TENANT_EVENTS * 1e6, 1),
+                "busiest_over_mean": round(max(spent) / (sum(spent) / PARTITIONS), 2),
+            }
+    finally:
+        broker.kill()
+
+
+def _spent(log: KafkaLog, until: float) -> list[float]:
+    """Seconds of a core that each partition takes, its owner's included, when one thread folds all of them."""
+    make = tasks_of(log, PARTITIONS, assemble(parse_config(""), sinks=False).detectors)
+    pairs = [[task for task in make(number) if task is not None] for number in range(PARTITIONS)]
+    spent = [0.0] * PARTITIONS
+    while min(task.engine.clock for pair in pairs for task in pair) < until:
+        for number, pair in enumerate(pairs):
+            begin = time.thread_time()
+            for task in pair:
+                task.advance(wait=1e-6, limit=16)
+            spent[number] += time.thread_time() - begin
+    return spent
+
+
+def _frames(events: int, *, large: bool = False) -> Iterator[Frame]:
+    """Frames of a hundred tenants, of which one has every second principal where one is to be large."""
     start = time.time() - 3600
-    for number, body in enumerate(bodies(BATCH, lines(events, principals=5_000, start=start, rate=60_000.0))):
+    made_lines = lines(events, principals=5_000, start=start, rate=60_000.0)
+    if large:
+        made_lines = (_TENANT.sub(b"tenant-000", line) if _EVEN.search(line) else line for line in made_lines)
+    for number, body in enumerate(bodies(BATCH, made_lines)):
         made = DECODER.decode_lines(body)
         prepare(made, body)
         yield receive(made, body, start + (number + 1) * BATCH / 60_000.0, source="bench", digest=f"{number:064x}")
@@ -206,6 +259,7 @@ FIGURES: Final[dict[str, Callable[[], Iterator[dict[str, Any]]]]] = {
     "workers": workers,
     "takeover": takeover,
     "restore": restore,
+    "tenant": tenant,
 }
 
 

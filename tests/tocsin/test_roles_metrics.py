@@ -1,12 +1,14 @@
 """What roles on Kafka say of themselves: ready once they are, restores, delays and sizes as they are."""
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import Result
 
@@ -24,12 +26,25 @@ from tocsin.setup import prepare as prepare_config
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("kafka")]
 
 LONG = 120.0
+RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "tocsin.rules.yaml"
+
+
+def page(roles: Roles) -> str:
+    """What Prometheus is told."""
+    return roles.metrics.page().decode()
+
+
+def watched() -> set[str]:
+    """The metrics that the alerts about Tocsin itself look at."""
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    found = {name for group in groups for rule in group["rules"] for name in re.findall(r"tocsin_\w+", rule["expr"])}
+    assert len(found) > 5
+    return found
 
 
 def values(roles: Roles) -> dict[str, float]:
     """Its metrics without labels."""
-    page = roles.metrics.page().decode()
-    families = text_string_to_metric_families(page)
+    families = text_string_to_metric_families(page(roles))
     return {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
 
 
@@ -75,5 +90,6 @@ def test_a_worker_says_how_far_it_is_and_what_a_take_over_takes(
             assert 0 <= found["tocsin_decided_delay_seconds"] <= time.time() - began + LONG
             assert found["tocsin_snapshot_seconds"] > 0
             assert found["tocsin_kafka_in_flight_bytes"] >= 0
+            assert watched() <= {family.name for family in text_string_to_metric_families(page(roles))}
         finally:
             roles.stop()
