@@ -13,6 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from alerting.alert import Incident
 from alerting.harmless import harmless
+from alerting.linking import PLAIN
 from alerting.matching import all_hold, parse_all
 from stream.errors import ConfigError, RejectedError
 from stream.finding import CLASSES
@@ -27,6 +28,7 @@ HEADINGS: Final = {
 }
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{1,40}\Z")
 _VALUE: Final = 200
+_CALLERS: Final = frozenset({"user", "client", "agent", "token", "source_ip"})
 """Characters of one fact in a text."""
 
 
@@ -227,7 +229,8 @@ def facts_of(incident: Incident) -> dict[str, Any]:
             values.setdefault(name, harmless(seen[0], _VALUE))
     # What the incident is about comes first: of many who were tried, the first to be seen says nothing.
     callers = [key for key in ("user", "client", "agent", "token", "source_ip") if key in values]
-    who = next((f"{key} {values[key]}" for key in sorted(callers, key=lambda key: key not in incident.entity)), "")
+    callers.sort(key=lambda key: key not in incident.entity)
+    who = next((f"{PLAIN.get(key, key)} {values[key]}" for key in callers), "")
     return {
         **values,
         "tenant": harmless(incident.tenant, _VALUE) if incident.tenant else values.get("tenant", "(no tenant)"),
@@ -252,7 +255,9 @@ def _have(incident: Incident) -> dict[str, Sequence[str]]:
 
 
 def _quoted(incident: Incident) -> dict[str, Any]:
-    values = {name: seen[0] for name, seen in incident.facts.items() if seen} | incident.entity
+    # A command that names a caller names the one, never one of many who were merely tried.
+    sure = {name: seen[0] for name, seen in incident.facts.items() if len(seen) == 1 or (seen and name not in _CALLERS)}
+    values = sure | incident.entity
     if incident.tenant:
         values["tenant"] = incident.tenant
     words = {name: shlex.quote(clean(value, 1000) or "") for name, value in values.items()}

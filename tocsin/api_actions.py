@@ -126,7 +126,11 @@ class ActionsApi:
                 {"dry_run": True, "issuer": said.issuer, "revoke": issuer.revoke, "check": issuer.introspect}
             )
         if not said.token.strip():
-            raise RejectedError("there is no token to revoke", hint="--token-file FILE, or - for standard input")
+            raise RejectedError(
+                "there is no token to revoke, and Tocsin keeps none",
+                hint="--token-file FILE, or - for standard input; without it, --action ends a caller's sessions, "
+                "where alerting.containment.actions has one",
+            )
         words = f"revoke at {said.issuer}"
         tell = partial(self._tell, uuid.uuid4().hex, record, words, clean_text(said.by, 100) or "operator")
         await tell("attempting", issuer.revoke)

@@ -156,7 +156,7 @@ def test_a_template_reaches_nothing_but_facts() -> None:
 
 def test_of_many_who_were_tried_a_runbook_names_none_as_the_one_to_look_for() -> None:
     tried = an_incident("spray", entity={"source_ip": "203.0.113.9"}, facts={"user": ("ann", "bob")})
-    assert facts_of(tried)["who"] == "source_ip 203.0.113.9"
+    assert facts_of(tried)["who"] == "address 203.0.113.9"
     assert facts_of(an_incident(entity={"tenant": "acme"}, facts={"user": ("ann",)}))["who"] == "user ann"
 
 
@@ -170,3 +170,14 @@ def test_the_runbook_of_a_success_names_who_got_in_not_who_was_merely_tried() ->
     unnamed = an_incident("success_after", entity={"user": "ann"}, facts={})
     assert "disable user ann" in RUNBOOKS.step_text(first, unnamed)
     assert "--principal ann" in (RUNBOOKS.query_text(first, unnamed) or "")
+
+
+def test_a_command_cuts_off_the_one_caller_that_is_known_and_none_of_many() -> None:
+    book = RUNBOOKS["brute"]
+    steps = [step for _, steps in book.phases() for step in steps if step.action is not None]
+    many = an_incident(entity={"tenant": "acme"}, facts=dict.fromkeys(("user", "source_ip", "token"), ("a", "b")))
+    one = an_incident(entity={"tenant": "acme"}, facts=dict.fromkeys(("user", "source_ip", "token"), ("a",)))
+    assert steps
+    for step in steps:
+        assert "=a " not in f"{RUNBOOKS.action_text(step, many)} "
+    assert any("=a " in f"{RUNBOOKS.action_text(step, one)} " for step in steps)

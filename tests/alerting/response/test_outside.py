@@ -7,11 +7,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 
 from alerting.response import outside
-from alerting.response.outside import Action, Issuer, Template, check_template, dry, filled, revoke, send
+from alerting.response.outside import (
+    Action,
+    Issuer,
+    Template,
+    carry_out,
+    check_template,
+    dry,
+    facts_for,
+    filled,
+    revoke,
+    send,
+)
 from stream.errors import ConfigError, RejectedError
+from tests.alerting.test_decide import a_record
 
 FACTS = {"source_ip": "203.0.113.9", "user": 'a"b\n/../x', "short": "3f9a"}
 
@@ -55,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(said)
 
-    do_POST = _answer  # noqa: N815  # the name that http.server asks for
+    do_GET = do_POST = _answer  # noqa: N815  # the names that http.server asks for
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -119,6 +132,53 @@ def test_words_of_strangers_stay_where_they_are_put(side: Side, more: dict[str, 
 def test_where_a_request_goes_is_fixed_in_the_configuration(url: str) -> None:
     with pytest.raises(ConfigError):
         check_template(Template(url))
+
+
+def test_of_several_callers_none_is_taken_for_the_one_to_cut_off() -> None:
+    tried = {"user": ("https://idp.example|ann", "https://idp.example|bob"), "server": ("crm",)}
+    spray = a_record(entity={"source_ip": "203.0.113.9"}, facts=tried).incident()
+    facts = facts_for(spray)
+    assert (facts["source_ip"], facts["server"]) == ("203.0.113.9", "crm")
+    assert not {"user", "subject", "issuer"} & facts.keys()
+    with pytest.raises(RejectedError, match="user"):
+        filled(Template("https://idp.example/{{ user | urlencode }}"), facts, {})
+    given_ = facts_for(spray, "https://idp.example|auth0|77")
+    assert (given_["issuer"], given_["subject"]) == ("https://idp.example", "auth0|77")
+    inside = facts_for(a_record(facts={**tried, "got_in": ("https://idp.example|zoe",)}).incident())
+    assert (inside["issuer"], inside["subject"]) == ("https://idp.example", "zoe")
+
+
+def test_without_the_token_a_subjects_sessions_end_at_the_issuer(side: Side) -> None:
+    # As identity providers have it: a request by subject, after which none of the subject's sessions is left.
+    sessions = f"{side.url}/block/{{{{ subject | urlencode }}}}"
+    key = {"x-key": "{{ secret.key }}"}
+    end = Template(f"{sessions}/logout", headers=key)
+    left = Template(f"{sessions}/sessions", method="GET", headers=key, contains="{}")
+    facts = facts_for(a_record(entity={"user": "https://idp.example|ann/../bob"}).incident())
+    state, _ = carry_out(Action(end, verify=left, secrets={"key": "k3y"}), facts, undo=False)
+    assert state == "verified"
+    assert [path for _, path, _ in side.asked] == [f"/block/ann%2F..%2Fbob/{what}" for what in ("logout", "sessions")]
+
+
+LOGOUT = Template("https://idp.example/users/{{ subject | urlencode }}/logout")
+
+
+def of_subject(subject: str) -> dict[str, Any]:
+    return facts_for(a_record(entity={"user": f"https://idp.example|{subject}"}).incident())
+
+
+@pytest.mark.parametrize("subject", ["..", "."])
+def test_a_subject_that_would_climb_is_refused(subject: str) -> None:
+    with pytest.raises(RejectedError, match="change where the request goes"):
+        filled(LOGOUT, of_subject(subject), {})
+
+
+@pytest.mark.parametrize("subject", ["../admin", "a/../../b", "?x=1", "#x", "a%2f..%2fb", "ann bob", "ann"])
+def test_a_subject_stays_one_segment_of_the_path(subject: str) -> None:
+    path = httpx.URL(filled(LOGOUT, of_subject(subject), {}).url).raw_path.decode()
+    assert path.count("/") == 3
+    assert path.startswith("/users/")
+    assert path.endswith("/logout")
 
 
 def test_a_token_is_revoked_and_asked_about(side: Side) -> None:
