@@ -112,5 +112,6 @@ def _bucket_row(number: int, table: Table, entries: dict[int, bytes | None]) -> 
 
 def _filled(table: Table, entries: Entries) -> Entries:
     """Entities with their bytes as they were at the snapshot's position, whichever way these are at hand."""
-    copied = table.copies.made
-    return [(identity, copied.get(identity) if kept is None else table.whole(kept)) for identity, kept in entries]
+    copied, whole = table.copies.made, table.whole
+    found = [(identity, copied.get(identity) if kept is None else kept) for identity, kept in entries]
+    return [(identity, whole(kept) if kept is not None else None) for identity, kept in found]

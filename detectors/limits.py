@@ -18,7 +18,7 @@ CAPS: Final[dict[Kind, tuple[int, int]]] = {
     "producer": (10_000, 35 * DAY),
 }
 """By kind: how many entities there may be, and after how many minutes without an event one is forgotten."""
-LIVE_LIMIT: Final = 22_000
+LIVE_LIMIT: Final = 20_000
 """Entities of one kind that are objects; all others are packed."""
 PER_FRAME: Final = 128
 """Settlings that one frame of events pays for, besides a thirty-second of those that are due."""

@@ -63,11 +63,11 @@ class Table:
         self.count = 0
         self.touched: dict[int, Live] = {}
         self.changed: set[int] = set()
-        self.copies = Copies(self.pack)
-        self._secret = secret
-        self.live_limit = live_limit
         self._compression = Compression()
         self.whole = self._compression.whole
+        self.copies = Copies(self.pack, self._compression.small)
+        self._secret = secret
+        self.live_limit = live_limit
         self._guests: deque[tuple[Live, int]] = deque()
         self._residents: deque[tuple[Live, int]] = deque()
         self.quiet: list[Live] = []

@@ -164,7 +164,7 @@ def run(principals: int, events: int, names: Sequence[str]) -> dict[str, float |
         "idle_bytes_per_principal": resting,
         "packed_bytes_per_principal": sizes["principal"][1] / max(sizes["principal"][0], 1),
         "resident_mb": held,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - before,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6 - before,
         "snapshot_s": saved.seconds,
         "snapshot_pause_ms": saved.pause * 1e3,
         "snapshot_mb": saved.size / 1e6,
