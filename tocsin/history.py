@@ -16,7 +16,7 @@ from collector.enrich import Enricher
 from collector.format import UNTIMED, Format, read
 from collector.format_auto import NAME as AUTO
 from collector.formats.native import FORMAT as NATIVE
-from collector.formats.native import parse_lines
+from collector.formats.native import parse_lines, spoken
 from collector.reading import ID_DIGITS, native_lines
 from collector.vantage import Point
 from stream.clock import merged, rebuild
@@ -154,6 +154,7 @@ def _times(lines: list[bytes], form: Format) -> list[float]:
     lines = [line for line in lines if line.strip()]
     events = parse_lines(b"\n".join(lines), lines) if form.name in ("native", AUTO) else None
     if events is None:
+        lines = spoken(lines)
         events = [event for line in lines for event in read(form, line).events]
     return [event.time for event in events if event.time != UNTIMED]
 
@@ -165,8 +166,11 @@ def _items(
     place = sha256(path.name.encode()).hexdigest()[:ID_DIGITS]
     clock: float | None = None
     for number, lines in _blocks(path, reading, progress, LINE_LIMIT if form is NATIVE else EXPORT_LIMIT):
-        joined = b"\n".join(lines)
-        if native and (events := parse_lines(joined, lines)) is not None:
+        events = parse_lines(b"\n".join(lines), lines) if native else None
+        if native and events is None and any(b"null" in line for line in lines):
+            lines = spoken(lines)
+            events = parse_lines(b"\n".join(lines), lines)
+        if events is not None:
             if enrich is not None and (new := enrich(events, lines, Point(NATIVE.name, path.name))) is not None:
                 events, lines = new
             clock = events[-1].time if events else clock

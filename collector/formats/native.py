@@ -25,6 +25,8 @@ class _Kind(msgspec.Struct):
 
 
 _KIND: Final = msgspec.json.Decoder(_Kind)
+_VALUES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 class Native:
@@ -100,6 +102,23 @@ def parse_lines(payload: bytes, lines: Sequence[bytes]) -> list[AuditEvent] | No
     if None in [event.method for event in events] and any(e.method is None and e.kind == "request" for e in events):
         return None
     return events
+
+
+def spoken(lines: Sequence[bytes]) -> list[bytes]:
+    """Lines without the keys whose value is null: where a list is expected, it says what a missing key says.
+
+    Lines that are no objects, hold no such key, or look like another format's, stay as they are.
+    """
+    return [_spoken(line) if b"null" in line and FORMAT.fits(line) else line for line in lines]
+
+
+def _spoken(line: bytes) -> bytes:
+    try:
+        values = _VALUES.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return line
+    said = {key: value for key, value in values.items() if bytes(value) != b"null"}
+    return line if len(said) == len(values) else _ENCODER.encode(said)
 
 
 def deep(line: bytes, brackets: int = BRACKETS) -> bool:

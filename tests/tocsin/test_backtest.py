@@ -205,3 +205,14 @@ def test_the_mark_of_utf_8_that_some_programs_write_first_is_no_part_of_the_firs
     file.write_bytes(b"\xef\xbb\xbf" + ndjson(OFFICE).encode())
     told = json.loads(tocsin("backtest", file, "--json").stdout)
     assert (told["events"], told["bad_lines"]) == (len(OFFICE), 0)
+
+
+def test_lines_that_name_every_field_and_say_null_are_read_as_those_that_leave_them_out(
+    tocsin: Call, tmp_path: Path, story: Path
+) -> None:
+    unsaid = dict.fromkeys(("scopes", "signals", "resource_tenants", "handles_presented", "session", "rows", "change"))
+    full = written(tmp_path / "full.ndjson", [{**unsaid, **one} for one in STORY])
+    tocsin("backtest", story, "--findings", "story.out")
+    done = tocsin("backtest", full, "--findings", "full.out", "--json")
+    assert json.loads(done.stdout)["bad_lines"] == 0, done.output
+    assert same(Path("full.out")) == same(Path("story.out"))
