@@ -27,7 +27,7 @@ class Copies:
             live.dirty = False
             live.copying = True
             # Its next event has to come by `Settling.touch` before it changes anything.
-            live.stamp = -1
+            live.stamp = ~live.stamp if live.stamp > 0 else live.stamp
 
     def before_change(self, live: Live) -> None:
         """An entity is about to change: pack it if it is wanted as it is."""

@@ -72,9 +72,18 @@ class Settling:
             table.copies.before_change(live)
         while live.due <= clock:
             self._settle(table, live, min(live.pending))
-        table.make_ready(live, bits)
-        if live.stamp >> 32 != stamp >> 32:
+        known = live.stamp if live.stamp >= 0 else ~live.stamp
+        if known >> 32 == stamp >> 32:
+            if not bits & ~live.bits:
+                # Another minute of the same cells: they were opened, and the states made ready, by an earlier event.
+                live.stamp = stamp
+                live.seen = stamp & 0xFFFFFFFF
+                if not live.dirty:
+                    table.touch(live)
+                return
+        else:
             live.bits = 0
+        table.make_ready(live, bits)
         live.stamp = stamp
         live.bits |= bits
         live.seen = stamp & 0xFFFFFFFF
