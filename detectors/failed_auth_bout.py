@@ -14,6 +14,8 @@ SETTLED: Final = 4
 """Minutes after which a success can no longer be preceded by one that arrives later."""
 NOBODY: Final = 0
 """The key of what is not known; it is never one of the different."""
+_NOTHING: Final = Distinct()
+"""What stands for every set that is still empty, and is never added to."""
 
 
 class Tries:
@@ -29,13 +31,17 @@ class Tries:
         self.request = request
         self.weak = weak
         self.machine = machine
-        self.tokens = Distinct()
+        self.tokens = _NOTHING
 
     def add(self, attempt: Attempt) -> bool:
         """Count an attempt; whether that made more guesses."""
         weight = attempt.weight
         if weight == "token":
-            return self.tokens.add(attempt.token)
+            tokens = self.tokens
+            if tokens is _NOTHING:
+                self.tokens = Distinct((attempt.token,))
+                return True
+            return tokens.add(attempt.token)
         if weight == "auth":
             self.auth += 1
             return self.auth > self.request
@@ -55,12 +61,13 @@ class Tries:
         self.weak += other.weak
         self.machine += other.machine
         if other.tokens:
-            self.tokens.update(other.tokens)
+            self.tokens = union((self.tokens, other.tokens))
 
     @property
     def guesses(self) -> int:
         """How many different guesses these were."""
-        return max(self.auth, self.request) + len(self.tokens)
+        tokens = self.tokens
+        return max(self.auth, self.request) + (0 if tokens is _NOTHING else len(tokens))
 
 
 class Bout:
@@ -76,16 +83,20 @@ class Bout:
     def __init__(self) -> None:
         self.extent = Extent()
         self.tries: dict[int, Tries] = {}
-        self.many = Distinct()
-        self.inner = Distinct()
+        self.many = _NOTHING
+        self.inner = _NOTHING
         self.skip = 0
         self.told = -1
 
     def add(self, key: int, inner: int, attempt: Attempt, event: AuditEvent) -> bool:
         """Count an attempt; whether any count that decides became larger."""
         self.extent.add(event)
-        more = self.inner.add(inner) if inner != NOBODY else False
-        if self.many:
+        more = False
+        if inner != NOBODY:
+            if self.inner is _NOTHING:
+                self.inner = Distinct()
+            more = self.inner.add(inner)
+        if self.many is not _NOTHING:
             return (key != NOBODY and self.many.add(key)) or more
         tries = self.tries.get(key)
         if tries is None:
@@ -99,7 +110,8 @@ class Bout:
     def update(self, other: "Bout") -> None:
         """Count all that another cell counted."""
         self.extent.update(other.extent)
-        self.inner.update(other.inner)
+        if other.inner:
+            self.inner = union((self.inner, other.inner))
         if other.many or self.many:
             if not self.many:
                 self._spill()
@@ -136,9 +148,12 @@ class Bout:
         made.extent = Extent.unpack(packed[0])
         for key, auth, request, weak, machine, tokens in packed[1]:
             tries = made.tries[key] = Tries(auth, request, weak, machine)
-            tries.tokens = Distinct.unpack(tokens)
-        made.many = Distinct.unpack(packed[2])
-        made.inner = Distinct.unpack(packed[3])
+            if tokens:
+                tries.tokens = Distinct.unpack(tokens)
+        if packed[2]:
+            made.many = Distinct.unpack(packed[2])
+        if packed[3]:
+            made.inner = Distinct.unpack(packed[3])
         return made
 
 

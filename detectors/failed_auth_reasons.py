@@ -99,18 +99,24 @@ def read_reason(text: str) -> str:
 
 def reason_of(event: AuditEvent) -> str:
     """Why an event's authentication failed: the producer's words, else what the token's age and the kind tell."""
-    text = f"{event.reason or ''} {event.error or ''}"
+    age, life = event.token_age_s, event.token_ttl_s
+    lapsed = age is not None and life is not None and age >= life
+    return _reason(
+        event.reason, event.error, lapsed, event.auth == "insufficient_scope", event.kind == "auth", event.token is None
+    )
+
+
+@lru_cache(maxsize=4096)
+def _reason(said: str | None, error: str | None, lapsed: bool, unscoped: bool, endpoint: bool, tokenless: bool) -> str:
+    text = f"{said or ''} {error or ''}"
     reason = read_reason(text[:400]) if len(text) > 1 else UNKNOWN
     if reason != UNKNOWN:
         return reason
-    age, life = event.token_age_s, event.token_ttl_s
-    if age is not None and life is not None and age >= life:
+    if lapsed:
         return EXPIRED
-    if event.auth == "insufficient_scope":
+    if unscoped:
         return SCOPE
-    if event.kind == "auth" and event.token is None:
-        return SECRET
-    return UNKNOWN
+    return SECRET if endpoint and tokenless else UNKNOWN
 
 
 class Attempt(NamedTuple):
@@ -137,26 +143,34 @@ LAPSED: Final = frozenset({EXPIRED, STALE})
 
 def attempt_of(event: AuditEvent) -> Attempt:
     """What a failure counts as: guessing needs ever new secrets, so the same token again is a retry, not a guess."""
-    reason = reason_of(event)
-    token = number(event.token) if event.token is not None else 0
+    machine = event.user is None and bool(event.client or event.agent)
+    return _attempt(reason_of(event), event.kind == "auth", machine, event.reason, event.error, event.token)
+
+
+@lru_cache(maxsize=4096)
+def _attempt(
+    reason: str, endpoint: bool, machine: bool, said: str | None, error: str | None, presented: str | None
+) -> Attempt:
+    """The same, of an event seen at a token endpoint or not, that names a machine alone or not."""
+    token = number(presented) if presented is not None else 0
     if reason not in GUESSES:
         return Attempt(reason, "", token)
     if reason == SECRET:
-        if _of_machine(event):
+        if _of_machine(said, error, machine):
             return Attempt(reason, "token" if token else "machine", token)
-        return Attempt(reason, "auth" if event.kind == "auth" else "request", token)
+        return Attempt(reason, "auth" if endpoint else "request", token)
     if token:
         return Attempt(reason, "token", token)
     if reason in (UNKNOWN, MALFORMED):
         return Attempt(reason, "weak", 0)
-    return Attempt(reason, "auth" if event.kind == "auth" else "request", 0)
+    return Attempt(reason, "auth" if endpoint else "request", 0)
 
 
-def _of_machine(event: AuditEvent) -> bool:
+def _of_machine(said: str | None, error: str | None, machine: bool) -> bool:
     """Whether a wrong secret was a machine's: by the words, else since only a client or an agent is named."""
-    text = f"{event.reason or ''} {event.error or ''}"
+    text = f"{said or ''} {error or ''}"
     whose = _whose(text[:400]) if len(text) > 1 else ""
-    return whose == "machine" or (not whose and event.user is None and bool(event.client or event.agent))
+    return whose == "machine" or (not whose and machine)
 
 
 def failed(event: AuditEvent) -> bool:

@@ -43,9 +43,13 @@ class Extent:
         self.late += event.late
         if len(self.ids) < IDS:
             self.ids = (*self.ids, event_id(event))
-        self.sources = _kept(self.sources, event.source_ip)
-        self.servers = _kept(self.servers, event.server)
-        self.actors = _kept(self.actors, event.user or event.client or event.agent)
+        # Mostly the names are there already.
+        if (source := event.source_ip) is not None and source not in self.sources:
+            self.sources = _kept(self.sources, source)
+        if (server := event.server) not in self.servers:
+            self.servers = _kept(self.servers, server)
+        if (actor := event.user or event.client or event.agent) is not None and actor not in self.actors:
+            self.actors = _kept(self.actors, actor)
 
     def update(self, other: "Extent") -> None:
         """Count all that another counted."""
@@ -103,8 +107,8 @@ class Evidence:
         self.ids.insert(0, event_id(event))
 
 
-def _kept(names: tuple[str, ...], name: str | None) -> tuple[str, ...]:
-    if name is None or len(names) >= NAMES:
+def _kept(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    if len(names) >= NAMES:
         return names
     short = name[:WIDTH]
     return names if short in names else (*names, short)
