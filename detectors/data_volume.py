@@ -51,7 +51,7 @@ class DataVolume(Judging):
         techniques=TECHNIQUES,
         warm_up={"volume_burst": "volume", "volume_slow": "volume"},
         documentation=DOCUMENTATION,
-        state_version=3,
+        state_version=4,
     )
 
     def start(self, kind: Kind) -> Principal | Group:
@@ -76,7 +76,13 @@ class DataVolume(Judging):
             size = event.response_bytes or 0
             rows = event.rows or 0
             calls = state.calls - 1
-            if calls > 0 and 0 <= size < state.size and 0 <= rows < state.rows and spots <= 0:
+            if (
+                calls > 0
+                and 0 <= size < state.size
+                and size <= state.most_size
+                and 0 <= rows < state.rows
+                and spots <= 0
+            ):
                 state.calls = calls
                 state.size -= size
                 state.rows -= rows
@@ -176,7 +182,7 @@ class DataVolume(Judging):
         if not cell.gates:
             return NOTHING
         gates = gate_amounts(cell.gates)
-        if (cell.calls > gates[8] or size > gates[9]) and len(cell.ids) < EVIDENCE:
+        if len(cell.ids) < EVIDENCE and (cell.calls >= _shown_at(cell, gates) or size > gates[9]):
             cell.ids = (*cell.ids, event_id(event))
         calls, left, fewer = self._room(state, cell, minute)
         spots = gates[RESOURCES] << 2 * cell.told
@@ -187,12 +193,18 @@ class DataVolume(Judging):
             spots = gates[RESOURCES] << 2 * cell.told
         if event.late:
             return findings
-        if len(cell.ids) < EVIDENCE:  # spread over what is left up to the bound
-            calls = min(calls, max(gates[8] - cell.calls, calls // (EVIDENCE + 1 - len(cell.ids)), 1))
-            left = min(left, gates[9] + 1)
+        if minute < state.minute and minute != state.past:
+            # Where events of two minutes take turns, the later one stays open; who keeps coming back has it changed.
+            state.past = minute
+            state.shrink_room(1, size, rows)
+            return findings
+        most = LARGEST
+        if len(cell.ids) < EVIDENCE:
+            calls = min(calls, max(_shown_at(cell, gates) - cell.calls, 1))
+            most = gates[9]
         if calls > LARGEST_ROOM or left > LARGEST_ROOM or fewer > LARGEST_ROOM:
             calls, left, fewer = min(calls, LARGEST_ROOM), min(left, LARGEST_ROOM), min(fewer, LARGEST_ROOM)
-        state.minute, state.cell, state.most_spots = minute, cell, spots
+        state.minute, state.cell, state.most_spots, state.most_size = minute, cell, spots, most
         state.room = (calls, left, fewer)
         state.calls, state.size, state.rows = calls, left, fewer
         state.what, state.via = event.args_hash or event.target, event.client
@@ -270,6 +282,14 @@ class DataVolume(Judging):
                     if totals[measure] >= bound:
                         return Observed(measure, totals[measure], bound, (end - WINDOW + 1) * 60, WINDOW * 60)
         return None
+
+
+def _shown_at(cell: Hour, gates: Sequence[int]) -> int:
+    """The calls of an hour with which one more id is kept: spread from what is unusual up to the nearer bound.
+
+    Nothing but the hour decides it, so that a restored state keeps the same ones.
+    """
+    return gates[8] + 1 + max(min(gates[CALLS], gates[5]) - gates[8], EVIDENCE) * len(cell.ids) // EVIDENCE
 
 
 def _mark(cell: Hour, mask: int, event: AuditEvent) -> None:

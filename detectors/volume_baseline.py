@@ -36,7 +36,9 @@ NO_DAY: Final = -128
 """A day of the week's ring on which nothing was done."""
 NO_SHIFT: Final = 128
 
-_LAYOUT: Final = struct.Struct(f"<{2 * MEASURES + TOPS + REFERENCES}H{2 * SIGNALS}B3H4B{WEEK}b")
+_LAYOUT: Final = struct.Struct(f"<B{2 * MEASURES + TOPS + REFERENCES}H3H4B")
+_REACH: Final = struct.Struct(f"<{2 * SIGNALS}B")
+_WEEK: Final = struct.Struct(f"<{WEEK}b")
 _PEAK: Final = struct.Struct("<BBB")
 _HOURS_MEMORY: Final = 120
 _DAYS_MEMORY: Final = 24
@@ -165,16 +167,21 @@ class Baseline:
         self.shift = NO_SHIFT
 
     def pack(self) -> bytes:
-        """All of it in a fixed layout, peaks last; nothing at all for one that never learned."""
+        """All of it, without crests and week where nothing is known of them, and peaks last; nothing before a day."""
         if not self.days:
             return b""
+        reach = _REACH.pack(*self.crest, *self.spread)
+        week = _WEEK.pack(*self.week)
+        if reach == _NO_REACH:
+            reach = b""
+        if week == _NO_WEEK:
+            week = b""
         fixed = _LAYOUT.pack(
+            bool(reach) | bool(week) << 1,
             *self.typical,
             *self.daily,
             *self.top,
             *self.reference,
-            *self.crest,
-            *self.spread,
             self.hours,
             self.days,
             self.last,
@@ -182,9 +189,8 @@ class Baseline:
             self.shift_days | self.flagged_days << 4,
             self.shift,
             self.unsized,
-            *self.week,
         )
-        return fixed + self.season.pack() + b"".join(_PEAK.pack(*peak) for peak in self.peaks)
+        return b"".join((fixed, self.season.pack(), reach, week, *(_PEAK.pack(*peak) for peak in self.peaks)))
 
     @classmethod
     def unpack(cls, value: bytes) -> "Baseline":
@@ -195,26 +201,36 @@ class Baseline:
         if len(value) < _LAYOUT.size + FACTORS:
             raise ValueError(f"a baseline has at least {_LAYOUT.size + FACTORS} bytes, not {len(value)}")
         items = iter(_LAYOUT.unpack_from(value))
-        for name, count in _LISTS:
+        known = next(items)
+        for name, count in _LEVELS:
             setattr(baseline, name, [next(items) for _ in range(count)])
         baseline.hours, baseline.days, baseline.last, baseline.learned = (next(items) for _ in range(4))
         runs = next(items)
         baseline.shift_days, baseline.flagged_days = runs & 15, runs >> 4
-        baseline.shift, baseline.unsized = next(items), next(items)
-        baseline.week = [next(items) for _ in range(WEEK)]
-        rest = _LAYOUT.size + FACTORS
-        baseline.season = Season.unpack(value[_LAYOUT.size : rest])
-        baseline.peaks = [list(peak) for peak in _PEAK.iter_unpack(value[rest:])]
+        baseline.shift, baseline.unsized = items
+        at = _LAYOUT.size + FACTORS
+        baseline.season = Season.unpack(value[_LAYOUT.size : at])
+        try:
+            if known & 1:
+                reach = _REACH.unpack_from(value, at)
+                baseline.crest, baseline.spread = list(reach[:SIGNALS]), list(reach[SIGNALS:])
+                at += _REACH.size
+            if known & 2:
+                baseline.week = list(_WEEK.unpack_from(value, at))
+                at += _WEEK.size
+            baseline.peaks = [list(peak) for peak in _PEAK.iter_unpack(value[at:])]
+        except struct.error as error:
+            raise ValueError(f"a baseline of {len(value)} bytes lacks some ({error})") from error
         return baseline
 
 
-_LISTS: Final = (
+_NO_REACH: Final = _REACH.pack(*Baseline().crest, *Baseline().spread)
+_NO_WEEK: Final = _WEEK.pack(*Baseline().week)
+_LEVELS: Final = (
     ("typical", MEASURES),
     ("daily", MEASURES),
     ("top", TOPS),
     ("reference", REFERENCES),
-    ("crest", SIGNALS),
-    ("spread", SIGNALS),
 )
 
 

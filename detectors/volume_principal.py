@@ -20,7 +20,8 @@ class Principal:
 
     One minute is open at a time: of `cell`'s hour, with `calls`, `size` and `rows` counting down from `room`, the
     amounts by which it lies below the nearest gate; what is missing from `room` is not in `minutes` and `cell` yet.
-    `what` and `via` are the last resource and client, `most_spots` is the gate of distinct resources.
+    `what` and `via` are the last resource and client, `most_spots` is the gate of distinct resources, and a single
+    answer beyond `most_size` is evidence. `past` is the minute before it that was counted last.
 
     `lates` are minutes of what came late. `crests` are today's largest residual of each signal in 1/32 octave, `tops`
     today's largest five minutes. `opening` is the hour after the last day that was learned from, with the gates of that
@@ -39,8 +40,10 @@ class Principal:
         "lates",
         "minute",
         "minutes",
+        "most_size",
         "most_spots",
         "opening",
+        "past",
         "room",
         "rows",
         "size",
@@ -60,6 +63,8 @@ class Principal:
         self.what: str | None = None
         self.via: str | None = None
         self.most_spots = 0
+        self.most_size = 0
+        self.past = NO_MINUTE
         self.cell: Hour = _NO_HOUR
         self.minutes = Minutes()
         self.lates: Minutes | None = None
@@ -98,6 +103,16 @@ class Principal:
         cell.unsized += self.unsized
         self.unsized = 0
         self.room = (self.calls, self.size, self.rows)
+
+    def shrink_room(self, calls: int, size: int, rows: int) -> None:
+        """Something was counted in an earlier minute, with which the open one may share an hour or five minutes."""
+        self.flush()
+        self.calls -= calls
+        self.size -= size
+        self.rows -= rows
+        self.room = (self.calls, self.size, self.rows)
+        if self.calls <= 0 or self.size <= 0 or self.rows <= 0:
+            self.close_minute()
 
     def close_minute(self) -> None:
         """No minute is open any more."""
