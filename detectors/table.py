@@ -1,6 +1,5 @@
 """The entities of one kind: one look-up serves all detectors; the busy are objects, the quiet are packed bytes."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -9,6 +8,7 @@ from detectors.compression import Compression
 from detectors.copies import Copies
 from detectors.keys import Raw, digest, entity_of
 from detectors.live import Live, Quiet, packed_quiet, says_nothing, trimmed, unpacked
+from detectors.seats import BUSY_MINUTES, Seats
 from detectors.shelf import Shelf
 from detectors.state import Codec
 from stream.facts import Facts
@@ -17,15 +17,11 @@ BUCKET_BITS: Final = 12
 BUCKET_SHIFT: Final = 64 - BUCKET_BITS
 BUCKETS: Final = 1 << BUCKET_BITS
 """Entities lie in 4,096 buckets by the first bits of their ids."""
-BUSY_MINUTES: Final = 10
-"""Minutes of the clock without an event after which an entity is packed where there are many."""
 HOUR: Final = 3_600
 STUB_MINUTES: Final = 60
 """Minutes without an event after which an entity is forgotten of which there is nothing to remember."""
 REST_MINUTES: Final = (3 * 60 + 5, 27 * 60, 51 * 60, 8 * 1_440 + 180)
 """Minutes without an event after which no minute, hour, hour of the day that followed, and no day is held open."""
-GUESTS: Final = 32
-"""One seat in so many is for who was not seen for a while before; who comes again soon gets one of the others."""
 
 
 class Bucket:
@@ -68,8 +64,7 @@ class Table:
         self.copies = Copies(self.pack, self._compression.small)
         self._secret = secret
         self.live_limit = live_limit
-        self._guests: deque[tuple[Live, int]] = deque()
-        self._residents: deque[tuple[Live, int]] = deque()
+        self._seats = Seats(self.live, live_limit)
         self.quiet: list[Live] = []
         starts = [detector.start(kind) for detector in self.detectors]
         self._codecs: list[Codec[Any]] = [Codec(type(start)) for start in starts]
@@ -372,36 +367,11 @@ class Table:
         return live
 
     def _seat(self, bucket: Bucket, live: Live, clock: float) -> None:
-        """Give an entity a seat among the live: as a resident if it had an event a few minutes ago, else as a guest."""
         while len(self.live) >= self.live_limit:
-            self._make_room(clock)
+            self._put_away(self._seats.last(), clock)
         bucket.live[live.id] = live
         self.live[live.raw] = live
-        minute = int(clock) // 60
-        queue = self._residents if minute - live.seen <= BUSY_MINUTES else self._guests
-        queue.append((live, minute))
-        if len(queue) > self.live_limit * 2:
-            seated = [entry for entry in queue if self.live.get(entry[0].raw) is entry[0]]
-            queue.clear()
-            queue.extend(seated)
-
-    def _make_room(self, clock: float) -> None:
-        """Pack whoever was seated first and had no event since, guests before residents.
-
-        So the many who come once in a while do not drive out those who come all the time (2Q, Johnson and Shasha 1994;
-        what was seen of an entity before it came again stands in for the queue of those who left).
-        """
-        guests, residents = self._guests, self._residents
-        while True:
-            queue = guests if len(guests) * GUESTS > self.live_limit or not residents else residents
-            live, since = queue.popleft()
-            if self.live.get(live.raw) is not live:
-                continue
-            if live.seen > since:
-                residents.append((live, live.seen))
-                continue
-            self._put_away(live, clock)
-            return
+        self._seats.take(live, int(clock) // 60)
 
     def _put_away(self, live: Live, clock: float) -> None:
         bucket = self.buckets[live.id >> BUCKET_SHIFT]

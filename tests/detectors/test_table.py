@@ -2,7 +2,8 @@
 
 from detectors.engine import Engine
 from detectors.failed_auth import FailedAuth
-from detectors.table import GUESTS, Table
+from detectors.seats import GUESTS
+from detectors.table import Table
 from stream.facts import Facts
 from tests.detectors.streams import HOUR, event, frames, run, tick
 
