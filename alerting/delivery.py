@@ -166,7 +166,7 @@ class Delivery:
             reason=lead.reason,
             page=found.page,
             incident=lead.incident,
-            text=digest_text(found.alerts),
+            text=digest_text(found.alerts, found.became),
         )
         self._mailbox.replace(connection, found.rows, alert, now)
 

@@ -1,9 +1,9 @@
 """What a person reads: what happened with numbers, why now, about whom, and the next three steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from alerting.alert import Alert, Incident, Reason
+from alerting.alert import Alert, Change, Incident, Reason
 from alerting.harmless import harmless
 from alerting.record import Record, rank
 from alerting.runbook import Runbooks
@@ -87,15 +87,27 @@ class Messages:
         return lines
 
 
-def digest_text(alerts: Sequence[Alert]) -> str:
-    """The text of one page in place of many that could not be delivered for an hour or more."""
-    first = min(alert.time for alert in alerts)
-    lines = [f"{len(alerts)} pages since {_moment(first)} could not be delivered until now"]
-    for alert in sorted(alerts, key=lambda alert: (-rank(alert.incident.severity), alert.time))[:LISTED]:
-        lines.append(f"{_line(alert.incident)} (at {_moment(alert.time)})")
+def digest_text(alerts: Sequence[Alert], became: Mapping[str, Change]) -> str:
+    """The text of one page in place of many that could not be delivered for an hour or more.
+
+    Each opening is told once, by its most severe page; those that somebody has seen to come last, as `became` says.
+    """
+    told: dict[str, Alert] = {}
+    for alert in sorted(alerts, key=lambda alert: (rank(alert.incident.severity), alert.time)):
+        told[alert.id if alert.change in ("bundle", "digest") else alert.incident.dedup_key] = alert
+    waiting = sum(key not in became for key in told)
+    about_ = f" about {counted(len(told), 'incident')}" if len(told) < len(alerts) else ""
+    still = "waits" if waiting == 1 else "wait"
+    seen_to = f"; {waiting} of them still {still} for somebody" if waiting < len(told) else ""
+    first = _moment(min(alert.time for alert in alerts))
+    lines = [f"{counted(len(alerts), 'page')}{about_} since {first} could not be delivered until now{seen_to}"]
+    order = sorted(told.items(), key=lambda one: (one[0] in became, -rank(one[1].incident.severity), one[1].time))
+    for key, alert in order[:LISTED]:
+        meanwhile = f", {became[key]} meanwhile" if key in became else ""
+        lines.append(f"{_line(alert.incident)} (at {_moment(alert.time)}{meanwhile})")
         if alert.change in ("bundle", "digest"):
             lines += [f"  {line}" for line in alert.text.splitlines()[1:-1]]
-    return "\n".join([*lines, *_rest(len(alerts)), "All of them: tocsin incident list"])
+    return "\n".join([*lines, *_rest(len(told)), "All of them: tocsin incident list"])
 
 
 def title(incident: Incident) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
-from alerting.alert import Alert
+from alerting.alert import Alert, Change
 from alerting.record import rank
 from alerting.sink import Result
 
@@ -72,12 +72,16 @@ def pause(attempts: int, after: float | None, jitter: float) -> float:
 
 
 class Digest(NamedTuple):
-    """One page instead of many old ones: which rows it stands for, the alerts it lists, and the one that leads it."""
+    """One page instead of many old ones: which rows it stands for, the alerts it lists, and the one that leads it.
+
+    `became` says of openings that somebody saw to meanwhile what came of them, by their deduplication key.
+    """
 
     rows: tuple[Row, ...]
     alerts: tuple[Alert, ...]
     lead: Alert
     page: bool
+    became: Mapping[str, Change]
 
 
 def digest(rows: Sequence[Row], now: float) -> Digest | None:
@@ -96,8 +100,8 @@ def digest(rows: Sequence[Row], now: float) -> Digest | None:
             pages.setdefault(row.alert.incident.dedup_key, []).append(row)
     whole = {key for key, members in pages.items() if all(row.id in numbers and not row.attempts for row in members)}
     follow_ups = [row for row in rows if row.alert.change in _FOLLOW_UPS]
-    taken = {row.alert.incident.dedup_key for row in follow_ups}
+    taken = {row.alert.incident.dedup_key: row.alert.change for row in follow_ups}
     standing = [row.alert for row in old if row.alert.incident.dedup_key not in taken]
     lead = max(standing or [row.alert for row in old], key=lambda alert: (rank(alert.incident.severity), -alert.time))
     folded = [row for row in follow_ups if row.alert.incident.dedup_key in whole]
-    return Digest((*old, *folded), tuple(row.alert for row in old), lead, bool(standing))
+    return Digest((*old, *folded), tuple(row.alert for row in old), lead, bool(standing), taken)

@@ -83,5 +83,19 @@ def test_a_bundle_names_its_incidents_and_what_became_of_them() -> None:
 
 def test_a_digest_of_a_digest_keeps_what_that_listed() -> None:
     listed = "2 incidents\n- one\n- two\nAll of them: tocsin incident list"
-    text = digest_text([an_alert("a"), msgspec.structs.replace(an_alert("b", "bundle"), text=listed)])
+    text = digest_text([an_alert("a"), msgspec.structs.replace(an_alert("b", "bundle"), text=listed)], {})
     assert "  - one\n  - two" in text
+
+
+def test_a_digest_tells_each_incident_once_and_first_what_nobody_has_seen_to() -> None:
+    first, worse = an_alert_of(id="i.1", time=NOON), an_alert_of(id="i.2", time=NOON + 60, change="escalated")
+    grave = a_record(id="f" * 32, severity="critical").incident()
+    over = an_alert_of(id="f.1", incident=grave, time=NOON + 30)
+    lines = digest_text([first, worse, over], {grave.dedup_key: "resolved"}).splitlines()
+    assert lines[0] == (
+        "3 pages about 2 incidents since 2024-10-04T12:00:00Z could not be delivered until now; "
+        "1 of them still waits for somebody"
+    )
+    assert lines[1].endswith("(at 2024-10-04T12:01:00Z)")
+    assert lines[2].endswith("(at 2024-10-04T12:00:30Z, resolved meanwhile)")
+    assert lines[3:] == ["All of them: tocsin incident list"]
