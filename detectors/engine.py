@@ -165,12 +165,10 @@ class Engine:
                 facts=self.facts,
                 shortest=self._shortest,
             )
-        facts = self.facts
-        plans = self._plans
+        facts, plans = self.facts, self._plans
         touch = self._settling.touch
         shortest = self._shortest
-        minute = int(self.clock) // 60
-        learned = self._learned
+        minute, learned = int(self.clock) // 60, self._learned
         arrived: set[str | None] = set()
         known_principals = bool(facts.directory.principals)
         number, stamp = -1.0, -1
