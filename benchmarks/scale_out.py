@@ -47,7 +47,7 @@ SAMPLES: Final = 100
 RATE: Final = 2_000.0
 """Events a second beside the samples."""
 EVENTS_EACH: Final = 200_000
-TENANT_EVENTS: Final = 60_000
+TENANT_EVENTS: Final = 40_000
 PARTITIONS: Final = 8
 _TENANT: Final = re.compile(rb"tenant-\d{3}")
 _EVEN: Final = re.compile(rb"user-\d{5}[02468]\b")
@@ -166,8 +166,9 @@ def tenant() -> Iterator[dict[str, Any]]:
                 for frame in _frames(TENANT_EVENTS, large=large):
                     spread.append(EVENTS, frame).result(120)
                     last = frame.header.received
-                spread.append(EVENTS, Frame(Header(received=last, content="tick", codec="none"), b"")).result(120)
-                spent = _spent(log, last)
+                tick = Frame(Header(received=last + 1.0, content="tick", codec="none"), b"")
+                spread.append(EVENTS, tick).result(120)
+                spent = _spent(log, last + 0.5)
             yield {
                 "name": "tenant",
                 "share_of_largest": 0.5 if large else 0.01,

@@ -25,7 +25,7 @@ from tocsin.setup import prepare as prepare_config
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("kafka")]
 
-LONG = 120.0
+LONG = 300.0
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "tocsin.rules.yaml"
 
 
