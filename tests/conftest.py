@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.services.run import MissingError, join_run, leave_run, skip_or_fail
 
-settings.register_profile("tocsin", deadline=None)  # a busy machine is no fault of the code
+# A busy machine is no fault of the code, neither in what is tested nor in making up what it is tested with.
+settings.register_profile("tocsin", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tocsin")
 
 RUN = pytest.StashKey[int]()
