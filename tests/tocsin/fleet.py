@@ -25,7 +25,7 @@ from tests.services.kafka import OwnBroker, OwnCluster
 from tests.services.postgres import OwnPostgres, free_port
 from tests.services.run import run_folder
 
-DEADLINE = 180.0
+DEADLINE = 400.0
 SESSION = 2.0
 """Seconds after which a silent worker is taken for dead."""
 BURST = 40

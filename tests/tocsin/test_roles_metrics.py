@@ -23,7 +23,7 @@ from tocsin.roles import ALERT, DETECT, Roles
 from tocsin.roles_log import create
 from tocsin.setup import prepare as prepare_config
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("kafka")]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900), pytest.mark.xdist_group("kafka")]
 
 LONG = 300.0
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "tocsin.rules.yaml"

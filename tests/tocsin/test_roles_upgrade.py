@@ -21,7 +21,7 @@ from tocsin.config import parse_config
 from tocsin.roles_tasks import tasks_of
 from tocsin.setup import assemble
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("kafka")]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900), pytest.mark.xdist_group("kafka")]
 
 PARTITIONS = 2
 DEADLINE = 600.0
@@ -66,7 +66,7 @@ def fold(tasks: list[DetectTask], until: float) -> None:
 
 
 def test_an_upgrade_and_its_undoing_find_what_one_version_finds(kafka_server: str, tmp_path: Path) -> None:
-    history = simulated(tmp_path / "set", hours=(33.0, 33.3))
+    history = simulated(tmp_path / "set", hours=(33.0, 33.15))
     expected = found_by_one(history)
     assert len(expected[0]) > 3, "the set is there to be found"
     quarter = len(history) // 4
