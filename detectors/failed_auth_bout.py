@@ -6,12 +6,14 @@ from detectors.failed_auth_reasons import Attempt
 from detectors.parts.distinct import EXACT, Distinct, union
 from detectors.parts.extent import Extent
 from detectors.parts.habit import Habit
-from detectors.parts.moments import Sightings
+from detectors.parts.moments import HELD, Sightings
 from detectors.parts.ring import Ring
 from tocsin_audit.event import AuditEvent
 
 SETTLED: Final = 4
 """Minutes after which a success can no longer be preceded by one that arrives later."""
+REMEMBERED: Final = HELD - 10
+"""Minutes for which it counts: less than it is held, since events of up to two minutes ago are still on time."""
 NOBODY: Final = 0
 """The key of what is not known; it is never one of the different."""
 _NOTHING: Final = Distinct()
@@ -177,20 +179,22 @@ class Regular:
     """Who is in good standing with an entity at a moment: by habit, or by a success some minutes before.
 
     A success counts once it is four minutes old: no order of arrival within the lateness can still bring an older one.
+    It counts no more some minutes before it is forgotten: when a state is packed must make no difference.
     """
 
-    __slots__ = ("_before", "_habit", "_time", "_wins")
+    __slots__ = ("_after", "_before", "_habit", "_time", "_wins")
 
     def __init__(self, habit: Habit, wins: Sightings | None, time: float) -> None:
         self._habit = habit
         self._wins = wins.keys if wins is not None else {}
         self._time = time
         self._before = int(time) // 60 - SETTLED
+        self._after = int(time) // 60 - REMEMBERED
 
     def knows(self, key: int) -> bool:
         """Whether a key is in good standing."""
         won = self._wins.get(key)
-        if won is not None and won.base <= self._before:
+        if won is not None and won.within(self._after, self._before):
             return True
         return self._habit.knows(key, self._time)
 
@@ -198,7 +202,7 @@ class Regular:
         """All keys in good standing."""
         whole = self._habit.known(self._time)
         for key, won in self._wins.items():
-            if won.base <= self._before:
+            if won.within(self._after, self._before):
                 whole.add(key)
         return whole
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from detectors.base import NOTHING, Cell, Detector, Entity
-from detectors.failed_auth_bout import NOBODY, SETTLED, Bouts, Regular, Sum
+from detectors.failed_auth_bout import NOBODY, REMEMBERED, SETTLED, Bouts, Regular, Sum
 from detectors.failed_auth_guessing import MINUTE, Bar, Guessing, Reached, dropped, judge, raised, reached, slowly
 from detectors.failed_auth_reasons import attempt_of, failed, passed
 from detectors.failed_auth_search import Search, SearchView
@@ -51,10 +51,11 @@ class Source(Guessing):
         """How many accounts got in here for the first time, some minutes ago at least."""
         if self.wins is None:
             return 0
-        before = int(time) // MINUTE - SETTLED
+        after, before = int(time) // MINUTE - REMEMBERED, int(time) // MINUTE - SETTLED
         if CROWD in self.wins.keys:
             return self.wins.LIMIT
-        return sum(1 for key, won in self.wins.keys.items() if won.base <= before and not self.habit.knows(key, time))
+        wins = self.wins.keys.items()
+        return sum(1 for key, won in wins if won.within(after, before) and not self.habit.knows(key, time))
 
     def fold(self, other: Guessing) -> list[int]:
         """Fold what another counted; the numbers of the minutes that changed."""
