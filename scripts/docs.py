@@ -227,8 +227,8 @@ def _runbooks() -> Iterator[str]:
     yield "# Runbooks"
     yield (
         "What to do in the first fifteen minutes, by class of finding. `tocsin incident show ID` has the same steps "
-        "with the incident's own facts in place of ‹these›; `tocsin incident runbook ID` has those of the hours and weeks "
-        "after, too, and what is done."
+        "with the incident's own facts in place of ‹these›; `tocsin incident runbook ID` has those of the hours and "
+        "weeks after, too, and what is done."
     )
     books = Runbooks()
     yield table(("class", "what happened"), [(f"[{class_}](#{class_})", books[class_].title) for class_ in CLASSES])
