@@ -155,6 +155,9 @@ def _show(console: Console, book: dict[str, Any]) -> None:
                 for command in (step["query"], step["action"]):
                     if command:
                         console.print(Text(f"      $ {command}"))
+    if book["next"] is not None:
+        mark = f"tocsin incident runbook {book['incident'][:12]} --done {book['next']} -m '…'"
+        console.print(Text(f"\nmark it:  {mark}   (or --start, --skip, --run)", "dim"))
 
 
 def _show_scope(console: Console, found: dict[str, Any]) -> None:
