@@ -104,7 +104,10 @@ class OwnCluster:
             "transaction.state.log.min.isr=2",
             "share.coordinator.state.topic.replication.factor=3",
             "share.coordinator.state.topic.min.isr=2",
-            "replica.lag.time.max.ms=3000",
+            # A busy machine makes brokers pause, who must not be taken for dead because of that.
+            "broker.session.timeout.ms=9000",
+            "broker.heartbeat.interval.ms=1000",
+            "replica.lag.time.max.ms=15000",
         )
         self.server = ",".join(f"127.0.0.1:{port}" for port in ports)
         self.brokers = [
