@@ -27,6 +27,12 @@ class _Kind(msgspec.Struct):
 _KIND: Final = msgspec.json.Decoder(_Kind)
 _VALUES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODER: Final = msgspec.json.Encoder()
+_NEVER_NULL: Final = frozenset(
+    field.name
+    for field in msgspec.structs.fields(AuditEvent)
+    if field.default not in (None, msgspec.NODEFAULT) and not isinstance(field.default, msgspec.Raw)
+)
+"""Fields that have a value of their own where nothing is said: lists above all."""
 
 
 class Native:
@@ -53,6 +59,7 @@ class Native:
                 f"nested deeper than {DEPTH} levels, or more than {BRACKETS} brackets",
                 hint="flatten it, or leave the value out",
             )
+        (line,) = spoken((line,))
         event = _decoded(line)
         if event.method is None and event.kind == "request" and not _KIND.decode(line).kind:
             raise RecordError(
@@ -105,7 +112,7 @@ def parse_lines(payload: bytes, lines: Sequence[bytes]) -> list[AuditEvent] | No
 
 
 def spoken(lines: Sequence[bytes]) -> list[bytes]:
-    """Lines without the keys whose value is null: where a list is expected, it says what a missing key says.
+    """Lines without the keys whose value may not be null but is: it says what a missing key says.
 
     Lines that are no objects, hold no such key, or look like another format's, stay as they are.
     """
@@ -117,7 +124,7 @@ def _spoken(line: bytes) -> bytes:
         values = _VALUES.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return line
-    said = {key: value for key, value in values.items() if bytes(value) != b"null"}
+    said = {key: value for key, value in values.items() if key not in _NEVER_NULL or bytes(value) != b"null"}
     return line if len(said) == len(values) else _ENCODER.encode(said)
 
 

@@ -65,14 +65,15 @@ def test_a_bad_line_is_named_with_its_field_and_the_others_are_taken(name: str) 
     assert into.reasons == [reason]
 
 
-def test_null_says_what_a_missing_key_says_and_is_not_kept() -> None:
-    unsaid = dict.fromkeys(("scopes", "signals", "resource_tenants", "user", "rows", "ext", "change"))
-    into = judged([line(**unsaid, tool=[None]), GOOD])
+def test_null_says_what_a_missing_key_says_where_a_list_is_expected_too() -> None:
+    said = line(user=None, rows=None, ext=None, scopes=None, signals=None, resource_tenants=None, kind=None)
+    into = judged([said, GOOD])
+    kept = line(user=None, rows=None, ext=None)
     assert into.rejected == []
-    assert into.lines == [line(tool=[None]), GOOD]
-    assert into.events[0] == parse_lines(line(tool=[None]), [line(tool=[None])])[0]  # type: ignore[index]  # a good line has an event
-    mixed = judged([line(**unsaid), BAD["wrong type"][0], line(server=None), line(scopes=None, error="null")])
-    assert (mixed.numbers, mixed.lines) == ([1, 4], [line(), line(error="null")])
+    assert into.lines == [kept, GOOD]
+    assert into.events == parse_lines(kept + b"\n" + GOOD, [kept, GOOD])
+    mixed = judged([said, BAD["wrong type"][0], line(server=None), line(scopes=None, error="null")])
+    assert (mixed.numbers, mixed.lines) == ([1, 4], [kept, line(error="null")])
     assert [one.field for one in mixed.rejected] == ["rows", "server"]
 
 
