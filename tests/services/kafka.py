@@ -122,6 +122,13 @@ class OwnCluster:
         self.joined(self.NODES)
         return self.server
 
+    def revive(self) -> None:
+        """Start those that were killed, and wait until they have everything."""
+        for broker in self.brokers:
+            if ended(broker.folder):
+                broker.start()
+        self.joined(self.NODES)
+
     def joined(self, count: int) -> None:
         """Wait until so many brokers are in the cluster and have every replica of every partition that is theirs."""
         deadline = time.monotonic() + READY

@@ -42,7 +42,7 @@ def nothing_is_lost_or_doubled_on_three(replicated: Fleet, cluster: OwnCluster) 
     """One attack before and one after each fault; each is one incident in the end."""
     replicated.attack()
     yield
-    cluster.joined(OwnCluster.NODES)
+    cluster.revive()
     replicated.ready()
     replicated.attack()
     found = replicated.settled()
@@ -69,15 +69,13 @@ def test_the_leader_of_the_events_dies_while_they_flow(replicated: Fleet, cluste
         ending.set()
         flowing.join()
     replicated.settled()
-    dying.start()
 
 
 def test_every_broker_is_restarted_in_turn(replicated: Fleet, cluster: OwnCluster) -> None:
     for broker in cluster.brokers:
         broker.kill()
         replicated.attack()
-        broker.start()
-        cluster.joined(OwnCluster.NODES)
+        cluster.revive()
 
 
 def test_one_broker_alone_takes_nothing_that_could_be_lost_with_it(replicated: Fleet, cluster: OwnCluster) -> None:
@@ -91,9 +89,7 @@ def test_one_broker_alone_takes_nothing_that_could_be_lost_with_it(replicated: F
     assert int(answer.headers["retry-after"]) > 0
     until(lambda: replicated.listener.readiness()[0] == 503, "the listener says that it is not ready")
     assert "log" in replicated.listener.readiness()[1]
-    for broker in cluster.brokers:
-        if broker is not left:
-            broker.start()
+    cluster.revive()
     replicated.listener.readied()
     until(lambda: replicated.post(b"\n".join(lines)), "the listener takes events")
 
