@@ -45,6 +45,8 @@ RESTED: Final = 33 * 3_600.0
 RECENT: Final = 7_300.0
 APART: Final = 20.0
 """Seconds between two ticks where nothing else comes."""
+SELDOM: Final = 15
+"""Ticks between two snapshots where there is nothing to settle, so that they do not take most of the time."""
 SAVED_EVERY: Final = 10.0
 """Seconds of the log's clock from the end of a snapshot to the next, as the detect task has it by default."""
 
@@ -178,7 +180,8 @@ def idle(engine: Engine, clock: float, seconds: float, saving: Saving) -> float:
         nothing = tick(clock + number * APART)
         while True:
             spent += _timed(partial(engine.fold, nothing))[1]
-            saving.go_on(clock + number * APART, idle=True)
+            if engine.backlog or not number % SELDOM:
+                saving.go_on(clock + number * APART, idle=True)
             if not engine.backlog:
                 break
     return spent
