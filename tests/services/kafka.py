@@ -22,7 +22,7 @@ from tests.services.run import OwnServer, ended, keep, log_tail, prepare, shared
 
 VARIABLE = "TOCSIN_TEST_KAFKA"
 SCRIPT = Path(__file__).parents[2] / "deploy" / "kafka" / "run.sh"
-READY = 60.0
+READY = 180.0
 
 
 def shared_kafka() -> str:
@@ -164,12 +164,20 @@ class OwnCluster:
         )
 
     def _describe(self, topics: list[str]) -> list[dict[str, Any]]:
-        client = kafka_client.admin(parse_address(f"kafka://{self.server}/x", {}))
-        try:
-            found: list[dict[str, Any]] = client.describe_topics(topics)
-            return found
-        finally:
-            client.close()
+        """The topics as some broker knows them; one that was just killed is asked no second time."""
+        deadline = time.monotonic() + READY
+        while True:
+            try:
+                client = kafka_client.admin(parse_address(f"kafka://{self.server}/x", {}))
+                try:
+                    found: list[dict[str, Any]] = client.describe_topics(topics)
+                    return found
+                finally:
+                    client.close()
+            except (KafkaError, TocsinError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
 
 def _uuid() -> str:
