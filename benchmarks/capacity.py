@@ -14,7 +14,7 @@ import math
 import random
 from typing import NamedTuple
 
-from detectors.exchange import GATHERED, MOST_SHOWN, RECORDS
+from detectors.engine.exchange import GATHERED, MOST_SHOWN, RECORDS
 
 BOUNDARY = 300
 """Seconds between two boundaries."""
@@ -72,7 +72,7 @@ def plan(rate: float, partitions: int, costs: Costs, skew: float, seconds: int) 
 
 
 def _wide(rate: float, partitions: int) -> float:
-    """Records a second that partitions send to owners, as `detectors.exchange` gathers them."""
+    """Records a second that partitions send to owners, as `detectors.engine.exchange` gathers them."""
     if partitions == 1:
         return 0.0
     pairs = partitions**2

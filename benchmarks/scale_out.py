@@ -22,8 +22,8 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 from detectors.discovery import load_detector
-from detectors.engine import Engine
-from detectors.task import DetectTask
+from detectors.engine.engine import Engine
+from detectors.engine.task import DetectTask
 from stream.decode import prepare
 from stream.frame import Frame, Header
 from stream.kafka import KafkaLog
@@ -37,9 +37,9 @@ from tests.tocsin.fleet import Fleet
 from tests.tocsin.kafka_workers import Worker, until
 from tocsin.bench.stage import CORE, START, batches, fold
 from tocsin.bench.traffic import BATCH, attack, bodies, lines
-from tocsin.config import parse_config
+from tocsin.config.whole import parse_config
 from tocsin.evaluation.interval import quantile
-from tocsin.roles_tasks import tasks_of
+from tocsin.roles.tasks import tasks_of
 from tocsin.setup import assemble
 from tocsin_audit.event import DECODER
 

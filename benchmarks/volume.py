@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import Final
 
 from detectors.data_volume import DataVolume
-from detectors.engine import Engine
+from detectors.engine.engine import Engine
 from stream.clock import judge
 from stream.finding import Finding
 from stream.frame import Frame, Header, Record, pack

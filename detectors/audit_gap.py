@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from detectors.audit_gap_explain import explain_producer, explain_server
-from detectors.audit_gap_page import PAGE
-from detectors.audit_gap_producer import FIVE, HOUR, QUARTER, Producer, ProducerView
-from detectors.audit_gap_server import Server, ServerView
-from detectors.audit_gap_silence import SilenceView
-from detectors.audit_gap_telling import Teller
 from detectors.base import NOTHING, Cell, Detector, Entity, Kind, Measure, Parameter, Spec, Watch
 from detectors.batch import Batch, batch_of
+from detectors.gaps.documentation import PAGE
+from detectors.gaps.explain import explain_producer, explain_server
+from detectors.gaps.producer import FIVE, HOUR, QUARTER, Producer, ProducerView
+from detectors.gaps.server import Server, ServerView
+from detectors.gaps.silence import SilenceView
+from detectors.gaps.telling import Teller
 from detectors.keys import OVERFLOW
 from stream.facts import Facts
 from stream.finding import Finding

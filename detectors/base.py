@@ -175,9 +175,9 @@ class Detector(Generic[S]):
     """A pure fold: what one entity's state becomes when one event arrives, and what findings that makes.
 
     No clocks, no randomness, no I/O: time comes from the event, the cell and `facts.clock`. State is a plain class with
-    annotated attributes (see `detectors.state`), changed in place. The rule of order (DESIGN §5): open cells hold only
-    what commutes; closed state changes only in `settle`; `step` fires only on predicates that stay true when more
-    events come, against closed state frozen before the cell opened; everything else fires in `settle`.
+    annotated attributes (see `detectors.engine.state`), changed in place. The rule of order (DESIGN §5): open cells
+    hold only what commutes; closed state changes only in `settle`; `step` fires only on predicates that stay true when
+    more events come, against closed state frozen before the cell opened; everything else fires in `settle`.
     """
 
     spec: Spec

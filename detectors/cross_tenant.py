@@ -19,13 +19,13 @@ from detectors.base import (
     Parameter,
     Spec,
 )
-from detectors.cross_tenant_access import Access, AccessView
-from detectors.cross_tenant_explain import explain
-from detectors.cross_tenant_foreign import DAY, HOUR
-from detectors.cross_tenant_handle import CELL, Handle, HandleView
-from detectors.cross_tenant_learned import ObjectView, Owned
-from detectors.cross_tenant_page import PAGE
-from detectors.cross_tenant_server import Server, ServerView
+from detectors.tenancy.access import Access, AccessView
+from detectors.tenancy.documentation import PAGE
+from detectors.tenancy.explain import explain
+from detectors.tenancy.foreign import DAY, HOUR
+from detectors.tenancy.handle import CELL, Handle, HandleView
+from detectors.tenancy.learned import ObjectView, Owned
+from detectors.tenancy.server import Server, ServerView
 from stream.facts import Facts
 from stream.finding import Class, Finding
 from tocsin_audit.event import AuditEvent

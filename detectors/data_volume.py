@@ -6,16 +6,16 @@ from typing import Final
 from detectors.base import DATA, NOTHING, Cell, Entity, Kind, Measure, Spec, event_id
 from detectors.keys import Raw
 from detectors.parts.keyed import number
-from detectors.volume_documentation import DOCUMENTATION, TECHNIQUES
-from detectors.volume_explain import explain
-from detectors.volume_findings import Judged, Observed, finding
-from detectors.volume_group import Group, Told
-from detectors.volume_judging import FIVE, LARGEST, Judging
-from detectors.volume_minutes import WINDOW, Minutes
-from detectors.volume_parameters import PARAMETERS
-from detectors.volume_peers import DAY, NAME, groups_of
-from detectors.volume_principal import HOUR, HOURS_HELD, LARGEST_ROOM, MINUTES_HELD, Principal
-from detectors.volume_usage import (
+from detectors.volume.documentation import DOCUMENTATION, TECHNIQUES
+from detectors.volume.explain import explain
+from detectors.volume.findings import Judged, Observed, finding
+from detectors.volume.group import Group, Told
+from detectors.volume.judging import FIVE, LARGEST, Judging
+from detectors.volume.minutes import WINDOW, Minutes
+from detectors.volume.parameters import PARAMETERS
+from detectors.volume.peers import DAY, NAME, groups_of
+from detectors.volume.principal import HOUR, HOURS_HELD, LARGEST_ROOM, MINUTES_HELD, Principal
+from detectors.volume.usage import (
     BITS,
     BYTES,
     CALLS,

@@ -3,6 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from detectors.authentication.client import Client, ClientView
+from detectors.authentication.crowd import Crowd, CrowdView
+from detectors.authentication.documentation import PAGE
+from detectors.authentication.explain import explain
+from detectors.authentication.parameters import PARAMETERS
+from detectors.authentication.principal import Account, AccountView
+from detectors.authentication.server import ServerView, Service
+from detectors.authentication.source import Source, SourceView
+from detectors.authentication.token import Token, TokenView
 from detectors.base import (
     AUTH_FAILED,
     AUTH_MISSING,
@@ -17,15 +26,6 @@ from detectors.base import (
     Measure,
     Spec,
 )
-from detectors.failed_auth_client import Client, ClientView
-from detectors.failed_auth_crowd import Crowd, CrowdView
-from detectors.failed_auth_explain import explain
-from detectors.failed_auth_page import PAGE
-from detectors.failed_auth_parameters import PARAMETERS
-from detectors.failed_auth_principal import Account, AccountView
-from detectors.failed_auth_server import ServerView, Service
-from detectors.failed_auth_source import Source, SourceView
-from detectors.failed_auth_token import Token, TokenView
 from stream.facts import Facts
 from stream.finding import Class, Finding
 from tocsin_audit.event import AuditEvent

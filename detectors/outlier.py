@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from detectors.base import NOTHING, Cell, Detector, Entity, Kind, Measure, Parameter, Spec
-from detectors.outlier_documentation import DOCUMENTATION, TECHNIQUES
-from detectors.outlier_habits import (
+from detectors.outliers.documentation import DOCUMENTATION, TECHNIQUES
+from detectors.outliers.habits import (
     BYTES,
     CALLS,
     COUNTS,

@@ -19,15 +19,15 @@ from alerting.runbook import Runbook, Runbooks
 from collector.input_discovery import input_names, load_input
 from detectors.base import Documentation, Parameter, Spec
 from detectors.discovery import detector_names, load_detector
-from detectors.live import WARM_DAYS, WARM_HOURS
-from detectors.warmup import LEARNED_DAYS, PEERS
+from detectors.engine.live import WARM_DAYS, WARM_HOURS
+from detectors.engine.warmup import LEARNED_DAYS, PEERS
 from scripts.markdown import REFERENCE, codes, doc, duration, meanings, number, table, type_text, value_text
 from stream.finding import CLASSES
 from tocsin import cli
-from tocsin.config import Config
-from tocsin.config_base import Secret
-from tocsin.format_matrix import COLUMNS, rows
-from tocsin.options import is_secret
+from tocsin.config.base import Secret
+from tocsin.config.options import is_secret
+from tocsin.config.whole import Config
+from tocsin.trials.format_matrix import COLUMNS, rows
 from tocsin_audit.event import KINDS, OUTCOMES, STAMPED, AuditEvent, to_wire
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
@@ -47,7 +47,7 @@ def pages() -> dict[str, str]:
     made = {f"detectors/{spec.name}.md": _page(f"detectors/{spec.name}*.py", _detector(spec)) for spec in specs}
     return made | {
         "detectors/README.md": _page("the detectors' specifications", _detectors(specs)),
-        "configuration.md": _page("tocsin/config.py and the options of inputs and sinks", _configuration()),
+        "configuration.md": _page("tocsin/config/whole.py and the options of inputs and sinks", _configuration()),
         "commands.md": _page("the commands' --help", _commands()),
         "runbooks.md": _page("alerting/runbooks", _runbooks()),
         "events.md": _page("audit/tocsin_audit/event.py", _events()),

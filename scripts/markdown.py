@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from pydantic import BaseModel
 
-from tocsin.config_base import Secret
+from tocsin.config.base import Secret
 
 REFERENCE: Final = "[reference](#references)"
 TYPES: Final[dict[Any, str]] = {

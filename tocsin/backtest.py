@@ -16,9 +16,9 @@ from collector.enrich import Enricher, Options
 from collector.format import Format
 from collector.inspection.inspector import Inspector
 from detectors.base import AnyDetector
-from detectors.engine import Engine
-from detectors.standstill import ENDED
-from detectors.task import DetectTask
+from detectors.engine.engine import Engine
+from detectors.engine.standstill import ENDED
+from detectors.engine.task import DetectTask
 from stream.control import Warmth, control_frame
 from stream.directory import Directory
 from stream.facts import Facts

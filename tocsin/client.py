@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 
 from stream.errors import RejectedError, UnavailableError
-from tocsin.config import Loaded, load_config
+from tocsin.config.whole import Loaded, load_config
 
 TOKEN_FILE: Final = "token"  # noqa: S105  # the name of the file, not a token
 TIMEOUT: Final = 30.0

@@ -10,11 +10,11 @@ from alerting.response import outside
 from alerting.response.containment import Approval, Containment
 from stream.errors import ConfigError, RejectedError
 from stream.finding import CLASSES
-from tocsin import config_response as said
-from tocsin.config import Loaded
-from tocsin.faults import Fault, FaultsError, did_you_mean
+from tocsin.config import response as said
+from tocsin.config.faults import Fault, FaultsError, did_you_mean
+from tocsin.config.options import read_secret
+from tocsin.config.whole import Loaded
 from tocsin.moments import duration
-from tocsin.options import read_secret
 
 _AT: Final = ("alerting", "containment")
 T = TypeVar("T")

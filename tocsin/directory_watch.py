@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from stream.directory import Directory
-from tocsin.directory_file import read_directory
-from tocsin.faults import FaultsError
+from tocsin.config.directory_file import read_directory
+from tocsin.config.faults import FaultsError
 
 logger = logging.getLogger("tocsin.directory")
 

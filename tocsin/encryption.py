@@ -7,10 +7,10 @@ from stream.crypt_carried import CarriedKeys
 from stream.crypt_columns import Columns
 from stream.crypt_keys import KeyRing, Master
 from stream.errors import ConfigError
-from tocsin.config import Loaded
-from tocsin.config_base import Secret
-from tocsin.faults import Fault
-from tocsin.yamlfile import Path_
+from tocsin.config.base import Secret
+from tocsin.config.faults import Fault
+from tocsin.config.whole import Loaded
+from tocsin.config.yamlfile import Path_
 
 UNENCRYPTED = "encrypt: is not set, so that whoever reads the disk reads the log and the alerts"
 

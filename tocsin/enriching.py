@@ -19,11 +19,11 @@ from collector.privacy import FIELDS, KEYED, Privacy
 from collector.privacy_keys import Vault
 from collector.vantage import Rule, Vantage
 from stream.errors import ConfigError
-from tocsin.config import Loaded
-from tocsin.config_base import Secret
-from tocsin.config_content import Counting, Inspection
-from tocsin.config_content import Issuer as IssuerSection
-from tocsin.faults import Fault, did_you_mean
+from tocsin.config.base import Secret
+from tocsin.config.content import Counting, Inspection
+from tocsin.config.content import Issuer as IssuerSection
+from tocsin.config.faults import Fault, did_you_mean
+from tocsin.config.whole import Loaded
 from tocsin_audit.fingerprint import Fingerprints, fingerprints
 from tocsin_audit.source import Network, networks
 

@@ -13,9 +13,9 @@ from typing import Final, Literal
 from alerting.posting import Poster
 from alerting.sink import Result
 from stream.errors import ConfigError
-from tocsin.config import Loaded
-from tocsin.faults import Fault, FaultsError
-from tocsin.options import read_secret
+from tocsin.config.faults import Fault, FaultsError
+from tocsin.config.options import read_secret
+from tocsin.config.whole import Loaded
 
 logger = logging.getLogger("tocsin.heartbeat")
 

@@ -21,9 +21,9 @@ from collector.push.pushed import Pushed
 from collector.tally import Tallies, Tally
 from stream.errors import ConfigError, TocsinError, UnavailableError
 from stream.log import Log
-from tocsin.config import Loaded
-from tocsin.faults import Fault, did_you_mean
-from tocsin.options import convert_options
+from tocsin.config.faults import Fault, did_you_mean
+from tocsin.config.options import convert_options
+from tocsin.config.whole import Loaded
 from tocsin.workers import Worker
 
 logger = logging.getLogger("tocsin.inputs")

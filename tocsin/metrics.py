@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from alerting.alert import Alert
-from detectors.own_gaps import ENGINE, FAULT
+from detectors.engine.own_gaps import ENGINE, FAULT
 from stream.finding import Finding
 from stream.frame import Record
 from tocsin.coverage.refusals import Refused

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from detectors.warmup import AUTOMATIC
+from detectors.engine.warmup import AUTOMATIC
 from stream.control import Warmth
-from tocsin.config import Config, Loaded
-from tocsin.faults import Fault, did_you_mean
+from tocsin.config.faults import Fault, did_you_mean
+from tocsin.config.whole import Config, Loaded
 
 EVERYTHING_EARNED: Final = Warmth(mode=AUTOMATIC)
 """Takes back what an earlier configuration said: without it a mode would outlive the line that gave it."""

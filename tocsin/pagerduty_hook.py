@@ -9,7 +9,7 @@ from alerting.pagerduty_webhook import Taken, signed, taken
 from stream.control import IncidentChange
 from stream.errors import RejectedError, TocsinError, UnavailableError
 from tocsin.acts import carry_out
-from tocsin.body import MOST
+from tocsin.api.body import MOST
 from tocsin.runtime import Runtime
 
 

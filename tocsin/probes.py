@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tocsin.authority import admitted, enough, refusal, rule_of
-from tocsin.log_in import Gate, NotLetInError, asker_of
+from tocsin.access.authority import admitted, enough, refusal, rule_of
+from tocsin.access.log_in import Gate, NotLetInError, asker_of
 from tocsin.metrics import Metrics
 
 PEERS: Final = frozenset({"127.0.0.1", "::1"})
@@ -40,7 +40,7 @@ class Probed(Protocol):
 
 
 class Probes:
-    """The routes of life, readiness, metrics and status; the latter two ask for what `tocsin.authority` says."""
+    """The routes of life, readiness, metrics and status; the latter two ask for what `tocsin.access.authority` says."""
 
     def __init__(self, probed: Probed, gate: Gate) -> None:
         self._probed = probed

@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from collector.proxy.route import Router, Upstream
 from stream.errors import ConfigError
-from tocsin.config import Tls
-from tocsin.config_content import Inspection, Issuer
+from tocsin.config.content import Inspection, Issuer
+from tocsin.config.faults import Fault, FaultsError, did_you_mean
+from tocsin.config.whole import Tls
+from tocsin.config.yamlfile import Document, read_yaml
 from tocsin.enriching import inspection_faults, issuer_faults
-from tocsin.faults import Fault, FaultsError, did_you_mean
-from tocsin.yamlfile import Document, read_yaml
 from tocsin_audit.source import networks
 
 LISTEN: Final = "127.0.0.1:8643"

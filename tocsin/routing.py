@@ -12,9 +12,9 @@ from alerting.route import Receiver, Route, Routes
 from alerting.targets import CLOCKS, DEFAULT, Targets
 from stream.errors import RejectedError
 from stream.finding import Severity
-from tocsin import config_alerting as said
-from tocsin.config import Loaded
-from tocsin.faults import Fault, FaultsError, did_you_mean
+from tocsin.config import alerting as said
+from tocsin.config.faults import Fault, FaultsError, did_you_mean
+from tocsin.config.whole import Loaded
 
 EVERYONE: Final = "on-call"
 """The receiver of everything where the configuration names none."""

@@ -17,9 +17,9 @@ from alerting.runbook import Runbooks
 from alerting.store import Store
 from alerting.task import AlertTask
 from collector.enrich import Enricher
-from detectors.engine import Engine
-from detectors.forgetting import forgotten
-from detectors.task import TASK, DetectTask
+from detectors.engine.engine import Engine
+from detectors.engine.forgetting import forgotten
+from detectors.engine.task import TASK, DetectTask
 from stream.control import Control, Denied, DirectoryVersion, control_frame
 from stream.facts import Facts
 from stream.frame import Frame, Header
@@ -37,7 +37,6 @@ from tocsin.coverage.store import CoverageStore
 from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
 from tocsin.encryption import columns_of, crypt_of
-from tocsin.erasing import Erasing
 from tocsin.event_export import exports_of
 from tocsin.first_start import kept_secret
 from tocsin.heartbeat import Heartbeat, Pulse
@@ -46,10 +45,11 @@ from tocsin.metrics import Metrics
 from tocsin.nightly import Nightly
 from tocsin.observers import Observers
 from tocsin.own_events import OwnEvents
-from tocsin.removing import Removing
+from tocsin.proof.sealing import Sealing
+from tocsin.removal.erasing import Erasing
+from tocsin.removal.removing import Removing
+from tocsin.removal.retaining import Retaining
 from tocsin.responding import Responding
-from tocsin.retaining import Retaining
-from tocsin.sealing import Sealing
 from tocsin.setup import Ready, reserve
 from tocsin.shedding import Shedding
 from tocsin.warm_up import warm_up

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from collector.listener import Listener
 from stream.errors import ConfigError, UnavailableError
 from stream.log import EVENTS
-from tocsin.api import Api
+from tocsin.api.routes import Api
 from tocsin.client import base_url
 from tocsin.connections import protocol
 from tocsin.listening import listener_of

@@ -20,19 +20,19 @@ from stream.control import Warmth
 from stream.crypt_keys import Master
 from stream.directory import EMPTY, Directory
 from stream.errors import StorageError, TocsinError, UnavailableError
-from tocsin.config import Config, Loaded, load_config
+from tocsin.config.directory_file import read_directory
+from tocsin.config.faults import Fault, FaultsError, did_you_mean
+from tocsin.config.options import convert_options, read_secret
+from tocsin.config.whole import Config, Loaded, load_config
 from tocsin.containing import containment_of
-from tocsin.directory_file import read_directory
 from tocsin.discreet import discreet
 from tocsin.encryption import masters_of
 from tocsin.enriching import options_of as enrich_options
-from tocsin.faults import Fault, FaultsError, did_you_mean
 from tocsin.heartbeat import HeartbeatPlan, heartbeat_of
 from tocsin.hiding import Secrets
 from tocsin.inputs import InputPlan, plans_of
 from tocsin.modes import faults_of as modes_faults
 from tocsin.modes import modes_of
-from tocsin.options import convert_options, read_secret
 from tocsin.routing import repeat_of, routes_of, targets_of
 
 GIB: Final = 1024**3

@@ -15,7 +15,7 @@ from stream.kafka import KafkaLog
 from stream.log import EVENTS, FINDINGS
 from stream.memory import MemoryLog
 from tocsin.backtest import BATCH, Hearing, decider, fold
-from tocsin.roles_tasks import tasks_in
+from tocsin.roles.tasks import tasks_in
 from tocsin.setup import Ready
 
 Progress = Callable[[float, str], None]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from detectors import keys
 from detectors.base import AnyDetector, Entity
-from detectors.marks import marks_of, own_denial
+from detectors.engine.marks import marks_of, own_denial
 from detectors.outlier import FAR, LIMIT, NAME
-from detectors.outlier_habits import FEATURES, HOUR, Habits, features, learn
+from detectors.outliers.habits import FEATURES, HOUR, Habits, features, learn
 from detectors.parts.forest import DEPTH, LEAF, Forest, digest
 from detectors.parts.keyed import number
 from stream.control import Model

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import msgspec
 
-from detectors.engine import Engine
-from detectors.live import WARM_DAYS, WARM_HOURS
-from detectors.warmup import LEARNED_DAYS, PEERS
+from detectors.engine.engine import Engine
+from detectors.engine.live import WARM_DAYS, WARM_HOURS
+from detectors.engine.warmup import LEARNED_DAYS, PEERS
 
 NEAREST: Final = 20
 TENANTS: Final = 100

@@ -5,7 +5,7 @@ import sys
 import msgspec
 
 from detectors.discovery import detector_names, load_detector
-from detectors.engine import Engine
+from detectors.engine.engine import Engine
 from stream.finding import public
 from tests.detectors.reference import Reference
 from tests.detectors.streams import directory, finish, frames

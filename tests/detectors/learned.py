@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from detectors.outlier import FAR, LIMIT, NAME
-from detectors.outlier_habits import CALLS
+from detectors.outliers.habits import CALLS
 from detectors.parts.forest import DEPTH, LEAF, Forest, digest
 from detectors.parts.quantised import OCTAVE
 from stream.control import Model

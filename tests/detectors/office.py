@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from detectors.data_volume import DataVolume
-from detectors.engine import Engine
+from detectors.engine.engine import Engine
 from stream.finding import Finding
 from tests.detectors.streams import DAY, HOUR, directory, event, finish, frames, tick
 from tocsin_audit.event import AuditEvent

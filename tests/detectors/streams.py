@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from detectors.base import AnyDetector
-from detectors.engine import Engine
+from detectors.engine.engine import Engine
 from stream.clock import judge
 from stream.control import ENCODER, Control, DirectoryVersion
 from stream.directory import EMPTY, Directory, from_builtins

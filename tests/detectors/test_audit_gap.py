@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.audit_gap import AuditGap
-from detectors.audit_gap_numbers import Numbers
-from detectors.audit_gap_rhythm import Rhythm
 from detectors.base import Entity
-from detectors.engine import Engine
-from detectors.standstill import ENDED
-from detectors.witness import Witness
+from detectors.engine.engine import Engine
+from detectors.engine.standstill import ENDED
+from detectors.engine.witness import Witness
+from detectors.gaps.numbers import Numbers
+from detectors.gaps.rhythm import Rhythm
 from stream.facts import Facts
 from stream.finding import ENCODER, Finding, ends
 from stream.frame import Frame, Header, Record

@@ -18,11 +18,11 @@ import pytest
 import alerting
 from detectors.base import KINDS, AnyDetector, Cell, Kind
 from detectors.discovery import detector_names, load_detector
-from detectors.engine import Engine
+from detectors.engine.engine import Engine
+from detectors.engine.live import LATENESS
+from detectors.engine.marks import marks_of
+from detectors.engine.state import Codec
 from detectors.keys import Raw, entity_of
-from detectors.live import LATENESS
-from detectors.marks import marks_of
-from detectors.state import Codec
 from stream.decode import decode
 from stream.directory import from_builtins
 from stream.facts import Facts

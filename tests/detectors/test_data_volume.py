@@ -8,11 +8,11 @@ import pytest
 
 from detectors.base import Cell, Entity
 from detectors.data_volume import DataVolume
+from detectors.engine.state import Codec
 from detectors.keys import entity_of, principal
-from detectors.state import Codec
-from detectors.volume_baseline import Baseline
-from detectors.volume_principal import Principal
-from detectors.volume_usage import NAMES
+from detectors.volume.baseline import Baseline
+from detectors.volume.principal import Principal
+from detectors.volume.usage import NAMES
 from stream.facts import Facts
 from stream.finding import Finding
 from tests.detectors.office import CLERKS, DIRECTORY, TODAY, Office, call, ordinary, ordinary_hour, spread

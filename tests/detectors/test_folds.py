@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from detectors.base import AnyDetector, Cell, Kind
 from detectors.cross_tenant import CrossTenant
+from detectors.engine.marks import marks_of
 from detectors.failed_auth import FailedAuth
 from detectors.keys import Raw, entity_of
-from detectors.marks import marks_of
 from stream.directory import from_builtins
 from stream.facts import Facts
 from tests.detectors.streams import DAY, HOUR, MINUTE, START, event, failure, frames, read, run, told

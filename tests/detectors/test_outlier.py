@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detectors.engine import Engine
+from detectors.engine.engine import Engine
 from detectors.outlier import FAR, LIMIT, NAME, Outlier
 from detectors.parts.forest import Forest, digest, forest_of
 from stream.control import Model

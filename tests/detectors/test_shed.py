@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from detectors.base import Cell, Detector, Entity, Kind, Spec
-from detectors.engine import Engine
+from detectors.engine.engine import Engine
+from detectors.engine.witness import Witness
 from detectors.failed_auth import DETECTOR as AUTH
-from detectors.witness import Witness
 from stream.control import Shed
 from stream.facts import Facts
 from stream.finding import Finding, finding_id

@@ -24,7 +24,7 @@ from tests.house import ROOT
 from tests.services.reference_servers import server_script
 from tests.services.run import MissingError, skip_or_fail
 from tests.tocsin.program import Program, until
-from tocsin.demo_world import free_ports
+from tocsin.demo.world import free_ports
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("reference_servers")]
 GUIDES = ROOT / "docs" / "guides"

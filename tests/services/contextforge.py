@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from tests.services.run import fetched
-from tocsin.demo_world import end_process
+from tocsin.demo.world import end_process
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "contextforge.sh"
 READY = 280.0

@@ -39,8 +39,8 @@ from tests.stream.ledgers import (
     verify,
     write,
 )
-from tocsin import proving
-from tocsin.proof_frames import Files
+from tocsin.proof import proving
+from tocsin.proof.frames import Files
 
 JOB = Job("job-1", "retention of 30 days")
 

@@ -14,9 +14,9 @@ from stream.frame import Record
 from stream.kafka import KafkaLog
 from stream.kafka_address import parse_address
 from stream.kafka_group import Membership
-from tocsin.config import parse_config
-from tocsin.roles_detect import Detecting, fence_of
-from tocsin.roles_tasks import tasks_of
+from tocsin.config.whole import parse_config
+from tocsin.roles.detect import Detecting, fence_of
+from tocsin.roles.tasks import tasks_of
 from tocsin.setup import assemble
 
 

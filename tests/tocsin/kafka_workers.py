@@ -18,8 +18,8 @@ from alerting.runbook import Runbooks
 from alerting.store import MEMORY, Store
 from alerting.task import AlertTask
 from collector.formats import native
-from detectors.engine import Engine
-from detectors.task import DetectTask
+from detectors.engine.engine import Engine
+from detectors.engine.task import DetectTask
 from stream.control import DirectoryVersion, control_frame
 from stream.facts import Facts
 from stream.finding import DECODER
@@ -27,10 +27,10 @@ from stream.frame import Frame, unpack
 from stream.log import EVENTS, FINDINGS, Log
 from stream.memory import MemoryLog
 from tocsin.backtest import ticking
-from tocsin.config import parse_config
-from tocsin.directory_file import read_directory
+from tocsin.config.directory_file import read_directory
+from tocsin.config.whole import parse_config
 from tocsin.history import Reading, frames
-from tocsin.roles_tasks import tasks_in
+from tocsin.roles.tasks import tasks_in
 from tocsin.setup import assemble
 from tocsin.simulation import simulate
 

@@ -16,8 +16,8 @@ from stream.log import FINDINGS
 from stream.sqlite import open_log
 from tests.tocsin.lines import line
 from tests.tocsin.program import Program
-from tocsin.config import parse_config
-from tocsin.faults import FaultsError
+from tocsin.config.faults import FaultsError
+from tocsin.config.whole import parse_config
 from tocsin.setup import assemble
 
 Call = Callable[..., Result]

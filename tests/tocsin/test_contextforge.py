@@ -10,7 +10,7 @@ import pytest
 from tests.services.contextforge import MAIL, PASSWORD, contextforge, gateway_program
 from tests.services.run import MissingError, skip_or_fail
 from tests.tocsin.program import Program, until
-from tocsin.demo_world import free_ports
+from tocsin.demo.world import free_ports
 
 SECRET = "a secret of thirty-two characters"
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]

@@ -9,7 +9,7 @@ import pytest
 from stream.directory import EMPTY
 from tests.tocsin.lines import line
 from tests.tocsin.program import Program, until
-from tocsin.directory_file import read_directory
+from tocsin.config.directory_file import read_directory
 from tocsin.directory_watch import DirectoryWatch
 
 GLOBEX = (

@@ -16,9 +16,9 @@ from stream.log import EVENTS
 from stream.sqlite import SqliteLog
 from tests.tocsin.lines import NOON, guesses, line, ndjson
 from tests.tocsin.program import Program, until
-from tocsin.config import parse_config
+from tocsin.config.faults import FaultsError
+from tocsin.config.whole import parse_config
 from tocsin.event_export import FRAMES, EventExport
-from tocsin.faults import FaultsError
 from tocsin.setup import assemble
 from tocsin_audit.event import AuditEvent
 

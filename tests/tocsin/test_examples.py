@@ -7,7 +7,7 @@ import yaml
 
 from alerting.discovery import sink_names
 from stream.control import Warmth
-from tocsin.config import Config
+from tocsin.config.whole import Config
 from tocsin.setup import prepare
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

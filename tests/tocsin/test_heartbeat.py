@@ -8,8 +8,8 @@ import pytest
 from tests.services.front import Front, Reply, unavailable
 from tests.tocsin.lines import NOON
 from tests.tocsin.program import Program, until
-from tocsin.config import parse_config
-from tocsin.faults import FaultsError
+from tocsin.config.faults import FaultsError
+from tocsin.config.whole import parse_config
 from tocsin.heartbeat import Heartbeat, HeartbeatPlan, Pulse, why_silent
 from tocsin.setup import assemble
 

@@ -19,8 +19,8 @@ import pytest
 from tests.docs.blocks import blocks
 from tests.house import ROOT
 from tests.tocsin.program import DiedError, Program, until
-from tocsin.config import parse_config
-from tocsin.faults import FaultsError
+from tocsin.config.faults import FaultsError
+from tocsin.config.whole import parse_config
 from tocsin.setup import assemble
 
 SECRET = "a secret of thirty-two characters"

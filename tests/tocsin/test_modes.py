@@ -2,10 +2,10 @@
 
 import pytest
 
-from detectors.warmup import Warmup
+from detectors.engine.warmup import Warmup
 from stream.control import Warmth
-from tocsin.config import parse_config
-from tocsin.faults import FaultsError
+from tocsin.config.faults import FaultsError
+from tocsin.config.whole import parse_config
 from tocsin.modes import faults_of, modes_of
 
 SAID = """

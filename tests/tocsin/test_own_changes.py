@@ -7,9 +7,9 @@ from typing import Any
 from collector.keys import FILE as KEYS
 from collector.keys import create_key
 from tests.tocsin.program import Program, until
-from tocsin.operators import FILE as OPERATORS
-from tocsin.operators import add_user
-from tocsin.passwords import hash_password
+from tocsin.access.operators import FILE as OPERATORS
+from tocsin.access.operators import add_user
+from tocsin.access.passwords import hash_password
 
 SETTINGS = {"ledger": {"seal_seconds": 0.2}}
 

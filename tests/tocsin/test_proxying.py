@@ -22,7 +22,7 @@ from tests.docs.blocks import blocks, prose
 from tests.house import ROOT
 from tests.services.certificates import loopback_certificates
 from tests.tocsin.program import until
-from tocsin.faults import FaultsError
+from tocsin.config.faults import FaultsError
 from tocsin.proxy_file import Behind, ProxyFile, from_file, from_words
 
 GUIDE = ROOT / "docs" / "guides" / "proxy.md"

@@ -18,7 +18,7 @@ from tests.audit.serving import serving
 from tests.collector.proxy.peers import proxied
 from tests.services.reference_servers import everything_over, server_script
 from tests.services.run import MissingError, skip_or_fail
-from tocsin.demo_world import free_ports
+from tocsin.demo.world import free_ports
 from tocsin_audit.event import DECODER, AuditEvent, normalise
 
 pytestmark = pytest.mark.xdist_group("reference_servers")  # npm's one download is not done twice at once

@@ -3,8 +3,8 @@
 import pytest
 
 from alerting.grouping import Grouping
-from tocsin.config import parse_config
-from tocsin.faults import FaultsError
+from tocsin.config.faults import FaultsError
+from tocsin.config.whole import parse_config
 from tocsin.routing import repeat_of, routes_of
 
 SINKS = "sinks: {siem: {type: terminal}, pd: {type: pagerduty, routing_key: {env: X}}}\n"

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from collector.keys import FILE as KEYS
-from detectors.task import TASK
+from detectors.engine.task import TASK
 from stream.log import EVENTS
 from stream.sqlite import open_log
 from tests.services.certificates import loopback_certificates

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from tests.tocsin.lines import line
 from tests.tocsin.program import Program, until
+from tocsin.access.operators import FILE, add_user, create_token
 from tocsin.cli import app
-from tocsin.operators import FILE, add_user, create_token
 
 FORMULA = "=HYPERLINK(0)"
 

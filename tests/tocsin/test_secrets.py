@@ -15,8 +15,8 @@ from stream.crypt_keys import new_master
 from tests.tocsin.lines import guesses, line
 from tests.tocsin.program import Program
 from tests.tocsin.test_cli import commands
-from tocsin.operators import FILE, add_user, create_token
-from tocsin.passwords import hash_password
+from tocsin.access.operators import FILE, add_user, create_token
+from tocsin.access.passwords import hash_password
 
 Call = Callable[..., Result]
 

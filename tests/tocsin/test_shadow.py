@@ -14,9 +14,9 @@ from stream.kafka_address import parse_address
 from stream.log import EVENTS, FINDINGS, PEERS, WIDE, Stream
 from stream.spread import Spread
 from tests.tocsin.kafka_workers import simulated, until
-from tocsin.config import parse_config
-from tocsin.roles_log import create, entity_key
-from tocsin.roles_tasks import tasks_of
+from tocsin.config.whole import parse_config
+from tocsin.roles.log import create, entity_key
+from tocsin.roles.tasks import tasks_of
 from tocsin.setup import assemble, prepare
 from tocsin_audit.event import rfc3339
 

@@ -7,8 +7,8 @@ from alerting.runbook import Runbooks
 from alerting.texts import alert_of
 from tests.alerting.test_decide import a_record
 from tests.alerting.world import NOON, a_finding
-from tocsin.config import parse_config
-from tocsin.faults import FaultsError
+from tocsin.config.faults import FaultsError
+from tocsin.config.whole import parse_config
 from tocsin.setup import assemble
 
 SCREEN = """

@@ -13,7 +13,7 @@ from tests.alerting.response.test_outside import Side
 from tests.tocsin.lines import guesses, line
 from tests.tocsin.program import Program, until
 from tests.tocsin.test_walls import Analyst
-from tocsin.operators import FILE, add_user, create_token
+from tocsin.access.operators import FILE, add_user, create_token
 
 ATTACKER, SHARED = "203.0.113.9", "203.0.113.77"
 DIRECTORY = {

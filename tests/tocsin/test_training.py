@@ -12,7 +12,7 @@ import pytest
 from sklearn.ensemble import IsolationForest
 
 from detectors.outlier import LIMIT, NAME, Outlier
-from detectors.outlier_habits import FEATURES
+from detectors.outliers.habits import FEATURES
 from detectors.parts.forest import DEPTH, digest, forest_of
 from stream.control import DECODER, ENCODER, Model
 from stream.directory import EMPTY

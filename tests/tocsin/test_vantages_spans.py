@@ -18,7 +18,7 @@ from collector.proxy.route import Upstream
 from tests.audit.serving import until
 from tests.collector.proxy.peers import proxied
 from tests.tocsin.test_vantages import SERVER, events, talk
-from tocsin.demo_world import end_process, free_ports
+from tocsin.demo.world import end_process, free_ports
 from tocsin_audit.event import AuditEvent
 
 SERVING = """

@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.tocsin.access.test_authority import FOUND
 from tests.tocsin.lines import guesses, line
 from tests.tocsin.program import Program
-from tests.tocsin.test_authority import FOUND
-from tocsin.authority import rule_of
-from tocsin.operators import FILE, add_user, create_token
+from tocsin.access.authority import rule_of
+from tocsin.access.operators import FILE, add_user, create_token
 from tocsin_audit.event import rfc3339
 
 MARK = "zzmarker"

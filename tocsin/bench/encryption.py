@@ -19,7 +19,7 @@ from stream.sqlite import open_log
 from tocsin.bench.figure import Figure
 from tocsin.bench.incidents import append, finding
 from tocsin.bench.traffic import BATCH, lines
-from tocsin.config import parse_config
+from tocsin.config.whole import parse_config
 from tocsin.encryption import columns_of
 from tocsin.setup import assemble
 

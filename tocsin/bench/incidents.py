@@ -13,7 +13,7 @@ from stream.frame import Header, pack
 from stream.log import FINDINGS
 from stream.memory import MemoryLog
 from tocsin.bench.figure import Figure
-from tocsin.config import parse_config
+from tocsin.config.whole import parse_config
 from tocsin.evaluation.interval import quantile
 from tocsin.setup import assemble
 

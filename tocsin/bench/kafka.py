@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from detectors.engine import Engine
-from detectors.exchange import OwnerTask
-from detectors.task import DetectTask
+from detectors.engine.engine import Engine
+from detectors.engine.exchange import OwnerTask
+from detectors.engine.task import DetectTask
 from stream import kafka_topics
 from stream.decode import prepare
 from stream.errors import UnavailableError
@@ -22,9 +22,9 @@ from stream.receipt import receive
 from stream.spread import spread
 from tocsin.bench.figure import Figure
 from tocsin.bench.traffic import BATCH, bodies, lines
-from tocsin.config import parse_config
+from tocsin.config.whole import parse_config
 from tocsin.cycles import spare
-from tocsin.roles_tasks import tasks_of
+from tocsin.roles.tasks import tasks_of
 from tocsin.setup import assemble
 from tocsin_audit.event import DECODER
 

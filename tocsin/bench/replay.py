@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from detectors.engine import Engine
+from detectors.engine.engine import Engine
 from stream.decode import prepare
 from stream.log import EVENTS
 from stream.receipt import receive
 from stream.sqlite import open_log
 from tocsin.bench.figure import Figure
 from tocsin.bench.traffic import BATCH, bodies, lines
-from tocsin.config import parse_config
+from tocsin.config.whole import parse_config
 from tocsin.cycles import spare
 from tocsin.setup import assemble
 from tocsin_audit.event import DECODER

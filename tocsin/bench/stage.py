@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from detectors.discovery import load_detector
-from detectors.draft import Draft
-from detectors.engine import Engine
+from detectors.engine.draft import Draft
+from detectors.engine.engine import Engine
 from stream.finding import Finding
 from stream.frame import Frame, Header, Record
 from tocsin_audit.event import AuditEvent

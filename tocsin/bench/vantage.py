@@ -16,7 +16,7 @@ from typing import Any, Final
 from stream.errors import UnavailableError
 from tocsin.bench.figure import Figure
 from tocsin.bench.middleware import ANSWER, CALL, HEADERS
-from tocsin.demo_world import end_process, free_ports
+from tocsin.demo.world import end_process, free_ports
 
 REQUESTS: Final = 2_000
 ROUNDS: Final = 5

@@ -13,7 +13,7 @@ def alert(config: ConfigOption = None, data: DataOption = None) -> None:
 
     Of several such processes one decides and the others stand by; they need one PostgreSQL (alerting.database).
     """
-    from tocsin.roles import ALERT
-    from tocsin.roles_start import start
+    from tocsin.roles.process import ALERT
+    from tocsin.roles.start import start
 
     raise typer.Exit(start(frozenset({ALERT}), config, data))

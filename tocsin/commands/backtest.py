@@ -31,13 +31,13 @@ def backtest(
     """Say what would have been found and who would have been told. Needs no configuration and stores nothing."""
     from tocsin.backtest import backtest as run
     from tocsin.backtest import ndjson
-    from tocsin.config import load_config, parse_config
+    from tocsin.config.directory_file import read_directory
+    from tocsin.config.whole import load_config, parse_config
     from tocsin.cycles import spare
-    from tocsin.directory_file import read_directory
-    from tocsin.format_choice import choose_format
     from tocsin.history import Reading, size_of
     from tocsin.progress import bytes_read
     from tocsin.setup import assemble
+    from tocsin.trials.format_choice import choose_format
 
     # A backtest needs no configuration: the one in the working folder is taken only when it is named.
     loaded = load_config(config) if config is not None else parse_config("")

@@ -26,7 +26,7 @@ def backup(
     With `encrypt:` configured it is encrypted. The master key and what the configuration names are not in it, nor is
     what lies in PostgreSQL or on Kafka.
     """
-    from tocsin.backing_up import back_up, size_of
+    from tocsin.backup.backing_up import back_up, size_of
     from tocsin.progress import bytes_read
     from tocsin.setup import prepare
 

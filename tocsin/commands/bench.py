@@ -46,7 +46,7 @@ def bench(
         search,
         vantage,
     )
-    from tocsin.faults import did_you_mean
+    from tocsin.config.faults import did_you_mean
 
     usual = {
         "pipeline": pipeline.measure,

@@ -22,7 +22,7 @@ def check(
     ready = prepare(config)
     if not quiet:
         from tocsin.encryption import UNENCRYPTED
-        from tocsin.roles_start import warnings_of
+        from tocsin.roles.start import warnings_of
 
         console = Console()
         for warning in (*(() if ready.masters else (UNENCRYPTED,)), *warnings_of(ready)):

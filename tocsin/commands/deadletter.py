@@ -75,8 +75,8 @@ def replay(
 @contextmanager
 def _letters(config: Any) -> Iterator[Any]:
     from stream.kafka import KafkaLog
-    from tocsin.config import load_config
-    from tocsin.roles_log import address_of
+    from tocsin.config.whole import load_config
+    from tocsin.roles.log import address_of
 
     with KafkaLog(address_of(load_config(config))) as log:
         yield log.dead_letters

@@ -30,9 +30,9 @@ def demo(
 
     The sinks of a configuration given with --config really receive the alerts; everything else is the default.
     """
-    from tocsin.demo import Course, result, run
-    from tocsin.demo_view import view
-    from tocsin.demo_world import DemoWorld
+    from tocsin.demo.course import Course, result, run
+    from tocsin.demo.view import view
+    from tocsin.demo.world import DemoWorld
     from tocsin.scenarios.scenario import World
 
     errors = Console(stderr=True)
@@ -78,7 +78,7 @@ def _absolute(value: Any, base: Path) -> Any:
 
 
 def _report(console: Console, course: Any, outcome: dict[str, Any], folder: Path) -> None:
-    from tocsin.demo_view import view
+    from tocsin.demo.view import view
     from tocsin.incident_view import render
 
     console.print(view(course))

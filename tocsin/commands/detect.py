@@ -43,8 +43,8 @@ def detect(
     if since is not None or as_json:
         raise typer.BadParameter("--from and --json belong to --shadow")
 
-    from tocsin.roles import DETECT
-    from tocsin.roles_start import start
+    from tocsin.roles.process import DETECT
+    from tocsin.roles.start import start
 
     raise typer.Exit(start(frozenset({DETECT}), config, data))
 
@@ -55,7 +55,7 @@ def _shadow(config: Path | None, data: Path | None, since: str | None, learn: st
     from tocsin.cycles import spare
     from tocsin.moments import duration, moment
     from tocsin.progress import shares_done
-    from tocsin.roles_log import address_of, crypt_for
+    from tocsin.roles.log import address_of, crypt_for
     from tocsin.setup import prepare
     from tocsin.shadow import compare
 

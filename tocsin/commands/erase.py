@@ -27,7 +27,7 @@ def erase(
     are open incidents. Exit code 1 where something had to stay.
     """
     from tocsin.client import connect
-    from tocsin.removal_view import steps_of, tell
+    from tocsin.removal.view import steps_of, tell
 
     body = {"principal": principal, "tenant": tenant, "reason": reason, "dry_run": dry_run}
     steps = steps_of(connect(config, data).lines("/erasures", body), "erasing")

@@ -66,8 +66,8 @@ def _backtest(config: Path | None) -> Any:
     from collector.discovery import load_format
     from stream.directory import EMPTY
     from tocsin.backtest import backtest
-    from tocsin.config import load_config, parse_config
-    from tocsin.directory_file import read_directory
+    from tocsin.config.directory_file import read_directory
+    from tocsin.config.whole import load_config, parse_config
     from tocsin.history import Reading
     from tocsin.setup import assemble
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from tocsin.commands.options import JsonOption
 
 if TYPE_CHECKING:
-    from tocsin.format_trial import Trial, Tried
+    from tocsin.trials.formats import Trial, Tried
 
 app = typer.Typer(no_args_is_help=True, help="Read what other gateways and servers log, and see what it can tell.")
 
@@ -23,7 +23,7 @@ SHOWN = 40
 @app.command("list", epilog="Example: tocsin formats list --json")
 def list_(as_json: JsonOption = False) -> None:
     """Print every format and what its source can tell: the coverage matrix."""
-    from tocsin.format_matrix import COLUMNS, rows
+    from tocsin.trials.format_matrix import COLUMNS, rows
 
     found = rows()
     if as_json:
@@ -50,10 +50,10 @@ def try_(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a format makes of a sample: events beside their records, what is left over, what is refused and why."""
-    from tocsin.format_choice import choose_format
-    from tocsin.format_matrix import covered
-    from tocsin.format_trial import try_file
     from tocsin.history import size_of
+    from tocsin.trials.format_choice import choose_format
+    from tocsin.trials.format_matrix import covered
+    from tocsin.trials.formats import try_file
 
     size_of([file])
     trial = try_file(file, choose_format(form))

@@ -30,11 +30,11 @@ def import_(
     from stream.salt import fresh_salt
     from stream.sqlite import open_log
     from tocsin.encryption import crypt_of
-    from tocsin.format_choice import choose_format
     from tocsin.history import Reading, size_of
     from tocsin.importing import import_history
     from tocsin.progress import bytes_read
     from tocsin.setup import prepare, reserve
+    from tocsin.trials.format_choice import choose_format
 
     ready = prepare(config, data)
     reading = Reading()

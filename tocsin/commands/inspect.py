@@ -12,7 +12,7 @@ from rich.text import Text
 from tocsin.commands.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
-    from tocsin.inspection_trial import Inspected
+    from tocsin.trials.inspection import Inspected
 
 app = typer.Typer()
 
@@ -33,11 +33,11 @@ def inspect(
     also says how many benign events seem wrong, and how many incidents show. Exit code 1: there was nothing to look at.
     """
     from collector.inspection.inspector import Inspector
-    from tocsin.config import load_config
+    from tocsin.config.whole import load_config
     from tocsin.enriching import inspector_of
-    from tocsin.format_choice import choose_format
     from tocsin.history import size_of
-    from tocsin.inspection_trial import inspect_file
+    from tocsin.trials.format_choice import choose_format
+    from tocsin.trials.inspection import inspect_file
 
     if not file.is_dir():
         size_of([file])

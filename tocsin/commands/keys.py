@@ -20,7 +20,7 @@ app.add_typer(signing.app, name="signing")
 
 def _file(config: Path | None, data: Path | None) -> Path:
     from collector.keys import FILE
-    from tocsin.config import load_config
+    from tocsin.config.whole import load_config
 
     loaded = load_config(config)
     return (data or loaded.path(loaded.config.data)) / FILE

@@ -13,7 +13,7 @@ def listen(config: ConfigOption = None, data: DataOption = None) -> None:
 
     Any number of listeners may run; they keep nothing but their collector keys, which all must have alike.
     """
-    from tocsin.roles import LISTEN
-    from tocsin.roles_start import start
+    from tocsin.roles.process import LISTEN
+    from tocsin.roles.start import start
 
     raise typer.Exit(start(frozenset({LISTEN}), config, data))

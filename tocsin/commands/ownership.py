@@ -12,7 +12,7 @@ from rich.text import Text
 from tocsin.commands.options import JsonOption
 
 if TYPE_CHECKING:
-    from tocsin.ownership_trial import Ownerships
+    from tocsin.trials.ownership import Ownerships
 
 app = typer.Typer(no_args_is_help=True, help="Try the rules that say whose data a call touches.")
 
@@ -40,10 +40,10 @@ def try_(
     Rules over arguments, results and headers see content that a sample carries in `ext`; rules over URIs need none.
     Exit code 1: a rule cannot be used, or no event is covered.
     """
-    from tocsin.format_choice import choose_format
-    from tocsin.format_trial import try_file
     from tocsin.history import size_of
-    from tocsin.ownership_trial import try_rules
+    from tocsin.trials.format_choice import choose_format
+    from tocsin.trials.formats import try_file
+    from tocsin.trials.ownership import try_rules
 
     size_of([file])
     found = _directory(directory)
@@ -59,8 +59,8 @@ def try_(
 
 def _directory(path: Path | None) -> Any:
     from stream.directory import EMPTY
-    from tocsin.config import load_config
-    from tocsin.directory_file import read_directory
+    from tocsin.config.directory_file import read_directory
+    from tocsin.config.whole import load_config
 
     if path is None:
         loaded = load_config(None)
@@ -69,7 +69,7 @@ def _directory(path: Path | None) -> Any:
 
 
 def _document(file: Path, made: "Ownerships", limit: int) -> dict[str, Any]:
-    from tocsin.ownership_trial import described
+    from tocsin.trials.ownership import described
 
     return {
         "file": str(file),
@@ -100,7 +100,7 @@ def _document(file: Path, made: "Ownerships", limit: int) -> dict[str, Any]:
 
 def _show(console: Console, made: "Ownerships", limit: int) -> None:
     from stream.clean import clean_text
-    from tocsin.ownership_trial import described
+    from tocsin.trials.ownership import described
 
     def say(text: str, style: str = "") -> None:
         console.print(text, markup=False, highlight=False, style=style)

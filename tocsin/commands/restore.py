@@ -25,11 +25,11 @@ def restore(
     Then `tocsin verify` proves it. Give producers the same address again: what they send twice counts once.
     """
     from stream.errors import StorageError
-    from tocsin.config import load_config
+    from tocsin.backup.restoring import restore as bring_back
+    from tocsin.config.faults import Fault, FaultsError
+    from tocsin.config.whole import load_config
     from tocsin.encryption import masters_of
-    from tocsin.faults import Fault, FaultsError
     from tocsin.progress import shares_done
-    from tocsin.restoring import restore as bring_back
 
     faults: list[Fault] = []
     masters = masters_of(load_config(config), faults)

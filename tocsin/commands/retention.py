@@ -47,7 +47,7 @@ def run(
 ) -> None:
     """Remove what is due now, as each night; each removal is noted in the ledger before it is done."""
     from tocsin.client import connect
-    from tocsin.removal_view import steps_of, tell
+    from tocsin.removal.view import steps_of, tell
 
     lines = connect(config, data).lines("/retention/run", {"dry_run": dry_run})
     tell(steps_of(lines, "removing what is due"), dry=dry_run, as_json=as_json, nothing="nothing is due")

@@ -19,20 +19,20 @@ def run(config: ConfigOption = None, data: DataOption = None) -> None:
     import logging
     import sys
 
-    from tocsin.config import load_config
+    from tocsin.config.whole import load_config
     from tocsin.cycles import spare
     from tocsin.dumps import forbid
     from tocsin.first_start import first_key
     from tocsin.logs import set_up
-    from tocsin.roles_log import on_kafka
-    from tocsin.roles_start import start
+    from tocsin.roles.log import on_kafka
+    from tocsin.roles.start import start
     from tocsin.runtime import Runtime
     from tocsin.server import serve
     from tocsin.setup import prepare
 
     forbid()
     if on_kafka(load_config(config)):
-        from tocsin.roles import ALL
+        from tocsin.roles.process import ALL
 
         raise typer.Exit(start(ALL, config, data))
     ready = prepare(config, data)

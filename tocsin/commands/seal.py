@@ -14,7 +14,7 @@ def seal(config: ConfigOption = None, data: DataOption = None) -> None:
     Of several such processes one seals and the others stand by. The ledger and its key lie in the data directory, so
     they need the same one, on a shared disk; with another ledger a process refuses to go on.
     """
-    from tocsin.roles import SEAL
-    from tocsin.roles_start import start
+    from tocsin.roles.process import SEAL
+    from tocsin.roles.start import start
 
     raise typer.Exit(start(frozenset({SEAL}), config, data))

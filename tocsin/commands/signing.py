@@ -16,7 +16,7 @@ app = typer.Typer(help="Show, export and rotate the ledger's signing key.", no_a
 def _file(config: Path | None, data: Path | None) -> Path:
     from stream.errors import ConfigError
     from stream.signing import FILE
-    from tocsin.config import load_config
+    from tocsin.config.whole import load_config
 
     loaded = load_config(config)
     said = loaded.config.ledger.key
@@ -97,7 +97,7 @@ def retire(config: ConfigOption = None, data: DataOption = None) -> None:
     from stream.ledger_read import LedgerFile
     from stream.signing import read_keys, vouched
     from stream.signing import retire as end
-    from tocsin.config import load_config
+    from tocsin.config.whole import load_config
 
     path = _file(config, data)
     present, *past = [signer.verifier for signer in read_keys(path)]

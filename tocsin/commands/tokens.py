@@ -29,8 +29,8 @@ def create(
 ) -> None:
     """Make a token. It is shown once and kept as a hash; a running Tocsin knows it at once."""
     from stream.errors import ConfigError
+    from tocsin.access.operators import create_token, role_of
     from tocsin.moments import duration
-    from tocsin.operators import create_token, role_of
 
     seconds = duration(length)
     if seconds is None:
@@ -51,7 +51,7 @@ def create(
 @app.command("list", epilog="Example: tocsin tokens list")
 def list_(as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None) -> None:
     """Every token, those that hold no more too."""
-    from tocsin.operators import read
+    from tocsin.access.operators import read
 
     tokens = read(operators_file(config, data)).tokens
     if as_json:
@@ -78,7 +78,7 @@ def revoke(
     data: DataOption = None,
 ) -> None:
     """Revoke a token: from the next request on it is refused."""
-    from tocsin.operators import revoke_token
+    from tocsin.access.operators import revoke_token
 
     token = revoke_token(operators_file(config, data), id_, time.time())
     Console().print(Text(f"{token.id} of {token.user} is revoked"))

@@ -25,8 +25,8 @@ def topics(
 
     Exit code 1 where one does not fit. A number of partitions is never changed, since keys would move with it.
     """
-    from tocsin import roles_log
-    from tocsin.config import load_config
+    from tocsin.config.whole import load_config
+    from tocsin.roles import log as roles_log
 
     loaded = load_config(config)
     address = roles_log.address_of(loaded)

@@ -23,8 +23,8 @@ PasswordFile = Annotated[
 
 def operators_file(config: Path | None, data: Path | None) -> Path:
     """The file of operators of a data directory."""
-    from tocsin.config import load_config
-    from tocsin.operators import FILE
+    from tocsin.access.operators import FILE
+    from tocsin.config.whole import load_config
 
     loaded = load_config(config)
     return (data or loaded.path(loaded.config.data)) / FILE
@@ -43,7 +43,7 @@ def add(
     data: DataOption = None,
 ) -> None:
     """Let somebody in. A running Tocsin knows them at once."""
-    from tocsin.operators import add_user, role_of
+    from tocsin.access.operators import add_user, role_of
 
     which = role_of(role)
     kept = "" if no_password else _hashed(password_file)
@@ -59,7 +59,7 @@ def add(
 @app.command("list", epilog="Example: tocsin users list")
 def list_(as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None) -> None:
     """Everybody who may come in, and those who may not any more."""
-    from tocsin.operators import read
+    from tocsin.access.operators import read
 
     users = read(operators_file(config, data)).users
     if as_json:
@@ -83,7 +83,7 @@ def password(
     name: Name, password_file: PasswordFile = None, config: ConfigOption = None, data: DataOption = None
 ) -> None:
     """Give somebody a new password; their tokens go on."""
-    from tocsin.operators import change_user
+    from tocsin.access.operators import change_user
 
     path = operators_file(config, data)
     change_user(path, name, password=_hashed(password_file))
@@ -93,7 +93,7 @@ def password(
 @app.command(epilog="Example: tocsin users disable ann")
 def disable(name: Name, config: ConfigOption = None, data: DataOption = None) -> None:
     """Keep somebody out, with all their tokens, from the next request on; undo: tocsin users enable."""
-    from tocsin.operators import change_user
+    from tocsin.access.operators import change_user
 
     change_user(operators_file(config, data), name, disabled=time.time())
     Console().print(Text(f"{name} is disabled; undo: tocsin users enable {name}"))
@@ -102,7 +102,7 @@ def disable(name: Name, config: ConfigOption = None, data: DataOption = None) ->
 @app.command(epilog="Example: tocsin users enable ann")
 def enable(name: Name, config: ConfigOption = None, data: DataOption = None) -> None:
     """Let somebody in again who was disabled; tokens that still hold work again."""
-    from tocsin.operators import change_user
+    from tocsin.access.operators import change_user
 
     change_user(operators_file(config, data), name, disabled=None)
     Console().print(Text(f"{name} may come in again"))
@@ -110,7 +110,7 @@ def enable(name: Name, config: ConfigOption = None, data: DataOption = None) -> 
 
 def _hashed(file: Path | None) -> str:
     from stream.errors import ConfigError
-    from tocsin.passwords import hash_password
+    from tocsin.access.passwords import hash_password
 
     if file is None:
         return hash_password(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))

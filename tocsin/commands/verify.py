@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from stream.ledger_store import Store
     from stream.note import Verifier
     from stream.removals import Removals
-    from tocsin.config import Loaded
-    from tocsin.proving import Chosen
+    from tocsin.config.whole import Loaded
+    from tocsin.proof.proving import Chosen
 
 app = typer.Typer()
 
@@ -53,10 +53,10 @@ def verify(
     """
     from alerting.response.archive import is_evidence
     from stream.signing import public_keys
-    from tocsin.config import load_config
+    from tocsin.config.whole import load_config
     from tocsin.evidence_view import show_evidence
-    from tocsin.proving import checkpoints
-    from tocsin.roles_log import on_kafka
+    from tocsin.proof.proving import checkpoints
+    from tocsin.roles.log import on_kafka
 
     loaded = load_config(config)
     place = path or data or loaded.path(loaded.config.data)
@@ -123,8 +123,8 @@ def _verified(
     from stream.ledger_store import verify_log, verify_store
     from stream.log import EVENTS, FINDINGS, Stream
     from stream.signing import PUBLIC_FILE, public_keys
-    from tocsin.proving import alerts, database, tables
-    from tocsin.roles_log import address_of
+    from tocsin.proof.proving import alerts, database, tables
+    from tocsin.roles.log import address_of
 
     trusted = keys if keys is not None else public_keys(place / PUBLIC_FILE)
     if kafka is None:
@@ -204,7 +204,7 @@ def _export(
     from stream.ledger import FILE
     from stream.ledger_read import LedgerFile
     from stream.proof import write_proof
-    from tocsin import proving
+    from tocsin.proof import proving
 
     with Console(stderr=True).status("verifying") as status:
 
@@ -244,11 +244,11 @@ def _chosen(
     from contextlib import ExitStack
 
     from stream.kafka import KafkaLog
-    from tocsin import proving
     from tocsin.encryption import columns_of, crypt_of
     from tocsin.moments import moment
-    from tocsin.proof_frames import Files, Frames, Topics
-    from tocsin.roles_log import address_of, crypt_for, entity_key
+    from tocsin.proof import proving
+    from tocsin.proof.frames import Files, Frames, Topics
+    from tocsin.roles.log import address_of, crypt_for, entity_key
     from tocsin.setup import assemble
 
     incident, ids, since, until = what
@@ -273,7 +273,7 @@ def _chosen(
 def _read(place: Path, keys: "list[Verifier] | None", anchored: list[str], *, as_json: bool) -> None:
     from stream.errors import RejectedError
     from stream.proof import read_proof
-    from tocsin.proving import parsed
+    from tocsin.proof.proving import parsed
 
     if keys is None:
         raise typer.BadParameter("a proof is checked with the ledger's public key", param_hint="--public-key")

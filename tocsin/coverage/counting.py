@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from detectors.audit_gap_producer import GOODBYE
 from detectors.batch import Batch
-from detectors.batches import groups
+from detectors.engine.batches import groups
+from detectors.gaps.producer import GOODBYE
 from stream.coverage import SECONDS, Counts
 from tocsin_audit.event import AuditEvent
 

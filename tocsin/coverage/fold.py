@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
-from detectors.audit_gap_numbers import Numbers
 from detectors.batch import Batch, batch_in
-from detectors.standstill import Standstill
-from detectors.state import Codec
+from detectors.engine.standstill import Standstill
+from detectors.engine.state import Codec
+from detectors.gaps.numbers import Numbers
 from stream.clock import LATENESS
 from stream.coverage import SECONDS, Counts, Covered, Gap
 from stream.decode import decode

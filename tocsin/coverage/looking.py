@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from detectors.own_gaps import ENGINE, FAULT
+from detectors.engine.own_gaps import ENGINE, FAULT
 from stream.finding import DECODER
 from stream.frame import Record, unpack
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from detectors.base import Spec
-from detectors.warmup import AUTOMATIC
+from detectors.engine.warmup import AUTOMATIC
 from stream.control import Warmth
 from stream.coverage import Mode
 

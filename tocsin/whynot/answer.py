@@ -6,8 +6,8 @@ from typing import Any, Final
 from alerting.fates import fates
 from alerting.store import Store
 from detectors.base import Measure
-from detectors.warmup import Standing
-from detectors.witness import View, Witness
+from detectors.engine.warmup import Standing
+from detectors.engine.witness import View, Witness
 from stream.finding import DECODER, Finding, public
 from stream.frame import unpack
 from stream.log import FINDINGS

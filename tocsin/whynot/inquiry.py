@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from detectors.base import AnyDetector
-from detectors.engine import SECRET
-from detectors.witness import Witness
+from detectors.engine.engine import SECRET
+from detectors.engine.witness import Witness
 from stream.errors import RejectedError, TocsinError, UnavailableError
 from stream.log import EVENTS
 from stream.sqlite import SqliteLog

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from detectors.task import TASK, resume
-from detectors.witness import Account, View, Witness
+from detectors.engine.task import TASK, resume
+from detectors.engine.witness import Account, View, Witness
 from stream.log import EVENTS, Log
 from tocsin.whynot.place import Place, Progress
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from detectors.engine.own_gaps import detector_failed
 from detectors.failed_auth import DETECTOR
-from detectors.own_gaps import detector_failed
 from stream.coverage import SECONDS, Covered, Watched
 from stream.directory import EMPTY
 from stream.finding import ENCODER

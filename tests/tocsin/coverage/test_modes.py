@@ -1,8 +1,8 @@
 """Under which mode detectors look: the operator's words go before what is earned, a tenant's before everybody's."""
 
 from detectors.data_volume import DETECTOR as VOLUME
+from detectors.engine.warmup import AUTOMATIC
 from detectors.failed_auth import DETECTOR as AUTH
-from detectors.warmup import AUTOMATIC
 from stream.control import Warmth
 from stream.coverage import Mode, Watched
 from tests.detectors.streams import START

@@ -13,7 +13,7 @@ import pytest
 from detectors.base import event_id
 from stream.errors import ConfigError
 from stream.facts import Facts
-from tocsin.directory_file import read_directory
+from tocsin.config.directory_file import read_directory
 from tocsin.evaluation.corpus import read_corpus
 from tocsin.evaluation.span import lines_of
 from tocsin.simulation import PRESETS, Parameters, simulate

@@ -1,0 +1,1 @@
+"""What `outlier` is made of: habits of principals as features."""

@@ -1,0 +1,1 @@
+"""What `cross_tenant` is made of: accesses, claims that are learned, handles, and leaks of servers."""

@@ -1,0 +1,1 @@
+"""Who may ask and act: operators, how they log in, and what each role may."""

@@ -1,0 +1,1 @@
+"""The demo: real servers, real clients and real attacks on the embedded form."""

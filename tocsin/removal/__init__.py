@@ -1,0 +1,1 @@
+"""What goes and what stays: retention, holds and erasure."""

@@ -1,0 +1,1 @@
+"""The roles of a Tocsin on Kafka: listen, detect, alert and seal, one file each."""

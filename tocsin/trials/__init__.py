@@ -1,0 +1,1 @@
+"""Trying things on samples: formats, inspection and ownership rules, before they are configured."""
