@@ -167,6 +167,8 @@ class Scene:
                     while waiting:
                         doomed.post(waiting[0])
                         waiting.popleft()
+                        if death.at is not None and death.at.startswith("alert."):
+                            doomed.settled()  # else one transaction may take what several batches led to
                     until(lambda: doomed.died is not None, f"the program ends by {death}")
                 finally:
                     timer.cancel()

@@ -19,7 +19,7 @@ LATER = {
     "detect.before_output": (2,),
     "detect.after_output": (3,),
     "detect.before_snapshot": (2,),
-    "alert.before_commit": (3,),
+    "alert.before_commit": (2,),
     "alert.after_commit": (2,),
     "delivery.after_attempt": (3,),
     "delivery.before_record": (2,),

@@ -16,6 +16,8 @@ from tests.docs.blocks import blocks
 from tests.house import ROOT
 from tests.tocsin.lines import guesses
 from tests.tocsin.program import Program, until
+from tocsin.config.whole import load_config
+from tocsin.containing import action_of
 from tocsin.moments import moment
 from tocsin.setup import prepare
 from tocsin_audit import AuditMiddleware
@@ -242,8 +244,20 @@ def test_a_dry_run_says_whom_it_would_hit_and_refuses_nobody(contained: tuple[Pr
 
 def test_the_documented_containment_is_one_that_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_KEY", "k3y")
-    (block,) = blocks(ROOT / "docs" / "containment.md", "yaml")
+    block, _ = blocks(ROOT / "docs" / "containment.md", "yaml")
     (tmp_path / "tocsin.yaml").write_text(block)
     rules = prepare(tmp_path / "tocsin.yaml", tmp_path / "data").policies.containment
     (approval,) = rules.approvals
     assert [name for name, _ in approval.actions] == ["block"]
+
+
+def test_the_documented_ends_of_sessions_are_actions_that_start(tmp_path: Path) -> None:
+    _, actions = blocks(ROOT / "docs" / "containment.md", "yaml")
+    for name in ("idp-admin-token", "okta-token", "graph-token", "desk-token"):
+        (tmp_path / name).write_text("s3cret")
+    (tmp_path / "tocsin.yaml").write_text(f"alerting:\n  containment:\n{actions}")
+    prepare(tmp_path / "tocsin.yaml", tmp_path / "data")
+    loaded = load_config(tmp_path / "tocsin.yaml")
+    names = ("end-sessions", "end-sessions-okta", "end-sessions-entra", "ticket")
+    urls = [action_of(loaded, name).do.url for name in names]
+    assert all("subject" in url for url in urls[:3])

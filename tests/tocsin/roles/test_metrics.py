@@ -26,7 +26,7 @@ from tocsin.setup import prepare as prepare_config
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900), pytest.mark.xdist_group("kafka")]
 
 LONG = 300.0
-RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "tocsin.rules.yaml"
+RULES = Path(__file__).parents[3] / "deploy" / "prometheus" / "tocsin.rules.yaml"
 
 
 def page(roles: Roles) -> str:
