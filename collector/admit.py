@@ -8,7 +8,7 @@ import msgspec
 
 from collector.enrich import NATIVE, Enricher
 from collector.format import Reason, RecordError
-from collector.formats.native import FORMAT, parse_lines, spoken
+from collector.formats.native import FORMAT, parse_spoken, spoken
 from collector.keys import Key
 from collector.vantage import Point
 from tocsin_audit.event import AuditEvent
@@ -88,11 +88,7 @@ def admit(
     point = Point(form, key.id)
     if max(map(len, lines), default=0) <= longest:
         payload = b"\n".join(lines) if joined is None else joined
-        events = parse_lines(payload, lines)
-        if events is None and b"null" in payload:
-            lines = spoken(lines)
-            payload = b"\n".join(lines)
-            events = parse_lines(payload, lines)
+        events, lines, payload = parse_spoken(payload, lines)
         if events is not None and enrich is not None and (new := enrich(events, lines, point)) is not None:
             events, lines, payload = new.events, new.lines, b"\n".join(new.lines)
         if events is not None and all(outside(event, key) is None for event in _questionable(events, key)):

@@ -1,5 +1,6 @@
 """Control records: facts that enter through the same door as the events, so that a replay sees what was known then."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from stream.coverage import Covered, Watched
 from stream.directory import Directory
 from stream.errors import DamagedError
-from stream.frame import Frame, Header, pack
+from stream.frame import Frame, Header, pack, unpack
 
 
 class DirectoryVersion(msgspec.Struct, frozen=True, tag="directory", tag_field="control"):
@@ -245,6 +246,11 @@ def read_control(line: bytes) -> Control:
             hint="run `tocsin verify`; if the log is good, a newer Tocsin wrote it",
         ) from error
     return record
+
+
+def facts_in(frame: Frame) -> Iterator[Control]:
+    """The records of a frame whose content is `control`, in order. Raises DamagedError at the first that is none."""
+    return (read_control(line) for line in unpack(frame).split(b"\n") if line)
 
 
 def control_frame(record: Control, received: float, *, source: str = "tocsin") -> Frame:

@@ -2,7 +2,7 @@
 
 import gzip
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -16,7 +16,7 @@ from collector.enrich import Enricher
 from collector.format import UNTIMED, Format, read
 from collector.format_auto import NAME as AUTO
 from collector.formats.native import FORMAT as NATIVE
-from collector.formats.native import parse_lines, spoken
+from collector.formats.native import parse_lines, parse_spoken, spoken
 from collector.reading import ID_DIGITS, native_lines
 from collector.vantage import Point
 from stream.clock import merged, rebuild
@@ -165,11 +165,11 @@ def _items(
     native = form.name in ("native", AUTO)
     place = sha256(path.name.encode()).hexdigest()[:ID_DIGITS]
     clock: float | None = None
-    for number, lines in _blocks(path, reading, progress, LINE_LIMIT if form is NATIVE else EXPORT_LIMIT):
-        events = parse_lines(b"\n".join(lines), lines) if native else None
-        if native and events is None and any(b"null" in line for line in lines):
-            lines = spoken(lines)
-            events = parse_lines(b"\n".join(lines), lines)
+    for number, block in _blocks(path, reading, progress, LINE_LIMIT if form is NATIVE else EXPORT_LIMIT):
+        lines: Sequence[bytes] = block
+        events = None
+        if native:
+            events, lines, _ = parse_spoken(b"\n".join(block), block)
         if events is not None:
             if enrich is not None and (new := enrich(events, lines, Point(NATIVE.name, path.name))) is not None:
                 events, lines = new

@@ -111,6 +111,16 @@ def parse_lines(payload: bytes, lines: Sequence[bytes]) -> list[AuditEvent] | No
     return events
 
 
+def parse_spoken(payload: bytes, lines: Sequence[bytes]) -> tuple[list[AuditEvent] | None, Sequence[bytes], bytes]:
+    """As `parse_lines`, once more without null keys where these may be why not; with what was parsed last."""
+    events = parse_lines(payload, lines)
+    if events is None and b"null" in payload:
+        lines = spoken(lines)
+        payload = b"\n".join(lines)
+        events = parse_lines(payload, lines)
+    return events, lines, payload
+
+
 def spoken(lines: Sequence[bytes]) -> list[bytes]:
     """Lines without the keys whose value may not be null but is: it says what a missing key says.
 

@@ -1,7 +1,7 @@
 """Stretches in which a detector was shown nothing, since too much waited (`tocsin.shedding`), by the log alone."""
 
-from stream.control import Shed, read_control
-from stream.frame import Frame, unpack
+from stream.control import Shed, facts_in
+from stream.frame import Frame
 
 Stretch = tuple[str, float, float]
 """The detector, and from when to when on the log's clock, in seconds."""
@@ -19,8 +19,7 @@ class Dark:
 
     def hear(self, frame: Frame, clock: float) -> None:
         """A frame of facts, at a moment of the log's clock. Raises DamagedError where it cannot be read."""
-        for line in unpack(frame).splitlines():
-            fact = read_control(line)
+        for fact in facts_in(frame):
             if isinstance(fact, Shed):
                 for name in sorted(self._open.keys() - set(fact.detectors)):
                     self._over.append((name, self._open.pop(name), clock))

@@ -2,11 +2,10 @@
 
 from typing import Any, Final
 
-from stream.control import read_control
+from stream.control import facts_in
 from stream.coverage import SECONDS, Covered, Watched
 from stream.directory import Directory
 from stream.facts import Facts
-from stream.frame import unpack
 from stream.log import FINDINGS
 from tocsin.coverage.answer import Ask, answer, around
 from tocsin.coverage.reading import Ended
@@ -26,10 +25,8 @@ class Following:
         self._log = log
         self._store = store
         self._unsaved = 0
-        kept = store.kept()
-        if kept is None or kept.position > log.end(FINDINGS):
-            store.restart()
-        self.position = 0 if kept is None or kept.position > log.end(FINDINGS) else kept.position
+        kept = store.resume(log.end(FINDINGS))
+        self.position = kept.position if kept is not None else 0
 
     @property
     def known(self) -> float:
@@ -43,8 +40,7 @@ class Following:
         seen: list[Covered | Watched] = []
         for record in records:
             if record.frame.header.content == "control":
-                facts = [read_control(line) for line in unpack(record.frame).split(b"\n") if line]
-                seen += [fact for fact in facts if isinstance(fact, Covered | Watched)]
+                seen += [fact for fact in facts_in(record.frame) if isinstance(fact, Covered | Watched)]
             self.position = record.offset + 1
         self._unsaved += len(records)
         if seen or self._unsaved >= SAVE:

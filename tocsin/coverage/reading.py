@@ -7,12 +7,12 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
 
-from stream.control import Fact, read_control
+from stream.control import Fact, facts_in
 from stream.coverage import SECONDS, Covered, Mode, Watched
 from stream.directory import Directory
 from stream.errors import DamagedError, StorageError
 from stream.facts import Facts
-from stream.frame import Record, unpack
+from stream.frame import Record
 from stream.log import EVENTS, Log, Stream
 from tocsin.coverage.answer import Ask, answer, around
 from tocsin.coverage.fold import Fold
@@ -135,8 +135,7 @@ class Covering:
     def _take(self, record: Record, seen: list[Covered | Watched]) -> list[Covered]:
         try:
             if record.frame.header.content == "control":
-                facts = [read_control(line) for line in unpack(record.frame).split(b"\n") if line]
-                seen += [fact for fact in facts if isinstance(fact, Covered | Watched)]
+                seen += [fact for fact in facts_in(record.frame) if isinstance(fact, Covered | Watched)]
             return self.fold.take(record)
         except DamagedError as error:
             logger.warning("a frame cannot be counted: %s", error, extra={"offset": record.offset})
@@ -175,9 +174,8 @@ class Covering:
         )
 
     def _resume(self) -> int:
-        kept = self._store.kept()
-        if kept is None or kept.position > self._target:
-            self._store.restart()
+        kept = self._store.resume(self._target)
+        if kept is None:
             return 0
         self.fold.unpack(kept.open)
         return kept.position

@@ -63,6 +63,14 @@ class CoverageStore:
         row = self._connection.execute("SELECT version, position, open FROM place").fetchone()
         return Kept(row[1], self._opened("open", row[2])) if row is not None and row[0] == VERSION else None
 
+    def resume(self, end: int) -> Kept | None:
+        """Where the reading of a log that ends here goes on; where it is none that was read, forgets everything."""
+        kept = self.kept()
+        if kept is not None and kept.position <= end:
+            return kept
+        self.restart()
+        return None
+
     def restart(self) -> None:
         """Forget everything: the log is not the one that was read."""
         with explained(self.path), transaction(self._connection):
