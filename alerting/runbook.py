@@ -28,8 +28,9 @@ HEADINGS: Final = {
 }
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{1,40}\Z")
 _VALUE: Final = 200
-_CALLERS: Final = frozenset({"user", "client", "agent", "token", "source_ip"})
 """Characters of one fact in a text."""
+_CALLERS: Final = ("user", "client", "agent", "token", "source_ip")
+"""By what a caller is named, the most telling first."""
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -228,7 +229,7 @@ def facts_of(incident: Incident) -> dict[str, Any]:
         if seen:
             values.setdefault(name, harmless(seen[0], _VALUE))
     # What the incident is about comes first: of many who were tried, the first to be seen says nothing.
-    callers = [key for key in ("user", "client", "agent", "token", "source_ip") if key in values]
+    callers = [key for key in _CALLERS if key in values]
     callers.sort(key=lambda key: key not in incident.entity)
     who = next((f"{PLAIN.get(key, key)} {values[key]}" for key in callers), "")
     return {

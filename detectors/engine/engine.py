@@ -38,7 +38,7 @@ from stream.directory import Directory
 from stream.errors import ConfigError, DamagedError
 from stream.facts import Facts
 from stream.finding import Finding
-from stream.frame import Header, Record, unpack
+from stream.frame import Header, Record
 from stream.stretch import Stretch
 from tocsin_audit.event import AuditEvent
 
@@ -138,12 +138,10 @@ class Engine:
         self._pass(tick=content == "tick", ended=header.source == ENDED)
         self._tidy()
         if content == "events":
-            events = decode(record.frame)
-            self._fold(events, header, record.frame.stretch)
+            self._fold(decode(record.frame), header, record.frame.stretch)
         elif content == "control":
-            for line in unpack(record.frame).split(b"\n"):
-                if line:
-                    self._obey(control.read_control(line))
+            for fact in control.facts_in(record.frame):
+                self._obey(fact)
         return self._outlet.found
 
     def _fold(self, events: Sequence[AuditEvent], header: Header, stretch: Stretch | None = None) -> None:
@@ -372,8 +370,10 @@ class Engine:
             self.facts = self._settling.facts = Facts(record.directory, self.clock, summaries, models)
             for table in self._tables:
                 table.rename(self.facts)
-        elif isinstance(record, control.Warmth | control.Shed):
-            self._warmup.obey(record, self.clock)
+        elif isinstance(record, control.Warmth):
+            self._warmup.obey(record)
+        elif isinstance(record, control.Shed):
+            self._warmup.leave_out(record, self.clock)
             self._plans = {}
         elif isinstance(record, control.PeerSummary):
             self.facts.learn(record)

@@ -92,21 +92,19 @@ class Warmup:
         """So many members of these groups have a past of their own, over all partitions."""
         self._warm_peers.update(counts)
 
-    def obey(self, record: Warmth | Shed, clock: float = 0.0) -> None:
-        """The operator gave a detector, a tenant, both or everything a mode; `auto` for everything takes all back.
+    def leave_out(self, record: Shed, clock: float) -> None:
+        """From a moment of the clock on these detectors are shown nothing, and those that are not named all again."""
+        named = frozenset(record.detectors)
+        for name in sorted(named - self.shed):
+            since, until = self._blind.get(name, (clock, clock))
+            # Stretches that lie close together are one, so that there is one to remember.
+            self._blind[name] = (since if clock - until < DAY else clock, FOREVER)
+        for name in sorted(self.shed - named):
+            self._blind[name] = self._blind[name][0], clock
+        self.shed = named
 
-        Or detectors are shown nothing from a moment of the clock on, and those that are not named all of it again.
-        """
-        if isinstance(record, Shed):
-            named = frozenset(record.detectors)
-            for name in sorted(named - self.shed):
-                since, until = self._blind.get(name, (clock, clock))
-                # Stretches that lie close together are one, so that there is one to remember.
-                self._blind[name] = (since if clock - until < DAY else clock, FOREVER)
-            for name in sorted(self.shed - named):
-                self._blind[name] = self._blind[name][0], clock
-            self.shed = named
-            return
+    def obey(self, record: Warmth) -> None:
+        """The operator gave a detector, a tenant, both or everything a mode; `auto` for everything takes all back."""
         place = (record.detector, record.tenant)
         if record.mode in MODES:
             self._said[place] = record.mode
@@ -163,9 +161,8 @@ class Warmup:
         self._warm_peers = dict(value[2])
         self._said = {(detector, tenant): mode for detector, tenant, mode in value[3]}
         self.warm = value[4]
-        if len(value) > 5:  # else a state from before there was any shedding
-            self.shed = frozenset(value[5])
-            self._blind = {name: (since, until) for name, (since, until) in value[6].items()}
+        self.shed = frozenset(value[5])
+        self._blind = {name: (since, until) for name, (since, until) in value[6].items()}
 
     def _given(self, detector: str, tenant: str | None) -> Mode | None:
         if not self._said:
