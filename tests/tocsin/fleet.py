@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -253,28 +254,24 @@ class Fleet:
 
     def known(self, victim: str) -> bool:
         """Whether an attack has its incident."""
-        return bool((self.incidents() or {}).get(victim))
+        return bool(self.told(victim))
 
-    def incidents(self) -> dict[str, list[dict[str, Any]]] | None:
-        """What is known of every attack; None where nobody answers."""
+    def told(self, victim: str) -> list[dict[str, Any]]:
+        """The incidents about an attack; none, too, where nobody answers."""
+        # Each attack has a tenant of its own: a list of all would be cut off after a thousand of them.
+        asked = f"/api/v1/incidents?state=all&family=auth&limit=1000&tenant={victim.replace('idp|victim', 'tenant')}"
         for decider in self.deciders:
             with suppress(httpx.TransportError):
-                if (listed := decider.get("/api/v1/incidents?state=all&family=auth&limit=1000")) is not None:
-                    found: dict[str, list[dict[str, Any]]] = {victim: [] for victim in self.attacks}
-                    for incident in listed:
-                        found.setdefault(incident["entity"].get("user", ""), []).append(incident)
-                    return found
-        return None
+                if (listed := decider.get(asked)) is not None:
+                    return [incident for incident in listed if incident["entity"].get("user") == victim]
+        return []
 
     def settled(self) -> dict[str, list[dict[str, Any]]]:
-        """The incidents once every attack has one."""
-
-        def all_there() -> dict[str, list[dict[str, Any]]] | None:
-            found = self.incidents()
-            return found if found is not None and all(found[victim] for victim in self.attacks) else None
-
-        found: dict[str, list[dict[str, Any]]] = until(all_there, "every attack has its incident")
-        return found
+        """The incidents of every attack, once each of them has one."""
+        for victim in self.attacks:
+            until(partial(self.known, victim), f"{victim} has its incident")
+        # Asked again, so that a second incident which came after the first is seen.
+        return {victim: until(partial(self.told, victim), f"somebody tells of {victim}") for victim in self.attacks}
 
     def pages(self, incident: str) -> int:
         """How often a person was to be told of an incident."""
