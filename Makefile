@@ -3,6 +3,8 @@ PYTHON ?= python3
 ARGS ?=
 SECONDS ?= 3600
 BIN := .venv/bin
+# Tests start hundreds of short processes; where bytecode may not be kept, each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo test long soak check bench evaluate docs lock
 

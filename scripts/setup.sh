@@ -33,7 +33,7 @@ fi
   fail "pip could not fetch uv $uv_version." "look at the network, the proxy, and the index that pip is configured with."
 export UV_PYTHON_DOWNLOADS=never
 say "setup: installing the locked packages"
-.venv/bin/uv pip sync --quiet --require-hashes --python .venv/bin/python requirements.lock >&2
+.venv/bin/uv pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python requirements.lock >&2
 say "setup: installing tocsin-audit and tocsin from this checkout"
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e ./audit -e . >&2
 printf '%s %s' "$want" "$here" >"$stamp"
