@@ -1,5 +1,6 @@
 """Families: classes of findings that are one matter, and what a matter is about."""
 
+from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from stream.finding import Class, Finding
@@ -68,6 +69,8 @@ NEVER_SILENT: Final[frozenset[Class]] = CROSS_TENANT_SUCCESS | {"success_after"}
 """Classes that a silence or an exception covers only where it is forced."""
 
 PRINCIPAL: Final = ("user", "client", "agent")
+LEARNED: Final = ("server", "resource_tenants")
+"""What a reading caller's finding names beside the caller where the owner was learned: the server, and the owner."""
 
 _ABOUT: Final[dict[Family, tuple[str, ...]]] = {
     "auth": (*PRINCIPAL, "token", "source_ip", "server", "tenant"),
@@ -105,16 +108,25 @@ def family(class_: Class) -> Family:
 def subject(finding: Finding) -> Subject:
     """The entity that the finding's family is about.
 
-    Where the entity has none of the family's keys the whole entity stands for it, and where it is empty the finding
-    alone does, since a null key never groups strangers.
+    Who was given what by its use belongs to another tenant (`LEARNED`) is not what it is about: when a project moves,
+    all its users are, and the matter is that something of one tenant, on one server, is now another's. Where the entity
+    has none of the family's keys the whole entity stands for it, and where it is empty the finding alone does, since a
+    null key never groups strangers.
     """
     entity = finding.entity
+    if finding.class_ == "cross_tenant_read" and all(map(entity.get, LEARNED)) and any(map(entity.get, PRINCIPAL)):
+        return _whole([(key, entity[key]) for key in LEARNED])
     for key in _ABOUT[FAMILIES[finding.class_]]:
         if value := entity.get(key):
             return Subject(key, value)
     rest = sorted(item for item in entity.items() if item[1])
     if not rest:
         return Subject("finding", finding.id)
-    if len(rest) == 1:
-        return Subject(*rest[0])
-    return Subject("+".join(key for key, _ in rest), "".join(f"{len(value)}:{value}" for _, value in rest))
+    return _whole(rest)
+
+
+def _whole(items: Sequence[tuple[str, str]]) -> Subject:
+    """Several keys that stand for a subject together."""
+    if len(items) == 1:
+        return Subject(*items[0])
+    return Subject("+".join(key for key, _ in items), "".join(f"{len(value)}:{value}" for _, value in items))

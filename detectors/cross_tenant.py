@@ -158,7 +158,7 @@ class CrossTenant(Detector[Any]):
             return self._server.merge(state, partial, entity, facts)
         if kind == "object":
             return self._object.merge(state, partial, facts)
-        return self._handle.merge(state, partial)
+        return self._handle.merge(state, partial, facts.clock)
 
 
 _STATES: Final[Mapping[Kind, type[Any]]] = {"principal": Access, "server": Server, "handle": Handle, "object": Owned}

@@ -97,6 +97,7 @@ class FailedAuth(Detector[Any]):
         parameters=PARAMETERS,
         techniques=TECHNIQUES,
         documentation=PAGE,
+        state_version=2,
     )
 
     def __init__(self, parameters: Mapping[str, float] | None = None) -> None:

@@ -6,6 +6,8 @@ from heapq import merge
 from tempfile import TemporaryFile
 from typing import IO, Final
 
+from stream.clock import LATENESS
+
 DAY: Final = 26 * 3600.0
 """Seconds behind those before it from which on a line counts nowhere any more (CONTRACTS §1): hardly one arrives so."""
 DAYS_BEHIND: Final = 0.001
@@ -14,6 +16,8 @@ HOURS: Final = 3 * 3600.0
 """The same where it only counts in no minute: what an outage held back arrives so."""
 HOURS_BEHIND: Final = 0.1
 """The share of lines that must be so far behind; or the last lines of all, after which nothing is on time again."""
+LATE_BEHIND: Final = 0.5
+"""The share of lines that must come later than any is waited for: some producer drains so, hardly most of them."""
 LEAST: Final = 3
 """Lines that must be behind, so that no single wrong clock makes a file look jumbled."""
 HELD: Final = 50_000
@@ -28,10 +32,10 @@ Numbered = tuple[float, int, bytes]
 class Order:
     """Judges from the times of a file's lines, or of a sample of them, whether they stand in the order of arrival."""
 
-    __slots__ = ("_days", "_hours", "_last", "_latest", "_next", "_seen")
+    __slots__ = ("_days", "_hours", "_last", "_late", "_latest", "_next", "_seen")
 
     def __init__(self) -> None:
-        self._seen = self._days = self._hours = self._last = 0
+        self._seen = self._days = self._hours = self._late = self._last = 0
         # The second largest time counts: one event from the future moves nothing.
         self._latest = self._next = float("-inf")
 
@@ -42,6 +46,10 @@ class Order:
             self._latest, self._next = time, self._latest
         elif time > self._next:
             self._next = time
+        if time >= self._next - LATENESS:
+            self._last = 0
+            return
+        self._late += 1
         if time >= self._next - HOURS:
             self._last = 0
             return
@@ -55,6 +63,7 @@ class Order:
             self._last >= LEAST
             or (self._days >= LEAST and self._days >= self._seen * DAYS_BEHIND)
             or (self._hours >= LEAST and self._hours >= self._seen * HOURS_BEHIND)
+            or (self._late >= LEAST and self._late >= self._seen * LATE_BEHIND)
         )
 
 

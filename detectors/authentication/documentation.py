@@ -31,7 +31,8 @@ PAGE: Final = Documentation(
     "accounts that lately got in there for the first time raise its threshold by one each. Slow guessing over 24 "
     "hours is judged as each hour closes, and an outage, over three to ten minutes, as five minutes close, because "
     "who got in after all is known only then. A token used in turn at familiar and at strange places is in two "
-    "hands; one refused or accepted at many places was copied. A server that was seen to check credentials ten "
+    "hands, where two strange networks of one family (/16, or /32 of IPv6) are two places; one refused or accepted at "
+    "many places was copied. A server that was seen to check credentials ten "
     "times may not answer without; before that has been learned, over an hour or two, each five minutes are judged "
     "as they close, and one or two answers without credentials beside ten checks are told: as high where others "
     "were refused the very same, else as medium, since it may be a tool that was left open.",

@@ -9,6 +9,7 @@ from detectors.parts.keyed import number, pair
 from detectors.parts.ring import Ring
 from detectors.telling import tell
 from detectors.tenancy.foreign import HOUR, caller, handed_out
+from stream.clock import LATENESS
 from stream.facts import Facts
 from stream.finding import Finding
 from tocsin_audit.event import AuditEvent
@@ -16,6 +17,8 @@ from tocsin_audit.event import AuditEvent
 CELL: Final = 300
 FEW: Final = 8
 """Minters and presenters that one cell tells apart: those with the smallest numbers."""
+COMMON: Final = 3
+"""Tenants beside the minter's whose callers present one handle within five minutes: then it is hardly a secret."""
 
 
 class Use:
@@ -127,31 +130,52 @@ class HandleView:
                 use = cell.presenters[who] = Use(event.tenant, field, name, _selves(event))
                 cell.trim()
             use.extent.add(event)
-        return NOTHING
+        else:
+            return NOTHING
+        # Nothing settles a cell again that had closed before: what comes late is judged as it comes.
+        return self._closed(state, int(event.time) // CELL, facts.clock)
 
-    def merge(self, state: Handle, partial: Handle) -> Sequence[Finding]:
+    def merge(self, state: Handle, partial: Handle, clock: float) -> Sequence[Finding]:
         """Fold a partial state."""
-        state.cells.update(partial.cells)
-        return NOTHING
+        found: list[Finding] = []
+        for number_ in sorted(state.cells.update(partial.cells)):
+            found += self._closed(state, number_, clock)
+        return found
 
     def settle(self, state: Handle, start: int, clock: float) -> Sequence[Finding]:
         """Judge the five minutes that closed by all who were ever given the handle."""
-        number_ = start // CELL
-        known = {minter[0]: minter for minter in state.minters}
-        for older in [one for one in state.cells.cells if one <= number_]:
-            cell = state.cells.cells[older]
-            for who, (tenant, name, selves) in cell.minters.items():
-                known.setdefault(who, (who, tenant, name, selves))
-        state.minters = [known[who] for who in sorted(known)[:FEW]]
-        found: list[Finding] = []
-        closed = state.cells.cells.get(number_)
-        if closed is not None and len(known) == 1:
-            for who, use in sorted(closed.presenters.items()):
-                found += self._judge(state.minters[0], who, use, start)
+        found = self._closed(state, start // CELL, clock)
         state.cells.forget(clock)
         return found
 
-    def _judge(self, minter: Minter, who: int, use: Use, start: int) -> list[Finding]:
+    def _closed(self, state: Handle, first: int, clock: float) -> list[Finding]:
+        """Judge five minutes, if they have closed, and those after them where they show one more who was given it."""
+        cells = state.cells.cells
+        if first not in cells or (first + 1) * CELL + LATENESS > clock:
+            return []
+        known = {minter[0]: minter for minter in state.minters}
+        count = len(known)
+        found: list[Finding] = []
+        for number_ in sorted(cells):
+            if (number_ + 1) * CELL + LATENESS > clock or (number_ > first and len(known) == count):
+                break
+            for who, (tenant, name, selves) in cells[number_].minters.items():
+                known.setdefault(who, (who, tenant, name, selves))
+            if number_ >= first and len(known) == 1:
+                ((_, minter),) = known.items()
+                found += self._judge_all(minter, cells[number_], number_ * CELL)
+            if number_ == first:
+                state.minters = [known[who] for who in sorted(known)[:FEW]]
+        return found
+
+    def _judge_all(self, minter: Minter, cell: Provenance, start: int) -> list[Finding]:
+        tenants = {use.tenant for use in cell.presenters.values()} - {minter[1], None}
+        found: list[Finding] = []
+        for who, use in sorted(cell.presenters.items()):
+            found += self._judge(minter, who, use, start, common=len(tenants) >= COMMON)
+        return found
+
+    def _judge(self, minter: Minter, who: int, use: Use, start: int, *, common: bool) -> list[Finding]:
         minter_who, tenant, name, selves = minter
         if minter_who == who or tenant is None or use.tenant is None:
             return []
@@ -164,15 +188,16 @@ class HandleView:
                 "cross_tenant_handle",
                 {use.field: use.name, "resource_tenants": tenant},
                 tenant=use.tenant,
-                severity="critical" if crossed else "medium",
+                severity="critical" if crossed and not common else "medium",
                 at=start,
                 window=HOUR,
                 title=f"A handle minted for {'another tenant' if crossed else 'another caller'} was presented",
                 observed=f"{use.name} of {use.tenant} presented a handle minted for {name} of {tenant}",
                 expected="a handle is presented by the caller it was minted for",
-                why="Task ids, state tokens and cursors work like keys: who presents one sees what it stands for.",
+                why="Task ids, state tokens and cursors work like keys: who presents one sees what it stands for."
+                + (" Callers of several tenants present this one at a time, so it may be no secret." if common else ""),
                 shown=Evidence([use.extent]),
-                confidence=0.9 if crossed else 0.6,
+                confidence=0.9 if crossed and not common else 0.6,
                 facts={"tenant": (tenant,)},
             )
         ]

@@ -204,7 +204,7 @@ class ClaimView:
             tell(
                 self._detector,
                 "cross_tenant_read",
-                {field: name, "resource_tenants": owner},
+                {field: name, "server": server, "resource_tenants": owner},
                 tenant=tenant,
                 severity=self._severity if trusted else "notice",
                 at=extent.last,

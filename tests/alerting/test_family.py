@@ -22,6 +22,11 @@ def test_attacks_on_credentials_are_one_matter() -> None:
         ("spray", {"source_ip": "192.0.2.1"}, Subject("source_ip", "192.0.2.1")),
         ("stuffing", {"tenant": "acme"}, Subject("tenant", "acme")),
         ("cross_tenant_read", {"client": "etl", "resource_tenants": "globex"}, Subject("client", "etl")),
+        (
+            "cross_tenant_read",
+            {"user": "ann", "server": "crm", "resource_tenants": "globex"},
+            Subject("server+resource_tenants", "3:crm6:globex"),
+        ),
         ("cross_tenant_leak", {"server": "billing"}, Subject("server", "billing")),
         ("tool_drift", {"server": "search", "target": "fare"}, Subject("server", "search")),
         ("audit_gap", {"producer": "p1"}, Subject("producer", "p1")),

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from alerting.incident_key import incident_key
 from detectors.cross_tenant import CrossTenant
 from stream.directory import EMPTY
 from stream.finding import Finding
@@ -240,6 +241,25 @@ def test_the_handle_of_a_presenter_who_arrives_first_is_judged_all_the_same() ->
     assert told(run([CrossTenant()], frames(events, [50.0, 40.0]))) == told(run([CrossTenant()], frames(events)))
 
 
+def test_whoever_minted_is_heard_of_late_and_whoever_presents_is_judged_all_the_same() -> None:
+    events = [mint(0), present(15 * MINUTE, user="eve", tenant="globex"), event(40 * MINUTE)]
+    for arrival in ([40 * MINUTE, 15 * MINUTE, 30 * MINUTE], [0.0, 40 * MINUTE, 30 * MINUTE], [40 * MINUTE] * 3):
+        assert told(run([CrossTenant()], frames(events, arrival))) == told(run([CrossTenant()], frames(events)))
+
+
+@pytest.mark.negative("cross_tenant_handle")
+def test_a_second_minter_who_is_heard_of_late_makes_it_no_secret() -> None:
+    events = [mint(0), mint(60, user="eve", tenant="globex"), present(15 * MINUTE, user="zoe", tenant="initech")]
+    assert run([CrossTenant()], frames(events, [0.0, 14 * MINUTE, 15 * MINUTE])) == []
+
+
+@pytest.mark.negative("cross_tenant_handle")
+def test_what_callers_of_many_tenants_present_at_a_time_wakes_nobody() -> None:
+    offsets = [present(60.0 + i, user=f"u{i}", tenant=f"t{i}") for i in range(5)]
+    assert severities(found([mint(0), *offsets])) == {("cross_tenant_handle", "medium")}
+    assert severities(found([mint(0), *offsets[:2]])) == {("cross_tenant_handle", "critical")}
+
+
 # Learned owners
 
 
@@ -262,6 +282,15 @@ def test_what_one_tenant_alone_has_used_for_a_fortnight_belongs_to_it() -> None:
     assert severities(findings) == {("cross_tenant_read", "high"), ("cross_tenant_read", "medium")}
     assert {one.entity["resource_tenants"] for one in findings} == {"globex"}
     assert all(0.5 < one.confidence < 1.0 for one in findings)
+
+
+def test_all_who_are_given_what_moved_are_one_matter_on_each_server_and_day() -> None:
+    guests = [read(17.5 * DAY + i * 60, tenant="acme", user=f"g{i}", target="crm://globex/c/3") for i in range(9)]
+    findings = found([*customers(18), *guests])
+    assert len({one.entity["user"] for one in findings if one.severity == "high"}) == 9
+    assert len({incident_key(one).id for one in findings}) == 1
+    elsewhere = found([*customers(18), intrusion(17.5 * DAY), intrusion(17.5 * DAY, "crm://initech/c/3")])
+    assert len({incident_key(one).id for one in elsewhere}) == 2
 
 
 @pytest.mark.positive("cross_tenant_read")

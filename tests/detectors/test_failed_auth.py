@@ -1,3 +1,4 @@
+import random
 from collections.abc import Iterable
 from typing import Any
 
@@ -5,7 +6,7 @@ import pytest
 
 from detectors.failed_auth import FailedAuth
 from stream.finding import Finding
-from tests.detectors.streams import DAY, HOUR, MINUTE, classes, event, failure, frames, run, told
+from tests.detectors.streams import DAY, HOUR, MINUTE, START, classes, event, failure, frames, run, told
 from tocsin_audit.event import AuditEvent
 
 STRANGER = "203.0.113.66"
@@ -348,6 +349,58 @@ def test_a_token_used_at_home_and_in_turn_elsewhere_is_in_two_hands() -> None:
     events += [event(4 * HOUR + 130 + i * 300, user="ann", token="k:ann", source_ip=STRANGER) for i in range(6)]
     findings = [one for one in found(events) if one.class_ == "token_replay"]
     assert {(one.severity, tuple(one.entity.items())) for one in findings} == {("medium", (("user", "ann"),))}
+
+
+def taking_turns(first: float, *sources: str, uses: int = 6) -> list[AuditEvent]:
+    return [
+        event(first + i * 2.5 * MINUTE, user="ann", token="k:ann", source_ip=sources[i % len(sources)])
+        for i in range(uses)
+    ]
+
+
+@pytest.mark.positive("token_replay")
+def test_a_token_that_two_far_places_take_in_turn_soon_after_its_owner_is_in_other_hands() -> None:
+    events = work(0, 4 * HOUR) + taking_turns(4 * HOUR + 130, "192.0.2.9", "203.0.113.9")
+    findings = [one for one in found(events) if one.class_ == "token_replay"]
+    assert {(one.severity, tuple(one.entity.items())) for one in findings} == {("medium", (("user", "ann"),))}
+    assert "2 networks where it never did" in findings[0].observed
+
+
+@pytest.mark.positive("token_replay")
+def test_who_replays_a_token_arrives_in_any_order() -> None:
+    events = work(0, 4 * HOUR) + taking_turns(4 * HOUR + 130, "192.0.2.9", "203.0.113.9", "198.18.0.9", uses=8)
+    late = random.Random(7)
+    shaken = frames(sorted(events, key=lambda one: one.time), lambda one: one.time - START + late.random() * 100)
+    assert told(run([FailedAuth()], shaken)) == told(found(events))
+
+
+@pytest.mark.negative("token_replay")
+@pytest.mark.parametrize(
+    "places",
+    [
+        ("203.0.113.9", "203.0.7.9"),
+        ("203.0.113.9", "2001:db8:7:1::9"),
+        ("2001:db8:7:1::9", "2001:db8:8:1::9"),
+    ],
+    ids=["two exits of one provider", "one place with addresses of both families", "exits of one provider by IPv6"],
+)
+def test_a_caller_who_moved_on_is_at_one_place_whatever_its_addresses(places: tuple[str, ...]) -> None:
+    events = work(0, 4 * HOUR) + taking_turns(4 * HOUR + 130, *places, uses=12)
+    assert "token_replay" not in classes(found(events))
+
+
+@pytest.mark.negative("token_replay")
+def test_a_company_whose_exits_moved_takes_no_turns_with_where_it_was() -> None:
+    moved = taking_turns(6 * HOUR, "192.0.2.9", "203.0.113.9", uses=40)
+    assert "token_replay" not in classes(found(work(0, 4 * HOUR) + moved))
+
+
+@pytest.mark.negative("token_replay")
+def test_a_telephone_on_its_way_is_in_one_hand() -> None:
+    events = work(0, 4 * HOUR)
+    for part, source in enumerate(("192.0.2.9", "203.0.113.9", "198.18.0.9")):
+        events += taking_turns(4 * HOUR + 130 + part * 15 * MINUTE, source)
+    assert "token_replay" not in classes(found(events))
 
 
 @pytest.mark.negative("token_replay")

@@ -46,6 +46,14 @@ def test_shuffled_reversed_and_grouped_lines_are_jumbled() -> None:
     assert jumbled([time for first in range(30) for time in MONTH[first::30]])
 
 
+def test_an_hour_whose_lines_are_shuffled_is_jumbled() -> None:
+    hour = [2.0 * number for number in range(1800)]
+    assert jumbled(random.Random(1).sample(hour, len(hour)))
+    assert jumbled(hour[::-1])
+    # A third of them come half an hour late, between the others.
+    assert not jumbled(sorted(hour, key=lambda time: time + (1800 if time % 3 == 0 else 0)))
+
+
 def test_few_lines_put_behind_the_end_of_a_month_or_a_day_are_jumbled() -> None:
     assert jumbled([*MONTH, *MONTH[9000:9050]])
     day = MONTH[: 24 * 60]
