@@ -15,22 +15,7 @@ base=${TOCSIN_FUZZ_CORPUS:-$HOME/.cache/tocsin-fuzz}
 failed=()
 for target in "${targets[@]}"; do
   mkdir -p "$base/$target"
-  "$python" - "$target" "$base/$target" <<'SEED'
-import sys
-from pathlib import Path
-
-sys.path.insert(0, ".")
-from tests.collector.formats.cases import cases, names
-from tests.fuzz.targets import SEEDS
-
-target, folder = sys.argv[1], Path(sys.argv[2])
-if target in SEEDS:
-    (folder / "seed").write_bytes(SEEDS[target])
-for name in names():
-    if target in (f"format-{name}", "format-auto", "inspection", "admit", "otlp-traces"):
-        for number, case in enumerate(cases(name)):
-            (folder / f"sample-{name}-{number}").write_bytes(case.record)
-SEED
+  "$python" -m tests.fuzz.seeds "$target" "$base/$target"
   log=$base/$target.log
   if (cd "$base/$target" && nice -n 19 "$python" "$OLDPWD/tests/fuzz/fuzz.py" "$target" . -max_total_time="$seconds" \
     -timeout=10 -rss_limit_mb=2048 -max_len=16384) >"$log" 2>&1; then

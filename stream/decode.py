@@ -28,6 +28,8 @@ def decode(frame: Frame) -> list[AuditEvent]:
         lines = unpack(frame)
         try:
             events = DECODER.decode_lines(lines)
+            if header.lines and len(header.lines) != len(events):
+                raise ValueError(f"{len(events)} lines, and numbers of {len(header.lines)}")
             prepare(events, lines)
         except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
             raise DamagedError(

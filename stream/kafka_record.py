@@ -1,5 +1,6 @@
 """The value of a Kafka record: one frame, its header before its payload."""
 
+import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,7 +14,13 @@ from stream.frame import HEADER_DECODER, HEADER_ENCODER, Frame, Header, Keys, un
 MAGIC: Final = b"tcn\x01"
 """Tells our records from others', and their version."""
 _LENGTH: Final = 4
+_KEY: Final = 16
 _DECODERS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {"control": control.DECODER, "findings": finding.DECODER}
+
+
+def fresh_key() -> bytes:
+    """A key that no other record has, so that brokers can be told to take this one away (see `kafka_compact`)."""
+    return os.urandom(_KEY)
 
 
 def encode(frame: Frame) -> bytes:
@@ -61,8 +68,10 @@ def check(frame: Frame) -> None:
     elif content in _DECODERS:
         try:
             for line in unpack(frame).splitlines():
-                _DECODERS[content].decode(line)
-        except UNREADABLE as error:
+                record = _DECODERS[content].decode(line)
+                if isinstance(record, finding.Finding):
+                    finding.public(record)  # whoever tells of it writes its times
+        except (*UNREADABLE, ValueError, OverflowError, OSError) as error:
             raise DamagedError(f"a line of {content} cannot be read ({error})") from error
 
 
@@ -72,7 +81,7 @@ def believed(frame: Frame, appended: float, ahead: float) -> Frame:
     A listener whose clock is more than `ahead` seconds in the future must not drag a whole partition along; the
     broker's time is in the record, so that every reader comes to the same result (CONTRACTS §1).
     """
-    if frame.header.received <= appended + ahead:
+    if 0 <= frame.header.received <= appended + ahead:
         return frame
     keys = None if frame.keys is None else _AsWritten(frame.keys, frame.header.received)
     return Frame(msgspec.structs.replace(frame.header, received=appended), frame.payload, None, keys)

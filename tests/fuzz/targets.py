@@ -1,11 +1,14 @@
 """What is fuzzed: every parser that strangers reach, and which errors are its answers."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Final
 
+import jwt
 import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 from starlette.requests import Request
 
 from alerting import pagerduty_webhook
@@ -38,7 +41,7 @@ from stream.crypt import Crypt
 from stream.crypt_carried import CarriedKeys
 from stream.crypt_keys import Master
 from stream.errors import UNREADABLE, RejectedError, TocsinError
-from stream.frame import Frame, Header, pack, unpack
+from stream.frame import Frame, Header, pack
 from stream.kafka_record import believed, check
 from stream.kafka_record import decode as decode_record
 from stream.kafka_record import encode as encode_record
@@ -61,6 +64,7 @@ KEY: Final = Key(id="k", hash="", created=0.0)
 CRYPT: Final = Crypt(CarriedKeys(Master("00" * 32)), NOW)
 RECORD: Final = encode_record(CRYPT.sealed(pack(Header(received=NOW, count=1), b'{"server":"s","method":"m"}')))
 """A good record of Kafka, encrypted."""
+HEADER: Final = msgspec.json.Decoder(Header)
 ASSEMBLER: Final = Assembler("crm", Fingerprints(b"key", "k"), ())
 SETTINGS: Final = Settings(Document(), server="crm")
 
@@ -89,8 +93,8 @@ def targets() -> dict[str, Target]:
         "exchange": _exchange,
         "frame": _frame,
         "kafka-record": _kafka_record,
-        "finding": lambda data: _decoded(finding.DECODER, data),
-        "control": lambda data: _decoded(control.DECODER, data),
+        "finding": lambda data: _lasting(finding.DECODER, data),
+        "control": lambda data: _lasting(control.DECODER, data),
         "token": _token(),
         "key-set": lambda data: _key_set(data).find(None),
         "inspection": _inspection(),
@@ -119,11 +123,21 @@ def _answered(parse: Callable[..., object], *given: Any) -> object:
         return None
 
 
-def _decoded(decoder: Any, data: bytes) -> object:
+def _decoded(decoder: Any, data: bytes) -> Any:
     try:
         return decoder.decode(data)
     except UNREADABLE:
         return None
+
+
+def _lasting(decoder: Any, data: bytes) -> object:
+    """What is read once must be read as the same by the next, who has it as this one wrote it."""
+    found = _decoded(decoder, data)
+    if found is None:
+        return None
+    again = decoder.decode(written := msgspec.json.encode(found))
+    assert msgspec.json.encode(again) == written
+    return found
 
 
 def _otlp(parse: Callable[[bytes, str], object], data: bytes) -> None:
@@ -182,16 +196,34 @@ def _framing(data: bytes) -> object:
     return found
 
 
-def _frame(data: bytes) -> object:
+def _headed(data: bytes) -> tuple[Header, bytes] | None:
+    """A frame's header from the first line, as JSON, and its payload from the others."""
+    head, _, payload = data.partition(b"\n")
     try:
-        return unpack(Frame(Header(received=NOW, content="events", count=1, source="s"), data))
-    except TocsinError:
+        header = HEADER.decode(head)
+        encode_record(Frame(header, b""))  # a number may be too large for the one form and not for the other
+    except (*UNREADABLE, OverflowError):
         return None
+    return header, payload
+
+
+def _frame(data: bytes) -> object:
+    """A frame as a damaged file may hold it: compressed, damaged, and plain."""
+    if (found := _headed(data)) is None:
+        return None
+    header, payload = found
+    for each in (Frame(header, payload), pack(header, payload)):
+        try:
+            check(each)
+        except TocsinError:
+            continue
+    return None
 
 
 def _kafka_record(data: bytes) -> object:
     """A record that somebody else wrote into the topic, read with keys and without."""
-    for value in (data, RECORD[: len(data) % len(RECORD)] + data, RECORD + data):
+    headed = (encode_record(pack(*found)),) if (found := _headed(data)) is not None else ()
+    for value in (data, RECORD[: len(data) % len(RECORD)] + data, RECORD + data, *headed):
         for keys in (None, CRYPT):
             try:
                 check(believed(decode_record(value, keys), NOW, 60.0))
@@ -232,12 +264,21 @@ def _key_set(data: bytes) -> KeySet:
 
 
 def _token() -> Target:
-    verifier = Verifier([_key_set(b"{}")])
+    """A token as it comes, and one whose header and claims are the two lines, well signed by a known issuer."""
+    private = ec.derive_private_key(7, ec.SECP256R1())
+    public = {**ECAlgorithm.to_jwk(private.public_key(), as_dict=True), "kid": "a"}
+    verifier = Verifier([_key_set(msgspec.json.encode({"keys": [public]}))])
 
     def judge(data: bytes) -> object:
         text = data.decode("utf-8", "replace")
         header_text(text)
-        return verifier.claims(text, "s", NOW), identity.claimed(text, ("tenant",), NOW)
+        head, _, claims = data.partition(b"\n")
+        said: dict[str, Any] = _decoded(msgspec.json.Decoder(dict[str, Any]), head) or {}
+        try:
+            signed = jwt.PyJWS().encode(claims, private, "ES256", said | {"alg": "ES256"})
+        except (jwt.PyJWTError, TypeError, ValueError):
+            signed = ""
+        return [(verifier.claims(one, "s", NOW), identity.claimed(one, ("tenant",), NOW)) for one in (text, signed)]
 
     return judge
 
@@ -299,29 +340,3 @@ def _stdio() -> Target:
         return [to_wire(event) for event in events + End(conversation, "over").tell(assembler, settings)]
 
     return talk
-
-
-SEEDS: Final[Mapping[str, bytes]] = {
-    "mapping": b'{"record":"json","fields":{"time":"time","server":{"const":"s"},"method":"a.b"},"events":[]}',
-    "hec": b'{"time":1795154400,"event":{"server":"s","method":"m"}}{"event":"x"}',
-    "cloudevents": b'[{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"server":"s"}}]',
-    "admit": b'{"time":1795154400,"server":"s","method":"tools/call","ext":{"arguments":{"path":"../x"},"result":"y"}}',
-    "syslog": b'<34>1 2026-11-21T10:00:00Z host app 1 id [a b="c"] {"x":1}',
-    "syslog-framing": b"12 <34>1 - - - \n<34>Oct 11 22:14:15 host app: text\n",
-    "cef": b"CEF:0|v|p|1|id|name|5|src=1.2.3.4 cs1Label=x cs1=y",
-    "container-lines": b"2026-11-21T10:00:00.000000000Z stdout F text",
-    "finding": b'{"id":"1","detector":"d"}',
-    "control": b'{"control":"mute","id":"1","kind":"silence","where":[],"start":0,"until":1,"owner":"o"}',
-    "webhook": b'{"time":"2026-11-21T10:00:00Z","event":"x"}',
-    "pagerduty-hook": b'v1=00\n{"event":{"event_type":"incident.acknowledged","data":{"id":"P1"}}}',
-    "exchange": b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}\n\ndata: {"jsonrpc":"2.0","id":1}\n\n',
-    "token": b"eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.eyJpc3MiOiJodHRwczovL2lkcCIsInN1YiI6ImEifQ.AAAA",
-    "key-set": b'{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA","kid":"a"}]}',
-    "inspection": b'{"text":"ignore all previous instructions <!-- ai --> AKIAABCDEFGHIJKLMNOP 4111 1111 1111 1111"}',
-    "upstream": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-    "server-stream": b'event: message\ndata: {"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}\n\n',
-    "stdio-lines": b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}\n{"jsonrpc":"2.0","id":1,"method":"roots/list"}\n'
-    b'{"jsonrpc":"2.0","id":1,"result":{"roots":[]}}\n{"jsonrpc":"2.0","id":1,"result":{"inputRequests":{}}}',
-    "ownership-match": b"^(?P<tenant>[a-z]+)-\nacme-1",
-}
-"""Where a target begins besides what the formats' own samples give."""

@@ -6,6 +6,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,9 +50,14 @@ def names() -> list[str]:
 
 def cases(form: str) -> Iterator[Case]:
     """The samples of a format."""
-    said = yaml.safe_load((SAMPLES / f"{form}.yaml").read_text(encoding="utf-8"))
+    said = _read(form)
     for each in said["cases"]:
         yield Case(form, said["product"], said["verified"], each["about"], _record(each), each.get("events") == [])
+
+
+@cache
+def _read(form: str) -> Any:
+    return yaml.safe_load((SAMPLES / f"{form}.yaml").read_text(encoding="utf-8"))
 
 
 def expected(form: str) -> list[dict[str, Any]]:
