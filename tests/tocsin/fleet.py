@@ -84,6 +84,11 @@ class Role:
             return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         return 0
 
+    def condition(self) -> str:
+        """How it is, for whoever reads of a failure: the end of its log and what it says itself."""
+        said = f"code {self.code}, problems {self.problems()}, partitions {self.metric('tocsin_partitions')}"
+        return f"--- {self.name}: {said}\n{self.log.read_text(errors='replace')[-2000:]}"
+
     def run(self, *words: str) -> str:
         """Run a command with this configuration; what it said."""
         command = [sys.executable, "-m", "tocsin", *words, "--config", str(self._config)]
@@ -189,9 +194,21 @@ class Fleet:
 
     def ready(self) -> None:
         """Wait until the listener listens, all partitions are worked on and one decides."""
-        until(lambda: self.listener.get("/api/v1/status"), "the listener listens")
-        until(lambda: self.shared() >= self.partitions, "all partitions are worked on")
-        until(self.decider, "one decides")
+        self._soon(lambda: self.listener.get("/api/v1/status"), "the listener listens")
+        self._soon(lambda: self.shared() >= self.partitions, "all partitions are worked on")
+        self._soon(self.decider, "one decides")
+
+    def _soon(self, look: Callable[[], Any], what: str) -> None:
+        """Wait for what all processes together come to; where it does not come, say how each of them is."""
+
+        def seen() -> Any:
+            assert all(role.code is None for role in self.roles), f"nobody ended by himself before {what}"
+            return look()
+
+        try:
+            until(seen, what)
+        except AssertionError as error:
+            raise AssertionError("\n".join((str(error), *(role.condition() for role in self.roles)))) from error
 
     def shared(self) -> float:
         """Partitions that are worked on."""
