@@ -41,7 +41,7 @@ class Poster:
 
     def send(
         self,
-        method: Literal["GET", "POST"],
+        method: Literal["GET", "POST", "PUT"],
         url: str,
         *,
         content: bytes = b"",

@@ -199,7 +199,7 @@ def _options(options: type[Any]) -> Iterator[Sequence[str]]:
         kind = type_text(field.type)
         if is_secret(field):
             kind = f"{kind}, each a {REFERENCE}" if kind.startswith("mapping") else REFERENCE
-        yield f"`{field.encode_name}`", kind, default, said[field.name]
+        yield f"`{field.encode_name}`", kind, default, " ".join(said[field.name].split())
 
 
 def _commands() -> Iterator[str]:

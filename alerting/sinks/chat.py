@@ -1,4 +1,4 @@
-"""Chat, mail and whatever else apprise speaks to (Slack, Teams, Opsgenie, …): plain text by one URL."""
+"""Mail, chats and whatever else apprise speaks to (Mattermost, Discord, SMS, …): plain text by one URL."""
 
 import logging
 import re
@@ -10,8 +10,8 @@ import apprise
 import msgspec
 
 from alerting.alert import Alert, Change
-from alerting.harmless import harmless, harmless_block, unlinked, unmarked
-from alerting.message import title
+from alerting.chat_text import SHORTEST, body, headline
+from alerting.harmless import harmless
 from alerting.posting import LONGEST_WAIT, REFUSED, one_by_one
 from alerting.sink import DONE, PATH, SECRET, Result
 from stream.finding import Severity
@@ -27,7 +27,6 @@ ENDS: Final[frozenset[Change]] = frozenset({"resolved", "closed"})
 LOGGER: Final = "apprise"
 LONGEST: Final = 8000
 """Characters of a message at most, where the service takes more."""
-SHORTEST: Final = 40
 GROWTH: Final = 0.75
 """The share of a service's room that text takes at most before it is written in the service's own format."""
 TOO_MANY: Final = 429
@@ -38,7 +37,7 @@ class ChatOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which service is told; one URL is one place, so that each has its own answers."""
 
     url: Annotated[str, msgspec.Meta(extra=SECRET)]
-    """The service as an apprise URL, such as `slack://…`, `msteams://…`, `mailto://…` or `opsgenie://…`."""
+    """The service as an apprise URL, such as `mailtos://…`, `mmosts://…` or `discord://…`."""
     pager: bool = True
     """Whether it is told of pages alone, and of those missed in an outage as one digest; else of every change."""
     ca: Annotated[str | None, msgspec.Meta(extra=PATH)] = None
@@ -120,26 +119,6 @@ def asset() -> apprise.AppriseAsset:
         secure_logging=True,
         storage_mode=apprise.PersistentStoreMode.MEMORY,
     )
-
-
-def headline(alert: Alert, limit: int) -> str:
-    """The line that a message begins with."""
-    line = unmarked(unlinked(f"{alert.change}: {title(alert.incident)}"))
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
-
-
-def body(alert: Alert, room: int, *, repeated: bool) -> str:
-    """The text, cut in the middle where there is no room, so that its end still says where to look."""
-    incident = alert.incident
-    lines = [unmarked(unlinked(line)) for line in harmless_block(alert.text, 60, 400)]
-    if not any(incident.id in line for line in lines[-1:]):
-        lines.append(f"Incident {harmless(incident.id, 80)}, opening {incident.opening}")
-    if repeated:
-        lines.append("(This may be a repeat.)")
-    tail = lines[-2:] if repeated else lines[-1:]
-    while len(lines) > len(tail) and len("\n".join(lines)) > room:
-        lines = [*lines[: -len(tail) - 2], "…", *tail] if len(lines) > len(tail) + 1 else tail
-    return "\n".join(lines)[: max(room, SHORTEST)]
 
 
 def failure(said: Sequence[str], pause: float) -> Result:

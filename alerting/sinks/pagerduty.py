@@ -5,7 +5,6 @@ together; a trigger with the key of a resolved incident opens a new one).
 """
 
 import json
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -15,6 +14,7 @@ from pagerduty import Error, EventsApiV2Client, HttpError
 
 from alerting.alert import Alert
 from alerting.harmless import harmless, harmless_block
+from alerting.paging import Resolved, action_of
 from alerting.plain import evidence_of
 from alerting.posting import REFUSED, one_by_one, retry_after, trust
 from alerting.sink import DONE, PATH, Result
@@ -32,8 +32,6 @@ SUMMARY: Final = 1024
 """Characters of a summary that PagerDuty keeps."""
 DETAILS: Final = 400 * 1024
 """Bytes of details at most, written in ASCII; the API refuses events above 512 KiB."""
-REMEMBERED: Final = 10_000
-"""Resolved openings that are remembered, so that a late repeat does not page again."""
 
 
 class PagerDutyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,7 +68,7 @@ class PagerDuty:
     def __init__(self, options: PagerDutyOptions) -> None:
         self._client = OneAttempt(options.routing_key, base_url=options.url.rstrip("/"), verify=trust(options.ca))
         self._client.timeout = options.timeout  # type: ignore[assignment]  # annotated narrower than it is used
-        self._resolved: OrderedDict[str, None] = OrderedDict()
+        self._resolved = Resolved()
 
     def deliver(self, alerts: Sequence[Alert], in_doubt: frozenset[str]) -> Sequence[Result]:
         """Send what concerns the pager; after the first `retry` nothing more is sent, so that the order is kept."""
@@ -93,9 +91,7 @@ class PagerDuty:
         except (Error, RequestError) as error:
             return result_of(error)
         if action == "resolve":
-            self._resolved[key] = None
-            if len(self._resolved) > REMEMBERED:
-                self._resolved.popitem(last=False)
+            self._resolved.add(key)
         return Result("done", repeated=True) if repeated and action == "trigger" else DONE
 
 
@@ -108,21 +104,6 @@ class OneAttempt(EventsApiV2Client):
         """Raise HttpError for an answer that is not a success, before the client decides to try again."""
         if not response.is_success:
             raise HttpError(f"HTTP {response.status_code}", response)
-
-
-def action_of(alert: Alert, *, resolved: bool) -> Literal["trigger", "acknowledge", "resolve"] | None:
-    """What an alert means for the pager; no trigger for an opening that was resolved.
-
-    Bundles and digests tell of further incidents too, so that they are sent all the same.
-    """
-    if alert.change in ("resolved", "closed"):
-        return "resolve"
-    if alert.change == "acknowledged":
-        return None if resolved else "acknowledge"
-    over = resolved or alert.incident.status in ("resolved", "closed")
-    if not alert.page or (over and alert.change not in ("bundle", "digest")):
-        return None
-    return "trigger"
 
 
 def event_of(alert: Alert, *, repeated: bool) -> dict[str, Any]:

@@ -21,7 +21,10 @@ def test_the_example_configuration_starts(tmp_path: Path, monkeypatch: pytest.Mo
         "pagerduty-routing-key": "0123456789abcdef0123456789abcdef",
         "tickets-secret": "0123456789abcdef",
         "tickets-authorization": "Bearer abc",
-        "team-chat-url": "json://chat.example",
+        "slack-token": "xoxb-1234-5678-abcdef",
+        "teams-webhook": "https://prod-1.westeurope.logic.azure.com/workflows/abc",
+        "opsgenie-key": "eb243592-faa2-4ba2-a551q-1afdf565c889",
+        "mail-url": "mailtos://tocsin:secret@smtp.example?to=soc@example.org",
         "heartbeat-url": "https://heartbeat.example/abc",
         "master-key": "bWFzdGVyLWtleS1tYXN0ZXIta2V5LW1hc3Rlci1rZXk=",
     }
@@ -29,7 +32,7 @@ def test_the_example_configuration_starts(tmp_path: Path, monkeypatch: pytest.Mo
         (tmp_path / name).write_text(f"{secret}\n")
     ready = prepare(tmp_path / "tocsin.example.yaml")
     assert {plan.kind.name for plan in ready.sinks} == set(sink_names()), "one of each"
-    assert [plan.name for plan in ready.sinks if plan.pager] == ["pager", "team"]
+    assert [plan.name for plan in ready.sinks if plan.pager] == ["pager", "team", "channel", "second-pager"]
     assert ready.heartbeat is not None
     assert set(ready.directory.tenants) == {"acme", "globex"}
     assert Warmth("observe", "data_volume") in ready.modes

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerting.chat_text import body, headline
 from alerting.sink import Sink
-from alerting.sinks.chat import GROWTH, body, headline, service
+from alerting.sinks.chat import GROWTH, service
 from tests.alerting.sinks.hostile import CORPUS, ESCAPES, FORMULA, LIVE
 from tests.alerting.sinks.place import make
 from tests.alerting.sinks.place_chat import ChatPlace, place
@@ -119,12 +120,9 @@ def test_no_words_become_a_link_or_a_format_in_any_room(words: str, room: int) -
 @pytest.mark.parametrize(
     "url",
     [
-        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#soc",
         "mailto://user:password@example.com",
         "discord://123456789012345678/" + "a" * 68,
-        "opsgenie://" + "a" * 36,
         "mmost://chat.example/" + "a" * 26,
-        "workflows://prod-1.westeurope.logic.azure.com:443/643e69f83c8944/u20fCGWlXxxx/",
     ],
     ids=lambda url: url.partition(":")[0],
 )
@@ -149,7 +147,7 @@ def test_a_url_that_is_none_is_refused_without_its_secrets(url: str) -> None:
 
 def test_every_url_that_is_documented_is_one_with_the_room_that_is_said() -> None:
     rows = re.findall(r"^\| .+ \| `(\w+://\S+)` \| ([\d,]+) characters \|$", DOCUMENTED.read_text(), re.MULTILINE)
-    assert len(rows) >= 6
+    assert len(rows) >= 3
     for url, room in rows:
         found = service(url)
         assert found is not None, url
