@@ -12,6 +12,7 @@ from alerting.policy import HOUR, Policies
 from alerting.route import Routes
 from alerting.runbook import Runbooks
 from alerting.sink import Sink
+from alerting.texts import Texts
 from alerting.walled import walled
 from collector.enrich import Options as EnrichOptions
 from detectors import discovery as detector_discovery
@@ -41,13 +42,16 @@ LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class SinkPlan:
-    """A sink that can be made: its configured name, class and options."""
+    """A sink that can be made: its configured name, class and options.
+
+    `wall` has the tenants that its readers may see alone, and who writes what these read.
+    """
 
     name: str
     kind: type[Any]
     options: Any
     secrets: Secrets
-    tenants: tuple[str, ...] | None = None
+    wall: tuple[frozenset[str], Texts] | None = None
 
     @property
     def pager(self) -> bool:
@@ -57,8 +61,8 @@ class SinkPlan:
     def make(self) -> Sink:
         """The sink itself."""
         sink: Sink = self.kind(self.options)
-        if self.tenants is not None:
-            sink = walled(sink, frozenset(self.tenants), Messages(Runbooks()))
+        if self.wall is not None:
+            sink = walled(sink, *self.wall)
         return discreet(sink, self.secrets)
 
 
@@ -235,6 +239,7 @@ def _parameters(
 def _sinks(loaded: Loaded, faults: list[Fault]) -> tuple[SinkPlan, ...]:
     plans = []
     names = sink_discovery.sink_names()
+    texts: Texts | None = None
     for name, section in loaded.config.sinks.items():
         path = ("sinks", name)
         if section.type not in names:
@@ -258,5 +263,9 @@ def _sinks(loaded: Loaded, faults: list[Fault]) -> tuple[SinkPlan, ...]:
             wrong.append(loaded.fault((*path, "events"), "events are sent of every tenant", hint))
         faults += wrong
         if not wrong:
-            plans.append(SinkPlan(name, kind, options, loaded.secrets, section.tenants))
+            wall = None
+            if section.tenants is not None:
+                texts = texts or Messages(Runbooks())
+                wall = (frozenset(section.tenants), texts)
+            plans.append(SinkPlan(name, kind, options, loaded.secrets, wall))
     return tuple(plans)
