@@ -81,6 +81,8 @@ def size_of(files: Iterable[Path]) -> int:
     """Bytes of the files as they stand, for a progress bar; raises RejectedError naming one that is not there."""
     total = 0
     for path in files:
+        if path.is_dir():
+            raise RejectedError("this is a folder", where=str(path), hint=f"name its files: {path}/*")
         if not path.is_file():
             raise RejectedError("there is no such file", where=str(path), hint="name NDJSON files, plain, .gz or .zst")
         total += path.stat().st_size

@@ -1,6 +1,7 @@
 """`tocsin formats`: what can be read, and what a format makes of a sample."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Read what other gateways and servers log, and see what it can tell.")
 
+STDIN = Path("-")
 SHOWN = 40
 """Names of values that are left, at most."""
 
@@ -29,22 +31,29 @@ def list_(as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(json.dumps([row._asdict() for row in found]))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("format", *COLUMNS, "reads"):
-        table.add_column(column, overflow="fold")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("format", no_wrap=True)
+    table.add_column("reads", ratio=2)
+    table.add_column("can tell", ratio=3)
     for row in found:
-        cells = ["yes" if row.told[column] else "-" for column in COLUMNS]
-        table.add_row(row.name, *cells, f"{row.title}{' (sampled)' if row.sampled else ''}")
+        told = " ".join(column for column in COLUMNS if row.told[column])
+        table.add_row(row.name, Text(f"{row.title}{' (sampled)' if row.sampled else ''}"), told or "nothing")
     console = Console()
     console.print(table, markup=False, highlight=False)
     console.print(
-        "docs/formats.md says what each source cannot show; `tocsin formats try FILE` tries one.", style="dim"
+        f"columns: {' '.join(COLUMNS)}\ndocs/formats.md says what each source cannot show; "
+        "`tocsin formats try FILE` tries one.",
+        style="dim",
+        highlight=False,
     )
 
 
-@app.command("try", epilog="Example: tocsin formats try access.log --format ./our-gateway.yaml")
+@app.command("try", epilog="Example: kubectl logs gateway | tocsin formats try - --format ./our-gateway.yaml")
 def try_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A sample: lines, JSON or OTLP, plain, .gz or .zst.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A sample: lines, JSON or OTLP, plain, .gz or .zst; - for standard input."),
+    ],
     form: Annotated[str, typer.Option("--format", help="A format's name, auto, or a YAML file of your own.")] = "auto",
     limit: Annotated[int, typer.Option(min=0, help="Records that are shown; all are counted.")] = 20,
     as_json: JsonOption = False,
@@ -53,10 +62,11 @@ def try_(
     from tocsin.history import size_of
     from tocsin.trials.format_choice import choose_format
     from tocsin.trials.format_matrix import covered
-    from tocsin.trials.formats import try_file
+    from tocsin.trials.formats import try_file, try_stream
 
-    size_of([file])
-    trial = try_file(file, choose_format(form))
+    if file != STDIN:
+        size_of([file])
+    trial = try_file(file, choose_format(form)) if file != STDIN else try_stream(sys.stdin.buffer, choose_format(form))
     coverage = covered(trial.events)
     if as_json:
         typer.echo(json.dumps(_document(file, trial, coverage, limit)))

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -25,6 +25,14 @@ LEAVES: Final = 400
 """Values of one record that are looked at, at most."""
 
 Path_ = tuple[str | int, ...]
+
+
+class Reads(Protocol):
+    """Something open that bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes."""
+        ...
 
 
 @dataclass(slots=True)
@@ -58,10 +66,15 @@ def try_file(path: Path, form: Format) -> Trial:
     Raises RejectedError where the file cannot be read or is too large for a sample.
     """
     with open_file(path) as source:
-        body = source.read(EXPORT_LIMIT + 1)
+        return try_stream(source, form, str(path))
+
+
+def try_stream(source: Reads, form: Format, where: str = "standard input") -> Trial:
+    """Read a sample from what is open. Raises RejectedError where it is too large for one."""
+    body = source.read(EXPORT_LIMIT + 1)
     if len(body) > EXPORT_LIMIT:
         raise RejectedError(
-            f"larger than {EXPORT_LIMIT >> 20} MiB", where=str(path), hint="take the first lines: head -n 1000 FILE"
+            f"larger than {EXPORT_LIMIT >> 20} MiB", where=where, hint="take the first lines: head -n 1000 FILE"
         )
     trial = Trial()
     shapes: set[frozenset[str]] = set()
