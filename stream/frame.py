@@ -17,7 +17,19 @@ LIMIT: Final = 500
 PAYLOAD_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of a payload after decompression at most."""
 
-Content = Literal["events", "control", "tick", "findings", "wide"]
+Content = Literal["events", "control", "tick", "findings", "wide", "rest"]
+
+
+class Was(NamedTuple):
+    """Which frame a frame of content `rest` is what is left of: its place, encoded header, and payload's digest.
+
+    `gone` is a bitmap of the lines that were taken out.
+    """
+
+    offset: int
+    header: bytes
+    digest: bytes
+    gone: bytes = b""
 
 
 class Origin(NamedTuple):
@@ -56,6 +68,7 @@ class Header(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=
     key: str | None = None
     codec: Literal["zstd", "none"] = "zstd"
     key_id: str | None = None
+    was: Was | None = None
 
     def __post_init__(self) -> None:
         # A whole number would be encoded in another way than the same number once it was read again.

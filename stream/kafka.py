@@ -13,7 +13,7 @@ from stream.frame import Frame, Record
 from stream.kafka_address import Address
 from stream.kafka_dead import DeadLetters
 from stream.kafka_reader import KafkaReader
-from stream.kafka_record import check, encode
+from stream.kafka_record import check, encode, fresh_key
 from stream.kafka_search import since, within
 from stream.kafka_state import Fence, KafkaState, Size
 from stream.kafka_writer import PATIENCE, KafkaWriter
@@ -44,7 +44,7 @@ class KafkaLog:
         patience: float = PATIENCE,
     ) -> None:
         self.address = address
-        self._crypt = crypt
+        self.crypt = crypt
         self._salt = salt
         self._bury = bury
         self._buried: set[tuple[Stream, int]] = set()
@@ -88,10 +88,17 @@ class KafkaLog:
 
     def append(self, stream: Stream, frame: Frame) -> Future[int]:
         """Add a frame; see `Log.append`."""
+        return self.put(stream, self.prepared(frame), fresh_key())
+
+    def prepared(self, frame: Frame) -> Frame:
+        """A frame as it is written: salted and encrypted."""
         whole = frame if self._salt is None else salted(frame, self._salt())
-        if self._crypt is not None:
-            whole = self._crypt.sealed(whole)
-        return self._writer.append(self._known(stream), stream.partition, encode(whole))
+        return whole if self.crypt is None else self.crypt.sealed(whole)
+
+    def put(self, stream: Stream, frame: Frame | None, key: bytes) -> Future[int]:
+        """Write a prepared frame, or None, in the place of whatever else has the key, once brokers compact."""
+        value = None if frame is None else encode(frame)
+        return self._writer.append(self._known(stream), stream.partition, value, key)
 
     def read(self, stream: Stream, position: int, *, limit: int = 64, wait: float = 0.0) -> Sequence[Record]:
         """Durable frames from a position on; see `Log.read`."""
@@ -116,11 +123,11 @@ class KafkaLog:
     def within(self, stream: Stream, since: float, until: float, *, newest_first: bool = False) -> Iterator[Record]:
         """Durable frames of all partitions with event times in `[since, until)`, by receipt or against it."""
         topic, partitions = self._known(stream), self._counts[stream.name]
-        return within(self.address, topic, partitions, since, until, newest_first=newest_first, keys=self._crypt)
+        return within(self.address, topic, partitions, since, until, newest_first=newest_first, keys=self.crypt)
 
     def since(self, stream: Stream, moment: float) -> Iterator[Record]:
         """Every durable frame that was appended from a moment on, all partitions together, by receipt."""
-        return since(self.address, self._known(stream), self._counts[stream.name], moment, keys=self._crypt)
+        return since(self.address, self._known(stream), self._counts[stream.name], moment, keys=self.crypt)
 
     def end(self, stream: Stream) -> int:
         """The offset that the next durable frame of a stream will have."""

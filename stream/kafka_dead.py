@@ -9,6 +9,7 @@ from kafka import TopicPartition
 from stream import kafka_client, kafka_topics
 from stream.errors import RejectedError
 from stream.kafka_address import Address
+from stream.kafka_record import fresh_key
 from stream.kafka_writer import KafkaWriter
 from stream.log import Stream
 
@@ -84,7 +85,7 @@ class DeadLetters:
         Where it still cannot be read it becomes a dead letter again, at its new place.
         """
         topic = f"{self._address.prefix}.{letter.stream}"
-        offset = self._writer.append(topic, letter.partition, letter.value).result(PATIENCE)
+        offset = self._writer.append(topic, letter.partition, letter.value, fresh_key()).result(PATIENCE)
         self.forget(letter)
         return offset
 

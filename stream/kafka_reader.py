@@ -250,6 +250,8 @@ class KafkaReader:
         records: list[Record] = []
         bad: DamagedError | None = None
         for message in messages:
+            if message.value is None:
+                continue  # it takes another one's place, of which nothing is left (see `stream.kafka_removing`)
             try:
                 frame = believed(decode(message.value, self._keys), message.timestamp / 1000, AHEAD)
             except DamagedError as error:

@@ -13,6 +13,7 @@ from stream.errors import DamagedError, StorageError
 from stream.frame import Keys, Record
 from stream.kafka_address import Address
 from stream.kafka_record import believed, decode
+from stream.kafka_rest import shown
 
 CHUNK: Final = 64
 """Offsets that are read at once."""
@@ -83,14 +84,22 @@ class _Source(NamedTuple):
 
 
 def _lane(source: _Source, start: int, end: int, newest_first: bool) -> Iterator[Record]:
+    replaced: set[int] = set()
     for begin in range(start, end, CHUNK)[:: -1 if newest_first else 1]:
         records = _chunk(source, begin, min(begin + CHUNK, end))
-        yield from records[:: -1 if newest_first else 1]
+        for offset, record in records[:: -1 if newest_first else 1]:
+            if record.offset != offset:
+                # What is left of a frame: until the brokers took the whole one away there are both.
+                replaced.add(record.offset)
+            elif offset in replaced:
+                continue
+            yield record
 
 
-def _chunk(source: _Source, begin: int, end: int) -> Sequence[Record]:
+def _chunk(source: _Source, begin: int, end: int) -> Sequence[tuple[int, Record]]:
+    """What stands between two offsets, each with its own."""
     address, consumer, place, keys = source
-    found: list[Record] = []
+    found: list[tuple[int, Record]] = []
     with kafka_client.guarded(address):
         consumer.assign([place])
         consumer.seek(place, begin)
@@ -105,11 +114,13 @@ def _chunk(source: _Source, begin: int, end: int) -> Sequence[Record]:
             for message in messages:
                 if message.offset >= end:
                     return found
+                if message.value is None:
+                    continue  # nothing is left of the one whose place it takes
                 try:
                     frame = believed(decode(message.value, keys), message.timestamp / 1000, AHEAD)
+                    found.append((message.offset, shown(Record(message.offset, frame))))
                 except DamagedError:
                     continue  # it lies among the dead letters
-                found.append(Record(message.offset, frame))
     return found
 
 

@@ -9,6 +9,7 @@ from stream.fault import Fault
 from stream.frame import HEADER_ENCODER, Record
 from stream.ledger import FILE
 from stream.ledger_read import LedgerFile
+from stream.ledger_rest import check_rest
 from stream.ledger_verify import Progress, Proved, prove
 from stream.ledger_witness import Account, Rows, Witness, check_rows
 from stream.log import EVENTS, FINDINGS, Stream
@@ -86,6 +87,10 @@ def _stream(log: Whole, stream: Stream, ledger: LedgerFile, proved: Proved, prog
         for offset, frame in records:
             header = HEADER_ENCODER.encode(frame.header)
             fault = witness.frame(place, offset, header, sha256(frame.payload).digest(), frame.payload)
+            if fault is None and frame.header.content == "rest":
+                what = check_rest(ledger, proved, stream, frame)
+                fault = None if what is None else Fault(place, offset, what)
+                witness.removed += fault is None
             if fault is not None:
                 return witness.stopped(fault)
         position = records[-1].offset + 1

@@ -18,9 +18,9 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One note: what of which partition goes, why, and by which job, which further notes may belong to.
 
     `frames` (or rows of a table) and `payloads` go from an offset to before another, or where `frames` names some,
-    those alone. Of `lines`, each frame named has a bitmap in hex of those that go and the SHA-256 in hex of the payload
-    that is left; both are empty where all of it goes. `file` and `head` are the name of a file that goes as a whole,
-    and the chain digest of its last frame.
+    those alone. Each frame named has a bitmap in hex of the lines that go and the SHA-256 in hex of the payload that is
+    left; both are empty where all of it goes. Of `frames` that payload stands at another place of the partition.
+    `file` and `head` are the name of a file that goes as a whole, and the chain digest of its last frame.
     """
 
     what: Literal["frames", "payloads", "lines"]
@@ -68,7 +68,7 @@ class Removals:
                 if digest:
                     place = (note.stream, note.partition, int(offset))
                     self._left.setdefault(place, {})[number] = Left(lines, digest)
-                else:
+                if not digest or note.what == "frames":
                     gone.append((int(offset), int(offset) + 1))
             if not note.frames:
                 gone.append((note.begin, note.end))
@@ -80,6 +80,11 @@ class Removals:
         """Whether notes say that all of a range was taken away, or at least its payloads."""
         asked = ("frames",) if what == "frames" else ("frames", "payloads")
         return any(_covers(self._spans.get((kind, stream, partition), []), begin, end) for kind in asked)
+
+    def known(self, stream: str, partition: int, offset: int, digest: str) -> Left | None:
+        """What some note says is left of a frame, where that has this digest."""
+        said = self._left.get((stream, partition, offset), {}).values()
+        return next((left for left in said if left.digest == digest), None)
 
     def left(self, stream: str, partition: int, offset: int, note: int) -> Left | None:
         """What a note says is left of a frame."""

@@ -7,10 +7,9 @@ whoever starts next carries out what was noted and not done.
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -23,6 +22,7 @@ from stream.index import Entry, FrameIndex
 from stream.index_terms import terms
 from stream.log import EVENTS, FINDINGS, Stream
 from stream.narrow import narrowed
+from stream.parts import parts
 from stream.removals import DONE, KIND, Removal, removal
 from stream.rewrite import Line
 from stream.sqlite import SqliteLog
@@ -35,7 +35,6 @@ from tocsin_audit.event import AuditEvent
 NOTED: Final = 512
 """Frames that one note names at most."""
 
-T = TypeVar("T")
 Note = Callable[..., int]
 """Writes a note of a kind and seals it before it returns; the note's number (see `Sealer.note`)."""
 
@@ -122,7 +121,7 @@ class Remover:
     def lines(self, stream: Stream, path: Path, picked: Iterable[Picked], job: Job) -> int:
         """Take lines out of frames of a file; how many."""
         count = 0
-        for some in _parts(picked, NOTED):
+        for some in parts(picked, NOTED):
             left = [(one, rewrite.without(one.lines, one.removed)) for one in some]
             stored = {one.offset: self._packed(one.header, lines) for one, lines in left}
             frames = {
@@ -137,7 +136,7 @@ class Remover:
                 gone, digest = frames[str(one.offset)]
                 stone = Tombstone(why=job.why, note=number, lines=gone, digest=digest)
                 changes.append(Change(one.offset, stone.text, stored[one.offset]))
-            for part in _parts(changes, AT_ONCE):
+            for part in parts(changes, AT_ONCE):
                 self._log.change(stream, path, part)
             if self._index is not None and stream == EVENTS:
                 self._reindex(left)
@@ -224,7 +223,7 @@ class Remover:
 
     def _lines(self, header: Header, row: Row) -> list[Line]:
         assert row.payload is not None
-        own = header if row.gone is None else remaining(header, tombstone(row.gone))
+        own = header if row.gone is None else remaining(header, tombstone(row.gone).bits)
         payload = row.payload
         if header.key_id is not None and self._crypt is not None:
             payload = self._crypt.opened(own, payload)
@@ -276,9 +275,3 @@ def _rows(connection: Connection, offsets: Iterable[int] | None) -> Iterator[Row
     while batch := list(rows(connection, position, AT_ONCE)):
         yield from batch
         position = batch[-1].offset + 1
-
-
-def _parts(items: Iterable[T], most: int) -> Iterator[list[T]]:
-    left = iter(items)
-    while part := list(islice(left, most)):
-        yield part

@@ -241,7 +241,7 @@ def check(row: Row, previous: bytes | None, path: Path) -> Record | None:
         if stone is None:
             raise _damaged(path, row.offset, "the payload is missing and nothing says why")
         return None
-    return Record(row.offset, Frame(header if stone is None else remaining(header, stone), row.payload))
+    return Record(row.offset, Frame(header if stone is None else remaining(header, stone.bits), row.payload))
 
 
 def _stone(row: Row, path: Path) -> Tombstone:

@@ -22,6 +22,11 @@ class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     digest: str = ""
 
     @property
+    def bits(self) -> bytes:
+        """The bitmap of the lines that were taken out."""
+        return bytes.fromhex(self.lines)
+
+    @property
     def text(self) -> str:
         """As it stands in the row."""
         return _ENCODER.encode(self).decode()
@@ -35,13 +40,13 @@ def tombstone(text: str) -> Tombstone:
     """A tombstone from its row. Raises DamagedError where it is none."""
     try:
         found = _DECODER.decode(text)
-        bytes.fromhex(found.lines)
+        _ = found.bits
     except (msgspec.MsgspecError, UnicodeError, ValueError) as error:
         raise DamagedError(f"what is said about the removed payload cannot be read ({error})") from error
     return found
 
 
-def remaining(header: Header, stone: Tombstone) -> Header:
-    """The header of what is left of a frame: that of a frame of the other lines."""
-    kept = [at for at in range(header.count) if not bit(bytes.fromhex(stone.lines), at)]
+def remaining(header: Header, gone: bytes) -> Header:
+    """The header of what is left of a frame: that of a frame of the lines that a bitmap does not name."""
+    kept = [at for at in range(header.count) if not bit(gone, at)]
     return msgspec.structs.replace(narrowed(header, kept), codec="zstd")

@@ -47,7 +47,7 @@ from tocsin.observers import Observers
 from tocsin.own_events import OwnEvents
 from tocsin.proof.sealing import Sealing
 from tocsin.removal.erasing import Erasing
-from tocsin.removal.removing import Removing
+from tocsin.removal.removing import AtWork, Removing
 from tocsin.removal.retaining import Retaining
 from tocsin.responding import Responding
 from tocsin.setup import Ready, reserve
@@ -140,7 +140,7 @@ class Runtime:
             crypt=crypt,
             index=self.index,
         )
-        self.erasing = Erasing(self.retaining, self.index, self._forget, lambda: self.directory.directory)
+        self.erasing = Erasing(self.retaining, self._forget, lambda: self.directory.directory)
         self.removing = Removing(self.retaining, ready.config.retention.hour, clock, self._ending)
         self.directory = DirectoryWatch(
             ready.directory_path, ready.directory, self._changed, digest=ready.directory_digest
@@ -201,6 +201,10 @@ class Runtime:
     def caught_up(self) -> bool:
         """Whether everything that was in the log at the start has been folded and decided."""
         return self.detect.settled >= self._target and not self.detect.replaying
+
+    def removal(self) -> AtWork:
+        """What removes data here."""
+        return AtWork(self.retaining, self.erasing, self.removing)
 
     @property
     def problems(self) -> dict[str, str]:

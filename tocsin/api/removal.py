@@ -1,28 +1,31 @@
 """Retention, legal holds and erasure over `/api/v1`: for administrators who may see every tenant."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from alerting import queries
 from alerting.erasure import Person
 from alerting.family import PRINCIPAL
 from alerting.response.evidence import findings_of
+from alerting.store import Store
 from stream.clean import clean_text
 from stream.errors import RejectedError, TocsinError
 from tocsin.access.log_in import asker_of
 from tocsin.api.body import read_body
+from tocsin.api.guarded import guarded
 from tocsin.moments import duration, moment
 from tocsin.removal.holds import EVENTS, Hold
-from tocsin.removal.removing import Removing
-from tocsin.removal.retaining import Retaining, Step
-from tocsin.runtime import Runtime
+from tocsin.removal.keeping import Step
+from tocsin.removal.removing import AtWork
+from tocsin.setup import Ready
 from tocsin_audit.event import rfc3339
 
 BEFORE: Final = 3_600.0
@@ -55,42 +58,64 @@ class _Erased(msgspec.Struct, forbid_unknown_fields=True):
     dry_run: bool = False
 
 
+class Removes(Protocol):
+    """What must be known of a process that removes."""
+
+    ready_made: Ready
+    clock: Callable[[], float]
+
+    def removal(self) -> AtWork | None:
+        """What removes; None while another process does."""
+        ...
+
+
 class Removals:
     """What administrators ask and do about data that go, and data that must stay."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Removes) -> None:
         self._runtime = runtime
+
+    def routes(self) -> list[Route]:
+        """Where they are."""
+        return [
+            Route("/api/v1/retention", guarded(self.show)),
+            Route("/api/v1/retention/run", guarded(self.run), methods=["POST"]),
+            Route("/api/v1/holds", guarded(self.holds)),
+            Route("/api/v1/holds", guarded(self.hold), methods=["POST"]),
+            Route("/api/v1/holds/{id}/lift", guarded(self.lift), methods=["POST"]),
+            Route("/api/v1/erasures", guarded(self.erase), methods=["POST"]),
+        ]
 
     async def show(self, _: Request) -> Response:
         """The policy, when it is next carried out, and every job that was."""
-        retaining, removing = self._at_work()
+        work = self._at_work()
         policy = self._runtime.ready_made.config.retention.model_dump(exclude_none=True)
-        jobs = await run_in_threadpool(retaining.done)
-        return JSONResponse({"policy": policy, "next": removing.status()["next"], "jobs": jobs})
+        jobs = await run_in_threadpool(work.keeping.done)
+        return JSONResponse({"policy": policy, "next": work.removing.status()["next"], "jobs": jobs})
 
     async def run(self, request: Request) -> Response:
         """Remove what is due now, or tell what would go; a line for each step."""
         said = await read_body(request, _Run, '{"dry_run": true}')
-        retaining, _ = self._at_work()
-        return _streamed(retaining.run(self._runtime.clock(), asker_of(request).name, dry=said.dry_run))
+        keeping = self._at_work().keeping
+        return _streamed(keeping.run(self._runtime.clock(), asker_of(request).name, dry=said.dry_run))
 
     async def erase(self, request: Request) -> Response:
         """Erase a person, or tell what would go; a line for each step."""
         form = '{"principal": "https://idp.example|alice", "tenant": "acme", "reason": "DSR-17", "dry_run": true}'
         said = await read_body(request, _Erased, form)
-        self._at_work()
+        erasing = self._at_work().erasing
         if not said.principal.strip():
             raise RejectedError("say whom to erase", hint=form)
         if not said.reason.strip():
             raise RejectedError("say why", hint=f"the request and who decided it; the ledger keeps it: {form}")
         person = Person(said.principal, said.tenant)
         by, why, now = asker_of(request).name, clean_text(said.reason, 500), self._runtime.clock()
-        return _streamed(self._runtime.erasing.run(person, now, by, why, dry=said.dry_run))
+        return _streamed(erasing.run(person, now, by, why, dry=said.dry_run))
 
     async def holds(self, _: Request) -> Response:
         """The holds that stand."""
-        retaining, _removing = self._at_work()
-        found = await run_in_threadpool(retaining.holds.standing, self._runtime.clock())
+        keeping = self._at_work().keeping
+        found = await run_in_threadpool(keeping.holds.standing, self._runtime.clock())
         return JSONResponse([_shown(hold) for hold in found])
 
     async def hold(self, request: Request) -> Response:
@@ -104,17 +129,17 @@ class Removals:
         """End a hold."""
         said = await read_body(request, _Lifted, '{"reason": "CASE-17 closed"}')
         id_, by, why = request.path_params["id"], asker_of(request).name, clean_text(said.reason, 500)
-        retaining, _ = self._at_work()
+        keeping = self._at_work().keeping
 
         def lift() -> None:
-            with retaining.alone():
-                retaining.holds.lift(id_, by, why)
+            with keeping.alone():
+                keeping.holds.lift(id_, by, why)
 
         await run_in_threadpool(lift)
         return JSONResponse({"id": id_, "lifted": True})
 
     def _hold(self, said: _Held, by: str) -> Hold:
-        retaining, _ = self._at_work()
+        keeping = self._at_work().keeping
         now = self._runtime.clock()
         kept: dict[str, Any] = {
             "tenant": said.tenant,
@@ -123,39 +148,38 @@ class Removals:
             "until": moment(said.until, now) if said.until else None,
         }
         if said.incident is not None:
-            kept |= self._of_incident(said.incident)
+            kept |= _of_incident(keeping.store, said.incident)
         expires = None
         if said.expires:
             length = duration(said.expires)
             expires = now + length if length is not None else moment(said.expires, now)
             if expires <= now:
                 raise RejectedError("it would end before it begins", hint="--until 90d, or a moment to come")
-        with retaining.alone():
-            return retaining.holds.add(by=by, why=clean_text(said.reason, 500), at=now, expires=expires, **kept)
+        with keeping.alone():
+            return keeping.holds.add(by=by, why=clean_text(said.reason, 500), at=now, expires=expires, **kept)
 
-    def _of_incident(self, id_: str) -> dict[str, Any]:
-        """What an incident stands on: itself, its findings' events, and what its caller did around them."""
-        store = self._runtime.store
-        record = queries.find(store, id_)
-        findings = findings_of(store, record.id)
-        caller = next((record.entity[key] for key in PRINCIPAL if record.entity.get(key)), None)
-        events = tuple(dict.fromkeys(one for finding in findings for one in finding.event_ids))[:EVENTS]
-        found: dict[str, Any] = {"incident": record.id, "events": events}
-        if caller is not None:
-            begin = min((finding.start for finding in findings), default=record.opened) - BEFORE
-            end = max((max(finding.end, finding.time) for finding in findings), default=record.opened) + BEFORE
-            found |= {"tenant": record.tenant, "principal": caller, "since": begin, "until": end}
-        return found
-
-    def _at_work(self) -> tuple[Retaining, Removing]:
-        retaining = self._runtime.retaining
-        if retaining is None:
+    def _at_work(self) -> AtWork:
+        work = self._runtime.removal()
+        if work is None:
             raise RejectedError(
-                "a log on Kafka cannot be rewritten: what its topics hold goes by their own retention alone",
-                hint="set kafka.retention_days and run `tocsin topics`; within that time a person's events stay there, "
-                "encrypted with `encrypt:` or not, since each record carries its own data key",
+                "this process does not seal, and whoever seals removes, since each removal is sealed first",
+                hint="ask the process that runs `tocsin seal`: --config and --data of its own, or TOCSIN_URL",
             )
-        return retaining, self._runtime.removing
+        return work
+
+
+def _of_incident(store: Store, id_: str) -> dict[str, Any]:
+    """What an incident stands on: itself, its findings' events, and what its caller did around them."""
+    record = queries.find(store, id_)
+    findings = findings_of(store, record.id)
+    caller = next((record.entity[key] for key in PRINCIPAL if record.entity.get(key)), None)
+    events = tuple(dict.fromkeys(one for finding in findings for one in finding.event_ids))[:EVENTS]
+    found: dict[str, Any] = {"incident": record.id, "events": events}
+    if caller is not None:
+        begin = min((finding.start for finding in findings), default=record.opened) - BEFORE
+        end = max((max(finding.end, finding.time) for finding in findings), default=record.opened) + BEFORE
+        found |= {"tenant": record.tenant, "principal": caller, "since": begin, "until": end}
+    return found
 
 
 def _streamed(steps: Iterator[Step]) -> StreamingResponse:

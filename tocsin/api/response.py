@@ -29,10 +29,10 @@ from tocsin.acts import carry_out
 from tocsin.api.actions import ActionsApi
 from tocsin.api.body import read_body
 from tocsin.api.denials import DenialsApi
+from tocsin.api.guarded import guarded
 from tocsin.moments import duration, moment
 from tocsin.runtime import Runtime
 
-Handler = Callable[[Request], Awaitable[Response]]
 
 EVERY: Final = 200
 """Frames between two signs of progress."""
@@ -165,7 +165,7 @@ def _due(text: str | None, now: float) -> float | None:
     return now + length if length is not None else moment(text, now)
 
 
-def response_routes(runtime: Runtime, guarded: Callable[[Handler], Handler]) -> list[Route]:
+def response_routes(runtime: Runtime) -> list[Route]:
     """Where operators work on incidents; they stand before the acts of an incident's life."""
     work, refusing, acting = Responses(runtime), DenialsApi(runtime), ActionsApi(runtime)
     at = "/api/v1/incidents/{id}"

@@ -1,6 +1,5 @@
 """`/api/v1`: what operators ask and do, and the open and guarded pages beside it."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -14,15 +13,16 @@ from alerting.life import ACTS
 from alerting.walls import own_incident
 from stream.clean import clean_text
 from stream.control import IncidentChange
-from stream.errors import NotThereError, RejectedError, TocsinError
+from stream.errors import RejectedError
 from stream.finding import SEVERITIES
 from tocsin.access.authority import admitted
 from tocsin.access.log_in import Gate, asker_of
 from tocsin.acts import carry_out
-from tocsin.api.body import TooLargeError, limit_of, read_body
+from tocsin.api.body import limit_of, read_body
 from tocsin.api.coverage import CoverageAnswers
 from tocsin.api.drill import DrillApi
 from tocsin.api.events import Events
+from tocsin.api.guarded import error, guarded
 from tocsin.api.links import Linking
 from tocsin.api.mutes import Mutes
 from tocsin.api.refused import DeadLetters
@@ -34,8 +34,6 @@ from tocsin.pagerduty_hook import PagerDutyHook
 from tocsin.probes import Probes
 from tocsin.runtime import Runtime
 from tocsin.whynot.inquiry import Inquiries
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class _Said(msgspec.Struct):
@@ -61,7 +59,7 @@ class Api:
         return [*Probes(self._runtime, self._gate).routes(), *routes]
 
     def _routes(self) -> list[Route]:
-        guarded, mutes, linking = self._answered, Mutes(self._runtime), Linking(self._runtime)
+        mutes, linking = Mutes(self._runtime), Linking(self._runtime)
         letters, events, removals = DeadLetters(self._runtime), Events(self._runtime), Removals(self._runtime)
         return [
             Route("/v1/pagerduty/{sink}", PagerDutyHook(self._runtime).take, methods=["POST"]),
@@ -69,7 +67,7 @@ class Api:
             Route("/api/v1/incidents", guarded(self._incidents)),
             Route("/api/v1/incidents/{id}", guarded(self._incident)),
             Route("/api/v1/incidents/{id}/why", guarded(self._why)),
-            *response_routes(self._runtime, guarded),
+            *response_routes(self._runtime),
             Route("/api/v1/incidents/{id}/link", guarded(linking.link), methods=["POST"]),
             Route("/api/v1/incidents/{id}/unlink", guarded(linking.unlink), methods=["POST"]),
             Route("/api/v1/incidents/{id}/{act}", guarded(self._act), methods=["POST"]),
@@ -87,28 +85,8 @@ class Api:
             Route("/api/v1/risks", guarded(mutes.risks)),
             Route("/api/v1/drills", guarded(DrillApi(self._runtime).begin), methods=["POST"]),
             Route("/api/v1/reveal", guarded(Reveal(self._runtime).answer), methods=["POST"]),
-            Route("/api/v1/retention", guarded(removals.show)),
-            Route("/api/v1/retention/run", guarded(removals.run), methods=["POST"]),
-            Route("/api/v1/holds", guarded(removals.holds)),
-            Route("/api/v1/holds", guarded(removals.hold), methods=["POST"]),
-            Route("/api/v1/holds/{id}/lift", guarded(removals.lift), methods=["POST"]),
-            Route("/api/v1/erasures", guarded(removals.erase), methods=["POST"]),
+            *removals.routes(),
         ]
-
-    def _answered(self, handler: Handler) -> Handler:
-        async def answer(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except TooLargeError as error:
-                return _error(413, error.what, error.hint)
-            except NotThereError as error:
-                return _error(404, error.what, error.hint)
-            except RejectedError as error:
-                return _error(400, error.what, error.hint)
-            except TocsinError as error:
-                return _error(503, error.what, error.hint)
-
-        return answer
 
     async def _me(self, request: Request) -> Response:
         asker = asker_of(request)
@@ -151,7 +129,7 @@ class Api:
     async def _act(self, request: Request) -> Response:
         act = request.path_params["act"]
         if act not in ACTS:
-            return _error(404, f"there is no act '{act[:32]}'", f"there are {', '.join(ACTS)}")
+            return error(404, f"there is no act '{act[:32]}'", f"there are {', '.join(ACTS)}")
         said = await read_body(request, _Said, '{"by": "you", "note": "…", "verdict": "true"}')
         runtime = self._runtime
         seen = asker_of(request).tenants
@@ -170,10 +148,6 @@ class Api:
         await carry_out(runtime, change)
         after = await run_in_threadpool(queries.find, runtime.store, record.id)
         return JSONResponse(queries.summary(own_incident(after.incident(), seen)))
-
-
-def _error(status: int, error: str, hint: str = "") -> JSONResponse:
-    return JSONResponse({"error": error, "hint": hint}, status_code=status)
 
 
 def _severity(text: str | None) -> Any:

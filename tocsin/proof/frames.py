@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from stream.errors import DamagedError
 from stream.frame import HEADER_DECODER, HEADER_ENCODER, Header, Keys
 from stream.kafka import KafkaLog
+from stream.kafka_rest import header_of, lines_of, rewritten
 from stream.ledger_read import open_read_only
 from stream.log import EVENTS, FINDINGS, Stream
 from stream.proof import Wanted
@@ -72,7 +73,7 @@ class Files:
                 decoded = HEADER_DECODER.decode(header)
                 lines: list[Line] = []
                 with suppress(DamagedError):
-                    own = decoded if gone is None else remaining(decoded, tombstone(gone))
+                    own = decoded if gone is None else remaining(decoded, tombstone(gone).bits)
                     opened = payload if own.key_id is None or keys is None else keys.opened(own, payload)
                     lines = whole(decoded, opened) if gone is None else rest(opened)
                     payload = payload if gone is None else opened
@@ -100,9 +101,12 @@ class Topics:
             for offset, frame in records:
                 lines: list[Line] = []
                 with suppress(DamagedError):
-                    keys = frame.keys if frame.header.key_id is not None else None
-                    opened = frame.payload if keys is None else keys.opened(frame.header, frame.payload)
-                    lines = whole(frame.header, opened)
-                header = HEADER_ENCODER.encode(frame.header)
-                yield Kept(stream, offset, header, frame.header, frame.payload, lines, None, frame.keys)
+                    lines = lines_of(frame)
+                was = frame.header.was
+                if was is None:
+                    header = HEADER_ENCODER.encode(frame.header)
+                    yield Kept(stream, offset, header, frame.header, frame.payload, lines, None, frame.keys)
+                elif lines:
+                    header_, rest_ = header_of(was), rewritten(frame)
+                    yield Kept(stream, was.offset, was.header, header_, rest_, lines, was.digest, frame.keys)
             position = records[-1].offset + 1

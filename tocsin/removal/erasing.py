@@ -2,29 +2,24 @@
 
 import logging
 import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from alerting import erasure, removal
 from alerting.erasure import About, Person
-from stream import index_terms
 from stream.control import DirectoryVersion, read_control
-from stream.decode import decode
 from stream.directory import Directory
 from stream.finding import DECODER
 from stream.frame import Header
-from stream.index import FrameIndex
-from stream.log import EVENTS, FINDINGS, Stream
+from stream.log import EVENTS, FINDINGS
 from stream.removing import Job
 from stream.rewrite import Line
-from stream.sqlite_removal import first_and_last
 from tocsin.removal.holds import Hold
-from tocsin.removal.retaining import Retaining, Step
+from tocsin.removal.keeping import Decide, Keeping, Step
 from tocsin_audit.event import AuditEvent, rfc3339
 
 logger = logging.getLogger("tocsin.erasure")
@@ -32,22 +27,17 @@ logger = logging.getLogger("tocsin.erasure")
 ASKED: Final = "erasure"
 """The kind of the note with which an erasure begins; it names the person by a salted digest alone."""
 
-Decide = Callable[[dict[str, int], Header, list[Line]], Collection[int]]
-"""Which lines of a frame are to go; it counts those that are held."""
-
 
 class Erasing:
     """Erases a person; `forget` has the detectors drop what they learned of them, `directory` is the present one."""
 
     def __init__(
         self,
-        retaining: Retaining,
-        index: FrameIndex | None,
+        keeping: Keeping,
         forget: Callable[[Person], int],
         directory: Callable[[], Directory],
     ) -> None:
-        self._retaining = retaining
-        self._index = index
+        self._keeping = keeping
         self._forget = forget
         self._directory = directory
 
@@ -56,76 +46,40 @@ class Erasing:
 
         Raises RejectedError while another job is done, DamagedError where holds are missing or a frame cannot be read.
         """
-        with self._retaining.alone():
-            self._retaining.resume()
-            holds = self._retaining.holds.standing(now)
+        with self._keeping.alone():
+            self._keeping.resume()
+            holds = self._keeping.holds.standing(now)
             job = Job(f"erasure-{secrets.token_hex(6)}", "erasure on request")
             if not dry:
                 salt = secrets.token_hex(16)
                 digest = sha256(f"{salt}\0{person.tenant or ''}\0{person.name}".encode()).hexdigest()
-                self._retaining.note(ASKED, job=job.id, by=by, reason=why, person=digest)
+                self._keeping.note(ASKED, job=job.id, by=by, reason=why, person=digest)
                 yield {"kind": "receipt", "what": digest, "salt": salt, "job": job.id, "removed": 0}
             total = 0
             for step in self._steps(person, now, holds, job, dry=dry):
                 total += int(step["removed"])
                 yield step
             if not dry:
-                self._retaining.compact()
-                self._retaining.forget_keys(now)
-                self._retaining.remover.done(job, by=by, removed={"total": total})
+                yield from self._keeping.finish(job, now, by, {"total": total})
                 logger.info("erased a person's data on request", extra={"job": job.id, "removed": total})
 
     def _steps(self, person: Person, now: float, holds: Sequence[Hold], job: Job, *, dry: bool) -> Iterator[Step]:
         yield from self._alerts(person, now, holds, job, dry=dry)
-        yield from self._stream(EVENTS, "events", self._its_events(person, holds), job, self._where(person), dry=dry)
-        if count := self._too_new(person):
+        taking = partial(self._keeping.take, job=job, principal=person.name, dry=dry)
+        yield from taking(EVENTS.name, self._its_events(person, holds))
+        if count := self._keeping.too_new(lambda event, tenant: concerns(event, tenant, person)):
             why = "too new, not in a snapshot and sealed yet: ask again in a minute"
             yield {"kind": "events", "what": "the newest", "removed": 0, "waiting": count, "why": why}
-        yield from self._stream(FINDINGS, "findings", self._its_findings(person, holds), job, None, dry=dry)
+        yield from taking(FINDINGS.name, self._its_findings(person, holds))
         if _names(person.pattern, msgspec.json.encode(self._directory())):
             why = "it names the person: take them out of it; its versions in the log go with retention"
             yield {"kind": "directory", "what": "the directory file", "removed": 0, "why": why}
         if not dry and (count := self._forget(person)):
             yield {"kind": "baselines", "what": "what detectors learned", "removed": count}
 
-    def _where(self, person: Person) -> list[int] | None:
-        """The offsets of the events' frames that may name a person; None where there is no index."""
-        if self._index is None:
-            return None
-        position = self._index.position
-        known = self._index.fitting(0.0, 1e12, [index_terms.principal(person.name)])
-        return [*sorted(known), *range(position, self._retaining.log.end(EVENTS))]
-
-    def _too_new(self, person: Person) -> int:
-        """How many of the person's events stand where nothing may be changed yet."""
-        keeping = self._retaining
-        position, count = keeping.remover.limit(EVENTS), 0
-        while records := keeping.log.read(EVENTS, position):
-            for record in records:
-                count += sum(concerns(event, keeping.tenant_of(event), person) for event in decode(record.frame))
-            position = records[-1].offset + 1
-        return count
-
-    def _stream(
-        self, stream: Stream, kind: str, decide: Decide, job: Job, offsets: list[int] | None, *, dry: bool
-    ) -> Iterator[Step]:
-        keeping = self._retaining
-        for path in keeping.log.files(stream):
-            own = _inside(offsets, path)
-            if own is not None and not own:
-                continue
-            told = {"held": 0}
-            chosen = partial(decide, told)
-            picked = keeping.remover.pick(stream, path, chosen, own)
-            count = sum(len(one.removed) for one in picked) if dry else keeping.remover.lines(stream, path, picked, job)
-            if count or told["held"]:
-                yield {"kind": kind, "what": path.stem, "removed": count, "held": told["held"]}
-
     def _its_events(self, person: Person, holds: Sequence[Hold]) -> Decide:
         def decide(told: dict[str, int], header: Header, lines: list[Line]) -> list[int]:
-            return self._retaining.free(
-                header, lines, lambda event, tenant: concerns(event, tenant, person), holds, told
-            )
+            return self._keeping.free(header, lines, lambda event, tenant: concerns(event, tenant, person), holds, told)
 
         return decide
 
@@ -152,7 +106,7 @@ class Erasing:
         return decide
 
     def _alerts(self, person: Person, now: float, holds: Sequence[Hold], job: Job, *, dry: bool) -> Iterator[Step]:
-        keeping = self._retaining
+        keeping = self._keeping
         with keeping.store.reading() as connection:
             found = erasure.about(connection, person, now)
         held = {record.id for record in (*found.own, *found.others) if keeping.held(record, holds)}
@@ -174,7 +128,7 @@ class Erasing:
         yield from self._redacted(person, now, found, job, dry=dry)
 
     def _redacted(self, person: Person, now: float, found: About, job: Job, *, dry: bool) -> Iterator[Step]:
-        keeping = self._retaining
+        keeping = self._keeping
         if not dry:
             rows = keeping.sealed(found.rows)
             keeping.remove_rows(rows, job)
@@ -200,11 +154,3 @@ def concerns(event: AuditEvent, tenant: str | None, person: Person) -> bool:
 
 def _names(pattern: Any, text: bytes) -> bool:
     return pattern.search(text.decode("utf-8", "replace")) is not None
-
-
-def _inside(offsets: list[int] | None, path: Path) -> list[int] | None:
-    """Those of the offsets that a file has."""
-    if offsets is None:
-        return None
-    bounds = first_and_last(path)
-    return [at for at in offsets if bounds is not None and bounds[0] <= at < bounds[1]]

@@ -3,10 +3,11 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from stream.errors import RejectedError, TocsinError
-from tocsin.removal.retaining import Retaining
+from tocsin.removal.erasing import Erasing
+from tocsin.removal.keeping import Keeping
 from tocsin.removal.retention import DAY, removes_anything
 from tocsin_audit.event import rfc3339
 
@@ -16,17 +17,25 @@ WAIT: Final = 1.0
 BY: Final = "tocsin"
 
 
+class AtWork(NamedTuple):
+    """What removes in a process."""
+
+    keeping: Keeping
+    erasing: Erasing
+    removing: "Removing"
+
+
 class Removing:
     """The turns of the worker that removes; `clock` is the wall clock, `hour` the hour of the day in UTC."""
 
-    def __init__(self, retaining: Retaining, hour: int, clock: Callable[[], float], ending: threading.Event) -> None:
-        self._retaining = retaining
+    def __init__(self, keeping: Keeping, hour: int, clock: Callable[[], float], ending: threading.Event) -> None:
+        self._keeping = keeping
         self._hour = hour
         self._clock = clock
         self._ending = ending
         self._resumed = False
         self._problem = ""
-        self.next = following(clock(), hour) if removes_anything(retaining.policy) else None
+        self.next = following(clock(), hour) if removes_anything(keeping.policy) else None
 
     def turn(self) -> None:
         """Wait, and remove what is due once the hour has come.
@@ -37,12 +46,12 @@ class Removing:
         try:
             if not self._resumed:
                 self._resumed = True
-                with self._retaining.alone():
-                    self._retaining.resume()
+                with self._keeping.alone():
+                    self._keeping.resume()
             if self.next is None or now < self.next:
                 self._ending.wait(WAIT)
                 return
-            for step in self._retaining.run(now, BY):
+            for step in self._keeping.run(now, BY):
                 logger.info("retention", extra=step)
         except RejectedError:
             # Somebody is erasing; it is tried again at once.
@@ -58,7 +67,7 @@ class Removing:
 
     def status(self) -> dict[str, Any]:
         """When it removes next, and what came of the last job, for people and machines."""
-        done = self._retaining.done()
+        done = self._keeping.done()
         told = {
             "next": rfc3339(self.next) if self.next is not None else None,
             "last": {key: done[-1][key] for key in ("job", "time", "why") if key in done[-1]} if done else None,

@@ -19,7 +19,9 @@ def steps_of(lines: Iterator[dict[str, Any]], doing: str) -> list[dict[str, Any]
     steps: list[dict[str, Any]] = []
     with console.status(doing) as status:
         for line in lines:
-            if "step" in line:
+            if "step" in line and "left" in line["step"]:
+                status.update(f"{doing}: the brokers still have {line['step']['left']:,} records that were replaced")
+            elif "step" in line:
                 steps.append(line["step"])
                 status.update(f"{doing}: {line['step']['kind']} {harmless(str(line['step'].get('what', '')), 60)}")
             elif "error" in line:

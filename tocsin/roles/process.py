@@ -39,6 +39,7 @@ from tocsin.nightly import Nightly
 from tocsin.observers import Observers
 from tocsin.own_events import OwnEvents
 from tocsin.proof.sealing import Sealing
+from tocsin.removal.removing import AtWork
 from tocsin.responding import Responding
 from tocsin.roles import alert as roles_alert
 from tocsin.roles import coverage as roles_coverage
@@ -50,6 +51,7 @@ from tocsin.roles.alert import Alerting
 from tocsin.roles.coverage import Counting
 from tocsin.roles.detect import Detecting, fence_of, nightly_of
 from tocsin.roles.metrics import watch
+from tocsin.roles.removal import RemovingThere
 from tocsin.roles.seal import Sealers
 from tocsin.roles.shedding import shedding_of
 from tocsin.roles.tasks import tasks_in, tasks_of
@@ -90,10 +92,10 @@ class Roles:
         self.detecting: Detecting | None = None
         self.alerting: Alerting | None = None
         self.sealers: Sealers | None = None
+        self.removal: Callable[[], AtWork | None] = lambda: None
         self._nightly: Nightly | None = None
         self.store: Store | None = None
         self.index: FrameIndex | None = None  # a log on Kafka is looked through by time
-        self.retaining = None  # and goes by its topics' own retention
         self.covering: Following | None = None
         self.denying: Denying | None = None
         self.responding: Responding | None = None
@@ -138,6 +140,9 @@ class Roles:
                 group = self._joined(roles_seal.GROUP, f"{address.prefix}.{FINDINGS.name}", resources)
                 self.sealers = Sealers(group, self._sealing, ready.config.ledger.anchor_seconds)
                 self._add("seal", self.sealers.turn)
+                removing = RemovingThere(self, self._seals, self.sealers, self._tell, self._ending)
+                self.removal = removing.at_work
+                self._add("retention", removing.turn)
                 counting = Counting(address, ready, self.crypt, self._say, self._seals_now, resources)
                 counting.offer(self.metrics.watch)
                 self._add("counting", counting.turn)

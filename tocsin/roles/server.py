@@ -5,11 +5,13 @@ from typing import Any
 from starlette.applications import Starlette
 
 from collector.listener import Listener
+from tocsin.access.authority import admitted
 from tocsin.access.log_in import Gate
+from tocsin.api.removal import Removals
 from tocsin.api.routes import Api
 from tocsin.listening import listener_of
 from tocsin.probes import Probes
-from tocsin.roles.process import ALERT, Roles
+from tocsin.roles.process import ALERT, SEAL, Roles
 from tocsin.server import serve_application
 
 
@@ -30,4 +32,6 @@ def application(roles: Roles) -> tuple[Starlette, Listener | None]:
     else:
         gate = Gate(roles.ready_made.data, roles.token, roles.own_events, roles.clock)
         routes += Probes(roles, gate).routes()
+        if SEAL in roles.roles:
+            routes += [admitted(route, gate) for route in Removals(roles).routes()]
     return Starlette(routes=routes), listener

@@ -119,9 +119,9 @@ def test_the_next_hour_is_always_to_come(at: float, hour: int, expected: float) 
     assert following(MIDNIGHT + at * HOUR, hour) == MIDNIGHT + expected * HOUR
 
 
-def test_on_kafka_it_is_said_what_is_possible_there() -> None:
-    """What `Roles` has in the place of retention is nothing."""
-    runtime: Any = SimpleNamespace(retaining=None)
-    with pytest.raises(RejectedError, match="cannot be rewritten") as refused:
+def test_a_process_that_does_not_seal_says_who_removes() -> None:
+    """Also on Kafka, where another process may seal."""
+    runtime: Any = SimpleNamespace(removal=lambda: None)
+    with pytest.raises(RejectedError, match="does not seal") as refused:
         Removals(runtime)._at_work()
-    assert "kafka.retention_days" in refused.value.hint
+    assert "tocsin seal" in refused.value.hint

@@ -37,7 +37,8 @@ from tocsin.proof.ledger_rows import KEPT, reader
 from tocsin.proof.proving import alerts, tables
 from tocsin.removal.holds import FILE as HOLDS
 from tocsin.removal.holds import Holds
-from tocsin.removal.retaining import Retaining, Step
+from tocsin.removal.keeping import Step
+from tocsin.removal.retaining import Retaining
 from tocsin.removal.retention import DAY, cutoff, due, removes_anything
 
 NOON = 20_000 * DAY + DAY / 2
@@ -327,7 +328,7 @@ def test_what_is_not_in_a_snapshot_yet_waits(tmp_path: Path) -> None:
 
 
 def test_two_jobs_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tocsin.removal.retaining.PATIENCE", 0.0)
+    monkeypatch.setattr("tocsin.removal.keeping.PATIENCE", 0.0)
     with world(tmp_path) as made, made.retaining.alone(), pytest.raises(RejectedError, match="being removed"):
         made.run()
 

@@ -1,0 +1,168 @@
+"""Retention and erasure on Kafka: what is left of records takes their places, and brokers take the old ones away."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from alerting.store import Store
+from stream.crypt import Crypt
+from stream.frame import Header
+from stream.kafka import KafkaLog
+from stream.kafka_removing import KafkaRemover
+from stream.kafka_topics import keep
+from stream.ledger import Ledger
+from stream.log import EVENTS, FINDINGS, Stream
+from stream.removals import KIND
+from stream.removing import Job, Note, events_of
+from stream.rewrite import Line
+from tocsin.config.retention import Retention
+from tocsin.removal.holds import Hold
+from tocsin.removal.keeping import Decide, Keeping, Step
+from tocsin.removal.retention import DAY, due
+from tocsin_audit.event import AuditEvent
+
+logger = logging.getLogger("tocsin.removal.kafka")
+
+SETTLED: Final = 600.0
+"""Seconds of the decided clock that a frame must be old to be changed: every worker has it in a snapshot by then."""
+
+
+class KafkaKeeping(Keeping):
+    """What decides over a log on Kafka, in the process that seals it.
+
+    `decided` says up to where the findings are decided, and the clock of that. `days` is for how long topics keep
+    records by themselves; while a legal hold stands they keep all.
+    """
+
+    def __init__(
+        self,
+        log: KafkaLog,
+        store: Store,
+        ledger: Ledger,
+        note: Note,
+        policy: Retention,
+        data: Path,
+        *,
+        decided: Callable[[], tuple[int, float]],
+        tenant_of: Callable[[AuditEvent], str | None],
+        days: float,
+        crypt: Crypt | None = None,
+    ) -> None:
+        super().__init__(store, ledger, note, policy, data, tenant_of, crypt)
+        self._log = log
+        self._days = days
+        self._held: bool | None = None
+
+        def limit(stream: Stream) -> int:
+            sealed = ledger.next(*stream)
+            return min(sealed, decided()[0]) if stream == FINDINGS else sealed
+
+        self.remover = KafkaRemover(log, note, limit, lambda: decided()[1] - SETTLED)
+
+    def hold_topics(self, now: float) -> None:
+        """Have the topics keep everything while a hold stands, and else what they are configured to keep."""
+        held = bool(self.holds.standing(now))
+        if held is not self._held:
+            topics = [self._log.topic(EVENTS), self._log.topic(FINDINGS)]
+            keep(self._log.address, topics, None if held else self._days)
+            self._held = held
+            logger.info("the topics keep %s", "everything, for a legal hold" if held else f"{self._days:g} days")
+
+    def resume(self) -> list[Job]:
+        """See `Keeping.resume`."""
+        ended = {said["job"] for said in self.done()}
+        jobs = self.remover.resume(self.ledger.said(KIND), ended, self.rows_again)
+        for _ in self.remover.compact():
+            pass
+        for job in jobs:
+            logger.warning("a removal that was interrupted was carried out as far as it was noted: %s", job.why)
+            self.remover.done(job, interrupted=True)
+        return jobs
+
+    def take(
+        self,
+        name: str,
+        decide: Decide,
+        job: Job,
+        principal: str,  # noqa: ARG002  # for logs that have an index
+        *,
+        dry: bool,
+    ) -> Iterator[Step]:
+        """See `Keeping.take`; a step for each partition, all of which are read, since nothing indexes them."""
+        for stream in self._streams(name):
+            told = {"held": 0}
+            count = self._took(stream, partial(decide, told), job, dry=dry)
+            if count or told["held"]:
+                what = f"partition {stream.partition}"
+                yield {"kind": name, "what": what, "removed": count, "held": told["held"]}
+
+    def too_new(self, wanted: Callable[[AuditEvent, str | None], bool]) -> int:
+        """See `Keeping.too_new`."""
+
+        def decide(header: Header, lines: list[Line]) -> list[int]:
+            return [at for at, event in events_of(header, lines) if wanted(event, self.tenant_of(event))]
+
+        found = (self.remover.pick(stream, decide, late=True) for stream in self._streams(EVENTS.name))
+        return sum(len(one.removed) for picked in found for one in picked)
+
+    def finish(
+        self,
+        job: Job,
+        now: float,  # noqa: ARG002  # for logs whose data keys can be destroyed
+        by: str,
+        count: dict[str, int],
+    ) -> Iterator[Step]:
+        """See `Keeping.finish`; tells how many records the brokers still have."""
+        self.store.compact()
+        for left in self.remover.compact():
+            yield {"kind": "log", "what": "replaced records", "removed": 0, "left": left}
+        self.remover.done(job, by=by, removed=dict(count))
+
+    def due_in_log(self, now: float, holds: Sequence[Hold], job: Job, *, dry: bool) -> Iterator[Step]:
+        """See `Keeping.due_in_log`; what is due for everybody by the topics' own retention goes without this."""
+        policy = self.policy
+        if policy.events is not None or any(days.events is not None for days in policy.tenants.values()):
+            yield from self._due(EVENTS.name, lambda told: self._of_events(now, holds, told), job, dry=dry)
+        if policy.findings is not None or any(days.findings is not None for days in policy.tenants.values()):
+            yield from self._due(FINDINGS.name, lambda told: self.due_findings(now, holds, told), job, dry=dry)
+
+    def _due(
+        self,
+        name: str,
+        make: Callable[[Counter[str]], Callable[[Header, list[Line]], Collection[int]]],
+        job: Job,
+        *,
+        dry: bool,
+    ) -> Iterator[Step]:
+        for stream in self._streams(name):
+            told: Counter[str] = Counter()
+            count = self._took(stream, make(told), job, dry=dry)
+            if count or told["held"]:
+                yield {
+                    "kind": name,
+                    "what": f"partition {stream.partition}",
+                    "removed": count,
+                    "held": told["held"],
+                    "why": "retention",
+                }
+
+    def _of_events(
+        self, now: float, holds: Sequence[Hold], told: Counter[str]
+    ) -> Callable[[Header, list[Line]], Collection[int]]:
+        def decide(header: Header, lines: list[Line]) -> Collection[int]:
+            rule = due(self.policy, "events", header.received // DAY * DAY + DAY, now)
+            return self.due_events(rule, holds, told)(header, lines) if rule.any else ()
+
+        return decide
+
+    def _took(
+        self, stream: Stream, decide: Callable[[Header, list[Line]], Collection[int]], job: Job, *, dry: bool
+    ) -> int:
+        picked = self.remover.pick(stream, decide)
+        return sum(len(one.removed) for one in picked) if dry else self.remover.lines(stream, picked, job)
+
+    def _streams(self, name: str) -> list[Stream]:
+        return [Stream(name, number) for number in range(self._log.partitions)] if name == EVENTS.name else [FINDINGS]
