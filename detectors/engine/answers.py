@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from detectors.engine.live import Live
+
 MINUTES: Final = 4
 """Minutes of event time that are remembered at once."""
 MOST: Final = 1 << 17
@@ -9,18 +11,18 @@ MOST: Final = 1 << 17
 
 
 class Answers:
-    """By minute of event time, the hashes of the answers that were stepped: 60 bytes each in place of 400.
+    """By minute of event time, the hashes of the answers that were stepped, each with its caller where that is known.
 
     Forgetting one is harmless, so that none are kept. Hashes have 64 bits and a key that each process chooses, so that
     nobody can have one answer taken for another.
     """
 
     def __init__(self) -> None:
-        self._minutes: dict[int, set[int]] = {}
+        self._minutes: dict[int, dict[int, Live | None]] = {}
         self._number = -1
-        self._last: set[int] = set()
+        self._last: dict[int, Live | None] = {}
 
-    def of(self, number: int) -> set[int]:
+    def of(self, number: int) -> dict[int, Live | None]:
         """Those of a minute."""
         if number != self._number:
             self._number = number
@@ -28,7 +30,7 @@ class Answers:
             if found is None:
                 if len(self._minutes) >= MINUTES:
                     del self._minutes[min(self._minutes)]
-                found = self._minutes[number] = set()
+                found = self._minutes[number] = {}
             self._last = found
         if len(self._last) > MOST:
             self._last.clear()

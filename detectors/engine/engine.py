@@ -4,7 +4,6 @@ What comes out is a function of the records alone: no clock but theirs, no order
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
 from operator import attrgetter
 from typing import Any, Final
 
@@ -22,12 +21,12 @@ from detectors.engine.forgetting import forget
 from detectors.engine.journal import Journal
 from detectors.engine.limits import CAPS, LIVE_LIMIT, ORDER, PACKED_PER_FRAME, RANKS, TIDIED_PER_MINUTE
 from detectors.engine.live import Live
-from detectors.engine.marks import marks_of, own_denial
 from detectors.engine.meta import Meta
 from detectors.engine.outlet import Outlet
-from detectors.engine.plan import CALLER, HANDLE, SAMPLED, Plan, Raws, plan_for, raw_keys, with_handles
+from detectors.engine.plan import Plan
 from detectors.engine.settling import Settling
 from detectors.engine.standstill import ENDED, Standstill
+from detectors.engine.stepping import step_all
 from detectors.engine.table import BUCKETS, Table
 from detectors.engine.warmup import Warmup
 from detectors.keys import Raw
@@ -163,68 +162,20 @@ class Engine:
                 facts=self.facts,
                 shortest=self._shortest,
             )
-        facts, plans = self.facts, self._plans
-        touch = self._settling.touch
-        shortest = self._shortest
-        minute, learned = int(self.clock) // 60, self._learned
-        arrived: set[str | None] = set()
-        known_principals = bool(facts.directory.principals)
-        number, stamp = -1.0, -1
-        answered: set[int] = set()
-        for event in events:
-            if known_principals and (known := facts.tenant(event)) != event.tenant:
-                event = copy(event)
-                event.tenant = known
-            marks = marks_of(event, facts)
-            if event.reason is not None and own_denial(event, marks):
-                continue
-            tenant = event.tenant
-            if learned and tenant not in arrived:
-                arrived.add(tenant)
-                self._warmup.arrived(tenant, self.clock)
-            if event.echo is not None or (event.sample_rate is not None and event.sample_rate < 1.0):
-                marks |= SAMPLED
-            plan = plans.get(marks)
-            if plan is None:
-                plan = plans[marks] = plan_for(marks, self._tables, self._warmup.shed)
-            if event.time // 60.0 != number:
-                number = event.time // 60.0
-                stamp = int(event.time) // shortest << 32 | minute
-                answered = self._answers.of(int(number))
-            needs, entries, repeats, callers = plan
-            user = event.user
-            who = (tenant, user) if user is not None else keys.principal(event)
-            if repeats is not None and event.outcome == "ok" and event.auth == "valid" and not event.late:
-                answer = hash((who, event.source_ip, event.token, event.server))
-                if answer in answered:
-                    entries, needs = repeats, callers
-                else:
-                    answered.add(answer)
-            if needs == CALLER:
-                raws: Raws = (who,)
-            else:
-                raws = raw_keys(event, who, needs, source, facts)
-                if needs & HANDLE:
-                    raws, entries = with_handles(raws, entries, event)
-            for slot, get, bits, steps, table in entries:
-                raw = raws[slot]
-                if raw is None:
-                    continue
-                live = get(raw)
-                if live is None:
-                    live = self._admit(table, raw, event, source)
-                if live.stamp != stamp or bits & ~live.bits:
-                    touch(table, live, event.time, stamp, bits)
-                states = live.states
-                entity = live.entity
-                for index, step in steps:
-                    try:
-                        raised = step(states[index], entity, event, facts)
-                    except Exception as error:  # noqa: BLE001  # a detector's fault, whatever it is, must not stop the others
-                        self._outlet.failed(table.detectors[index].spec, error, event.time)
-                        continue
-                    if raised:
-                        self._outlet.emit(table.detectors[index].spec, live, raised)
+        step_all(
+            events,
+            source,
+            tables=self._tables,
+            plans=self._plans,
+            answers=self._answers,
+            admit=self._admit,
+            settling=self._settling,
+            outlet=self._outlet,
+            warmup=self._warmup,
+            facts=self.facts,
+            shortest=self._shortest,
+            learned=self._learned,
+        )
 
     def _pass(self, *, tick: bool, ended: bool = False) -> None:
         """The clock moved: say who was not heard, close cells."""

@@ -26,9 +26,11 @@ _CLIENT: Final = 1 << SLOTS["client"]
 Entry = tuple[int, Callable[[Raw], Live | None], int, tuple[tuple[int, Any], ...], Table]
 """Of one kind: the place of its raw key; the look-up; the detectors as bits; their indexes and steps."""
 Entries = tuple[Entry, ...]
-Plan = tuple[int, Entries, Entries | None, int]
+Again = tuple[int, tuple[tuple[int, Any], ...], Table]
+"""What a repeated answer steps of its caller, where it steps nobody else: as in an `Entry`."""
+Plan = tuple[int, Entries, Entries | None, int, Again | None]
 """The kinds that are needed, as bits by place, and an entry for each; the entries that a repeated answer needs, if
-fewer, and their kinds as bits."""
+fewer, their kinds as bits, and what is left where these are the caller's alone."""
 Raws = tuple[Raw | None, ...]
 """The raw keys of an event, in the order of the kinds; where nothing else is needed, the principal's alone."""
 
@@ -54,7 +56,9 @@ def plan_for(marks: int, tables: Sequence[Table], shed: Container[str] = ()) -> 
             if chosen:
                 bits = sum(1 << index for index, _ in chosen)
                 into.append((SLOTS[kind], table.live.get, bits, chosen, table))
-    return _bits(entries), tuple(entries), tuple(repeats) if repeats != entries else None, _bits(repeats)
+    callers = _bits(repeats)
+    left: Again | None = repeats[0][2:] if callers == CALLER else None
+    return _bits(entries), tuple(entries), tuple(repeats) if repeats != entries else None, callers, left
 
 
 def raw_keys(event: AuditEvent, who: Raw | None, needs: int, source: str, facts: Facts) -> Raws:

@@ -381,6 +381,8 @@ class Table:
         del bucket.live[live.id]
         del self.live[live.raw]
         bucket.idle.put(live.id, self.pack(live, clock))
+        # Whoever still knows it by its last answer must find it anew.
+        live.stamp, live.states = -1, []
         if live.dirty:
             del self.touched[live.id]
             self.changed.add(live.id)

@@ -145,8 +145,9 @@ class Witness(Engine):
 
     def _watched(self, marks: int, stepped: set[Stepped]) -> Plan:
         """The plan for an event with these marks, whose steps note for whom they were taken."""
-        needs, entries, repeats, again = plan_for(marks, self._tables, self._warmup.shed)
-        return needs, _noting(entries, stepped), _noting(repeats, stepped) if repeats is not None else None, again
+        needs, entries, repeats, callers, _ = plan_for(marks, self._tables, self._warmup.shed)
+        noted = _noting(repeats, stepped) if repeats is not None else None
+        return needs, _noting(entries, stepped), noted, callers, None
 
     def _views(
         self, event: AuditEvent, marks: int, source: str, stepped: set[Stepped], why: str, *, sampled: bool
