@@ -60,7 +60,8 @@ class Baseline:
     the `top` five minutes of late, all as levels. Per signal of a horizon (`HORIZONS`) how far the largest of a day
     usually lies above its season (`crest`), and how much that varies (`spread`), in 1/32 octave. `week` holds the last
     seven days' distance from the reference in 1/16 octave, `shift` the level that flagged days agree on, likewise.
-    `peaks` are recurring peaks: slot, height in 1/16 octave, times seen.
+    `peaks` are recurring peaks: slot, height in 1/16 octave, times seen. `packed` is the packed form since it was last
+    changed, None where there is none.
     """
 
     __slots__ = (
@@ -72,6 +73,7 @@ class Baseline:
         "hours",
         "last",
         "learned",
+        "packed",
         "peaks",
         "reference",
         "season",
@@ -103,9 +105,11 @@ class Baseline:
         self.season = Season()
         self.peaks: list[list[int]] = []
         self.cached: object = None
+        self.packed: bytes | None = None
 
     def learn_hours(self, day: int, samples: Sequence[Sequence[float]]) -> None:
         """Learn the logarithms of a day's active hours, per measure."""
+        self.packed = None
         for index, values in enumerate(samples):
             if values:
                 known = self.hours if self.typical[index] else 0
@@ -120,6 +124,7 @@ class Baseline:
 
     def learn_total(self, day: int, index: int, value: float, mature: bool) -> None:
         """Learn the logarithm of a day's total of one measure, its season taken off."""
+        self.packed = None
         known = self.days if self.daily[index] else 0
         self.daily[index] = follow(self.daily[index], value, 1, known, _DAYS_MEMORY, dither(day, index + 8))
         if index < REFERENCES:
@@ -135,6 +140,7 @@ class Baseline:
         The crest is an upper expectile (Newey and Powell 1987): days below it weigh half, since idle days say
         little of how far busy ones reach; the spread is the root mean square of what lay above it.
         """
+        self.packed = None
         seen = min(self.days - 3, _CREST_MEMORY)
         spread = self.spread[signal] / STEPS
         deviation = clip(value - self.crest[signal] / STEPS, -_WINSOR, 4 * spread)
@@ -148,6 +154,7 @@ class Baseline:
 
     def learn_top(self, index: int, level: int) -> None:
         """Learn the largest five minutes of a day: at once upwards, an eighth of an octave a week downwards."""
+        self.packed = None
         known = self.top[index]
         if level >= known:
             self.top[index] = level if not known else min(level, known + 2 * OCTAVE)
@@ -156,6 +163,7 @@ class Baseline:
 
     def accept(self, octaves: float) -> None:
         """Make a shifted level the normal one."""
+        self.packed = None
         move = round(octaves * OCTAVE)
         for levels in (self.typical, self.daily, self.reference, self.top):
             for index, level in enumerate(levels):
@@ -170,6 +178,11 @@ class Baseline:
         """All of it, without crests and week where nothing is known of them, and peaks last; nothing before a day."""
         if not self.days:
             return b""
+        if self.packed is None:
+            self.packed = self._pack()
+        return self.packed
+
+    def _pack(self) -> bytes:
         reach = _REACH.pack(*self.crest, *self.spread)
         week = _WEEK.pack(*self.week)
         if reach == _NO_REACH:
@@ -198,6 +211,7 @@ class Baseline:
         baseline = cls()
         if not value:
             return baseline
+        baseline.packed = bytes(value)
         if len(value) < _LAYOUT.size + FACTORS:
             raise ValueError(f"a baseline has at least {_LAYOUT.size + FACTORS} bytes, not {len(value)}")
         items = iter(_LAYOUT.unpack_from(value))

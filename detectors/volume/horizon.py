@@ -7,6 +7,7 @@ and for a person who works in fits: about so many reports a year.
 
 from collections.abc import Sequence
 from math import hypot, log2
+from operator import ge
 from typing import Final, NamedTuple
 
 from detectors.parts.season import HOUR_START
@@ -14,7 +15,7 @@ from detectors.volume.baseline import HORIZONS, QUARTER
 from detectors.volume.expectation import LONG_START, Expectation
 from detectors.volume.group import Moved
 from detectors.volume.parameters import Limits
-from detectors.volume.usage import CALLS, MEASURES, MINUTES, RESOURCES, ROWS
+from detectors.volume.usage import BYTES, CALLS, MEASURES, MINUTES, RESOURCES, ROWS
 
 WHOLE: Final = 3
 """Calls, bytes and rows: of what the mean is taken."""
@@ -90,7 +91,8 @@ def judge_hour(
     """Whether an hour is out of the ordinary: a signal lies far beyond what usual days reach.
 
     Active minutes tell most: they say that somebody kept at it, and no long task and no large answer inflates them.
-    Next come calls; bytes and rows alone have the heaviest tails and must pass the launch margin, too.
+    Next come calls; bytes and rows alone have the heaviest tails and must pass the launch margin, too. On average with
+    calls they tell of less: that all of them are far out at once is rare, however few calls it took.
     """
     signals = hour_signals(residuals)
     passed: dict[int, float] = {}
@@ -98,11 +100,13 @@ def judge_hour(
     for signal, value in enumerate(signals):
         measure = signal if signal <= MINUTES else CALLS
         least = limits.hour_octaves if signal in (CALLS, MINUTES) else limits.page_octaves
-        if value is None or value < least or amounts[measure] < limits.hour_least[measure]:
+        whole = signal > MINUTES and any(map(ge, amounts[BYTES : ROWS + 1], limits.mean_least))
+        if value is None or value < least or not (whole or amounts[measure] >= limits.hour_least[measure]):
             continue
         beyond = _beyond(value, signal, expected, moved)
         if beyond >= limits.hour_spreads[signal] and (
-            amounts[measure] >= limits.hour_floors[measure]
+            whole
+            or amounts[measure] >= limits.hour_floors[measure]
             or amounts[measure] >= CLEAR * _hour_bound(signal, measure, expected, season, moved, limits)
         ):
             passed[signal] = beyond / limits.hour_spreads[signal]

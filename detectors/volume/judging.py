@@ -49,6 +49,8 @@ REPEATED: Final = 3
 FEW: Final = 6
 """Calls in two hours below which a quarter of an hour is not looked at."""
 QUARTER_MINUTES: Final = 15
+BULKY: Final = 3.5
+"""Times a typical hour that bytes or rows must reach to be eight times the expected, however quiet the hour."""
 _LONGS: Final = (8, 24)
 _UNSEEN: Final = -9999
 _NO_CRESTS: Final = (_UNSEEN,) * SIGNALS
@@ -86,11 +88,12 @@ class Judging(Detector[Any]):
         if not current.told:
             state.tops = (*map(max, state.tops, five), *state.tops[TOPS:]) if state.tops else five
         limits = self._limits
-        if not _worth(current, previous, limits.hour_least):
+        if not (_worth(current, previous, limits.hour_least) or _bulky(state.own, current, previous, limits)):
             return quick
         calls, size, rows, active = state.window(last, 60)
         amounts = (calls, size, rows, active, min(calls, distinct(current.spots)))
-        if not any(amount >= floor for amount, floor in zip(amounts, limits.hour_least, strict=True)):
+        least = (*limits.hour_least[:BYTES], *limits.mean_least, *limits.hour_least[MINUTES:])
+        if not any(map(ge, amounts, least)):
             return quick
         expected = self._expectation(state, entity, hour, facts)
         busy = _busy(entity, hour, facts)
@@ -271,6 +274,21 @@ def _worth(current: Hour, previous: Hour | None, floors: Sequence[float]) -> boo
         amount + before >= floor
         for amount, before, floor in zip(current.amounts(), previous.amounts(), floors, strict=True)
     )
+
+
+def _bulky(own: Baseline | None, current: Hour, previous: Hour | None, limits: Limits) -> bool:
+    """Whether bytes or rows of two hours may be out of the ordinary on average with few calls."""
+    if own is None or own.days < FIRST_CREST:
+        return False
+    size, rows = (current.size, current.rows) if previous is None else _sizes(current, previous)
+    least_size, least_rows = limits.mean_least
+    return (size >= least_size and size > BULKY * 2 ** (own.typical[BYTES] / OCTAVE)) or (
+        rows >= least_rows and rows > BULKY * 2 ** (own.typical[ROWS] / OCTAVE)
+    )
+
+
+def _sizes(one: Hour, other: Hour) -> tuple[int, int]:
+    return one.size + other.size, one.rows + other.rows
 
 
 def _window(hours: Mapping[int, Hour], last: int, count: int) -> list[int]:

@@ -99,7 +99,7 @@ def learn_day(
     ring = NO_DAY if distance is None else int(clip(round(distance * 16), -120, 120))
     own.week = [*own.week[1:], ring]
     _follow_shift(own, slow, distance)
-    own.cached = None
+    own.cached = own.packed = None
 
 
 def _shape(own: Baseline, hours: Mapping[int, Hour], active: Mapping[int, tuple[int, ...]]) -> list[float | None]:

@@ -33,6 +33,14 @@ PARAMETERS: Final = (
     Parameter(
         "mean_spread", 3.5, "spreads", "the same for calls, bytes and rows on average, eightfold at least", 0.1, 20
     ),
+    Parameter(
+        "mean_floor",
+        0.25,
+        "times",
+        "floors of bytes and of rows, one of which is enough for the average, as a multiple of those of an hour",
+        0.01,
+        1,
+    ),
     Parameter("bulk_spread", 5.5, "spreads", "the same for bytes or rows alone, eightfold at least", 0.1, 20),
     Parameter(
         "quarter_spread",
@@ -88,6 +96,7 @@ class Limits:
         "hour_octaves",
         "hour_spreads",
         "long_spread",
+        "mean_least",
         "page_factor",
         "page_floors",
         "page_octaves",
@@ -112,6 +121,7 @@ class Limits:
         self.hour_floors = tuple(chosen[f"hour_{name}"] for name in _FLOORS)
         least = {"minutes": min(chosen["clear_minutes"], chosen["hour_minutes"])}
         self.hour_least = tuple(least.get(name, chosen[f"hour_{name}"]) for name in _FLOORS)
+        self.mean_least = tuple(chosen["mean_floor"] * floor for floor in self.hour_floors[1:3])
         self.quarter_spreads = (chosen["quarter_calls_spread"], chosen["quarter_spread"])
         self.quarter_octaves = log2(chosen["quarter_factor"])
         self.quarter_floors = (chosen["quarter_calls"], chosen["quarter_minutes"])

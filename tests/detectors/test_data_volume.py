@@ -28,6 +28,12 @@ def office() -> Office:
     return Office()
 
 
+@pytest.fixture(scope="module")
+def quiet_office() -> Office:
+    """One in which everybody does little."""
+    return Office(factor=0.3)
+
+
 def today(seed: int = 7, days: float = 1, **options: Any) -> list[AuditEvent]:
     return ordinary(seed, TODAY + HOUR / 4, TODAY + days * DAY, **options)
 
@@ -83,14 +89,27 @@ def test_somebody_who_keeps_at_it_is_reported_long_before_the_hour_is_over(offic
 
 
 @pytest.mark.positive("volume_burst")
-def test_what_is_far_out_is_told_of_somebody_who_does_little_though_it_is_below_the_floor() -> None:
-    quiet = Office(factor=0.3)
+def test_what_is_far_out_is_told_of_somebody_who_does_little_though_it_is_below_the_floor(
+    quiet_office: Office,
+) -> None:
     usual = today(factor=0.3)
     for minutes, told_ in ((8, False), (17, True)):
         kept_at = [call(random.Random(3), TEN + 200 * n, "clerk-3") for n in range(minutes)]
-        found = of(quiet.day(usual + kept_at), "clerk-3")
+        found = of(quiet_office.day(usual + kept_at), "clerk-3")
         assert bool(reported(found)) == told_, minutes
         assert not pages(found)
+
+
+@pytest.mark.positive("volume_burst")
+@pytest.mark.parametrize(("size", "told_"), [(3, False), (20, True)])
+def test_few_calls_with_larger_answers_are_told_where_calls_bytes_and_rows_are_far_out_together(
+    quiet_office: Office, size: int, told_: bool
+) -> None:
+    larger = [call(random.Random(n), TEN + 400 * n, "clerk-3", size=float(size)) for n in range(6)]
+    assert sum(one.rows or 0 for one in larger) < 1_000
+    found = of(reported(quiet_office.day(today(factor=0.3) + larger)), "clerk-3")
+    assert bool(found) == told_
+    assert not pages(found)
 
 
 @pytest.mark.negative("volume_burst")
