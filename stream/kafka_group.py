@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 from kafka import ConsumerRebalanceListener, TopicPartition
@@ -15,6 +15,8 @@ from stream.kafka_address import Address
 
 SESSION_MS: Final = 6_000
 """Milliseconds without a heartbeat after which a member is taken for dead and its partitions go to others."""
+REBALANCE_MS: Final = 60_000
+"""Milliseconds that a rebalance may take before those who did not come are left out."""
 METADATA_MS: Final = 5_000
 """Milliseconds after which the brokers are asked again which partitions there are."""
 POLL: Final = 0.1
@@ -49,10 +51,12 @@ class Membership:
             # What comes before an assignment is paused is thrown away.
             fetch_max_bytes=1024,
             max_partition_fetch_bytes=1024,
-            max_poll_interval_ms=max(300_000, session_ms),
+            # So long a broker waits for members to come to a rebalance, and they for its answer: our thread does
+            # nothing else, and a broker's host may vanish without a word.
+            max_poll_interval_ms=max(REBALANCE_MS, session_ms),
             # A topic that was made just now may not be known yet; nobody is given any of it until it is.
             metadata_max_age_ms=METADATA_MS,
-            partition_assignment_strategy=(CooperativeStickyAssignor,),
+            partition_assignment_strategy=(_Owning(lambda: self._consumer.assignment()),),
         )
         self._consumer.subscribe([topic], listener=_Listener(self))
         self._thread = threading.Thread(target=self._run, name=f"group {group}", daemon=True)
@@ -180,6 +184,22 @@ class Membership:
         with self._changed:
             self._owned -= {place.partition for place in places}
             self._changed.notify_all()
+
+
+class _Owning(CooperativeStickyAssignor):  # type: ignore[misc]  # the client publishes no types
+    """Tells the group which partitions a member has, and not which it was given last.
+
+    kafka-python 3.0 tells the latter, also where they were lost since. Whoever leads then keeps them from others until
+    they are given up, which nobody does who has them no more: they are nobody's, for good.
+    """
+
+    def __init__(self, owned: Callable[[], Iterable[TopicPartition]]) -> None:
+        super().__init__()
+        self._owned = owned
+
+    def metadata(self, topics: Iterable[str]) -> Any:
+        self.member_assignment = list(self._owned())
+        return super().metadata(topics)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the client publishes no types

@@ -236,6 +236,20 @@ def test_a_partition_that_was_lost_and_came_back_is_begun_anew(address: Address)
     member.close()
 
 
+def test_what_a_member_lost_is_somebodys_again(address: Address) -> None:
+    topic = f"{address.prefix}.events"
+    first = Membership(address, "detect", topic, session_ms=10_000)
+    assert first.wait(60)
+    assert first.owned == {0, 1}
+    # As where brokers do not know a member any more that was silent for too long. It comes back together with another:
+    # whoever leads waits for the session of the lost one to end.
+    first._consumer._coordinator.reset_generation()
+    second = Membership(address, "detect", topic, session_ms=10_000)
+    until(lambda: (len(first.owned), len(second.owned)) == (1, 1), 120)
+    first.close()
+    second.close()
+
+
 def test_a_search_by_time_goes_through_all_partitions_by_receipt(address: Address, frame_of: FrameOf) -> None:
     now = time.time()
     with KafkaLog(address) as log:
