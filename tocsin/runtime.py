@@ -30,6 +30,7 @@ from stream.log import EVENTS, FINDINGS
 from stream.salt import fresh_salt
 from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
+from tocsin.coverage import counter as coverage_counter
 from tocsin.coverage.modes import modes_in
 from tocsin.coverage.reading import Covering, Looked
 from tocsin.coverage.store import FILE as COVERAGE_FILE
@@ -125,7 +126,7 @@ class Runtime:
                 self.metrics.refused,
             )
             resources.callback(self.covering.close)
-            self.covering.offer(self.metrics.watch)
+            coverage_counter.offer(self.metrics.watch, lambda: self.covering.counter)
             self._resources = resources.pop_all()
         self.retaining = Retaining(
             self.log,

@@ -1,7 +1,7 @@
 """Working on an incident by `/api/v1`: its runbook, evidence, scope and report."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final
@@ -32,7 +32,6 @@ from tocsin.api.denials import DenialsApi
 from tocsin.api.guarded import guarded
 from tocsin.moments import duration, moment
 from tocsin.runtime import Runtime
-
 
 EVERY: Final = 200
 """Frames between two signs of progress."""

@@ -1,7 +1,6 @@
 """Stretches in which a detector was shown nothing, since too much waited (`tocsin.shedding`), by the log alone."""
 
-from stream.control import Shed, facts_in
-from stream.frame import Frame
+from stream.control import Control, Shed
 
 Stretch = tuple[str, float, float]
 """The detector, and from when to when on the log's clock, in seconds."""
@@ -17,14 +16,13 @@ class Dark:
     def __bool__(self) -> bool:
         return bool(self._open or self._over)
 
-    def hear(self, frame: Frame, clock: float) -> None:
-        """A frame of facts, at a moment of the log's clock. Raises DamagedError where it cannot be read."""
-        for fact in facts_in(frame):
-            if isinstance(fact, Shed):
-                for name in sorted(self._open.keys() - set(fact.detectors)):
-                    self._over.append((name, self._open.pop(name), clock))
-                for name in fact.detectors:
-                    self._open.setdefault(name, clock)
+    def hear(self, fact: Control, clock: float) -> None:
+        """Take in a fact, at a moment of the log's clock."""
+        if isinstance(fact, Shed):
+            for name in sorted(self._open.keys() - set(fact.detectors)):
+                self._over.append((name, self._open.pop(name), clock))
+            for name in fact.detectors:
+                self._open.setdefault(name, clock)
 
     def until(self, clock: float) -> tuple[Stretch, ...]:
         """What is not written down yet, as far as a moment."""

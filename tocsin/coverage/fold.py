@@ -1,5 +1,6 @@
 """The fold of a log into coverage records: a function of its frames alone, so that a replay gives the same records."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -9,6 +10,7 @@ from detectors.engine.standstill import Standstill
 from detectors.engine.state import Codec
 from detectors.gaps.numbers import Numbers
 from stream.clock import LATENESS
+from stream.control import Control
 from stream.coverage import SECONDS, Counts, Covered, Gap
 from stream.decode import decode
 from stream.frame import Record
@@ -72,8 +74,8 @@ class Fold:
         """Running numbers that are missing now."""
         return sum(line.numbers.missing() for line in self._lines.values() if line.numbers.running())
 
-    def take(self, record: Record) -> list[Covered]:
-        """Fold a frame. Raises DamagedError for one that cannot be read."""
+    def take(self, record: Record, facts: Sequence[Control] = ()) -> list[Covered]:
+        """Fold a frame, and the facts that it holds. Raises DamagedError for one that cannot be read."""
         header = record.frame.header
         events = decode(record.frame) if header.content == "events" else []
         self._clock = max(self._clock, header.received)
@@ -81,8 +83,8 @@ class Fold:
         pause = self._standstill.go_on(self._clock, tick=header.content == "tick")
         if pause is not None:
             self._still.append((pause.start, pause.end))
-        if header.content == "control":
-            self._dark.hear(record.frame, self._clock)
+        for fact in facts:
+            self._dark.hear(fact, self._clock)
         closed = self._close()
         if events:
             batch = batch_in(header, events, record.frame.stretch)

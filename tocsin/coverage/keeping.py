@@ -3,23 +3,17 @@
 Whoever is asked follows the findings (`tocsin.coverage.following`), in whichever process that is.
 """
 
-import logging
-import threading
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 import msgspec
 
 from stream.control import Fact
-from stream.coverage import SECONDS, Covered, Mode, Watched
-from stream.errors import DamagedError
-from stream.frame import Record
+from stream.coverage import SECONDS, Mode, Watched
 from stream.log import EVENTS, FINDINGS, Log, Snapshot, Stream
-from tocsin.coverage.fold import Fold
+from tocsin.coverage.counter import Counter, failed_since
 from tocsin.coverage.looking import Looking
 from tocsin.coverage.merging import Lane, Merging
-
-logger = logging.getLogger("tocsin.coverage")
 
 TASK: Final = "coverage"
 VERSION: Final = 1
@@ -65,7 +59,7 @@ class Keeper:
         detectors: Mapping[str, str],
         modes: tuple[Mode, ...] = (),
     ) -> None:
-        self.fold: Final = Fold()
+        self.counter: Final = Counter()
         self._log = log
         self._tell = tell
         self._detectors = dict(detectors)
@@ -73,7 +67,6 @@ class Keeper:
         self._looking: Final = Looking(tasks)
         self._watched: float | None = None
         self._seen = 0
-        self._counting = threading.Lock()
         self._untold: list[Fact] = []
         self._merging = Merging(self._restored())
 
@@ -91,7 +84,7 @@ class Keeper:
                 self._merging.add(partition, self._log.read(Stream(EVENTS.name, partition), position, wait=HARDLY))
         ready = self._merging.ready()
         for record in ready:
-            self._untold += self._take(record)
+            self._untold += self.counter.take(record).closed
         heard = self._log.read(FINDINGS, self._looking.position, wait=HARDLY)
         self._looking.take(heard)
         said = self._said()
@@ -103,14 +96,6 @@ class Keeper:
             self._seen = self._log.moved(self._seen, WAIT)
         return len(ready)
 
-    def _take(self, record: Record) -> list[Covered]:
-        try:
-            with self._counting:
-                return self.fold.take(record)
-        except DamagedError as error:
-            logger.warning("a frame cannot be counted: %s", error, extra={"offset": record.offset})
-            return []
-
     def _flush(self) -> None:
         """Say what is to be said, and then only how far it is: whoever goes on from there says no less."""
         if not self._untold:
@@ -120,26 +105,22 @@ class Keeper:
             del self._untold[0]
         self._save()
 
-    @property
-    def missing(self) -> int:
-        """Running numbers that are missing now, for another thread."""
-        with self._counting:
-            return self.fold.missing
-
     def _said(self) -> Watched | None:
         """Every five minutes, who looked at what came; None where nothing is to be said yet."""
-        clock = min(self._looking.clock, self.fold.clock)
-        if self._watched is None and clock and self.fold.began:
+        clock = min(self._looking.clock, self.counter.fold.clock)
+        if self._watched is None and clock and self.counter.fold.began:
             # Where the findings go back to their beginning, every task began with the log.
             began = self._log.begin(FINDINGS) == 0
-            self._watched = self.fold.began - self.fold.began % SECONDS if began else self._looking.since
+            self._watched = (
+                self.counter.fold.began - self.counter.fold.began % SECONDS if began else self._looking.since
+            )
         if self._watched is None or clock - self._watched < SECONDS:
             return None
-        failed = tuple(sorted(name for name, at in self._looking.failed.items() if at >= self._watched))
+        failed = failed_since(self._looking.failed, self._watched)
         return Watched(self._watched, clock, self._detectors, failed, by=BY, modes=self._modes)
 
     def _save(self) -> None:
-        whole = self._merging.lanes, self.fold.pack(), self._looking.pack(), self._watched
+        whole = self._merging.lanes, self.counter.fold.pack(), self._looking.pack(), self._watched
         self._log.save(Snapshot(TASK, VERSION, 0, msgspec.msgpack.encode(whole), {}))
 
     def _restored(self) -> list[Lane]:
@@ -152,7 +133,7 @@ class Keeper:
         if len(found) != len(lanes):
             # Keys move with the number of partitions, and so the log is another one.
             return lanes
-        self.fold.unpack(fold)
+        self.counter.fold.unpack(fold)
         self._looking.unpack(looking)
         self._watched = watched
         return found

@@ -1,25 +1,20 @@
 """Keeping coverage: reads the log behind everybody else, and writes down what closed stretches come to."""
 
-import logging
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
 
-from stream.control import Fact, facts_in
+from stream.control import Fact
 from stream.coverage import SECONDS, Covered, Mode, Watched
 from stream.directory import Directory
-from stream.errors import DamagedError, StorageError
+from stream.errors import StorageError
 from stream.facts import Facts
-from stream.frame import Record
 from stream.log import EVENTS, Log, Stream
 from tocsin.coverage.answer import Ask, answer, around
-from tocsin.coverage.fold import Fold
+from tocsin.coverage.counter import Counter, failed_since
 from tocsin.coverage.refusals import Refusals, Refused
 from tocsin.coverage.store import CoverageStore, Kept
-
-logger = logging.getLogger("tocsin.coverage")
 
 WAIT: Final = 0.5
 """Seconds that a turn waits for something new."""
@@ -63,7 +58,7 @@ class Covering:
         failed: Callable[[], dict[str, float]],
         refused: Callable[[], Refused],
     ) -> None:
-        self.fold = Fold()
+        self.counter = Counter()
         self._log = log
         self._tell = tell
         self._looked = looked
@@ -72,14 +67,13 @@ class Covering:
         self._store = store
         self._target = log.end(EVENTS)
         self._unsaved = 0
-        self._counting = threading.Lock()
         self.position = self._resume()
         self._watched = self._store.last_watched()
 
     @property
     def known(self) -> float:
         """Up to when everything was counted that did not come late, on the log's clock."""
-        return self.fold.known
+        return self.counter.fold.known
 
     @property
     def caught_up(self) -> bool:
@@ -92,12 +86,13 @@ class Covering:
         made: list[Covered] = []
         seen: list[Covered | Watched] = []
         for record in records:
-            with self._counting:
-                made += self._take(record, seen)
+            counted = self.counter.take(record)
+            made += counted.closed
+            seen += [fact for fact in counted.facts if isinstance(fact, Covered | Watched)]
             self.position = record.offset + 1
         self._unsaved += len(records)
         if made or seen or self._unsaved >= SAVE:
-            self._store.put(made, seen, Kept(self.position, self.fold.pack()))
+            self._store.put(made, seen, Kept(self.position, self.counter.fold.pack()))
             self._unsaved = 0
         if self.caught_up:
             self._write_down()
@@ -105,23 +100,13 @@ class Covering:
 
     def answer(self, ask: Ask, directory: Directory) -> dict[str, Any]:
         """What is known of a stretch of time, up to this moment; from any thread. Raises StorageError."""
-        with self._counting:
-            present, known, began = self.fold.present(), self.fold.known, self.fold.began
-        kept = chain(self._store.covered(*around(ask)), [present])
+        present = self.counter.present()
+        kept = chain(self._store.covered(*around(ask)), [present.covered])
         said = list(self._store.watched(ask.since, ask.until))
         now = self._said()
         if now is not None and now.since < ask.until:
             said.append(now)
-        return answer(kept, said, ask._replace(known=known, began=began), Facts(directory))
-
-    def offer(self, watch: Callable[[str, str, Callable[[], float]], None]) -> None:
-        """Offer what metrics show: numbers that are missing now, and how far counting is behind."""
-        watch("tocsin_coverage_missing", "Running numbers that did not come so far", self._missing)
-        watch("tocsin_coverage_clock", "Up to when coverage was counted, since 1970", lambda: self.fold.known)
-
-    def _missing(self) -> float:
-        with self._counting:
-            return self.fold.missing
+        return answer(kept, said, ask._replace(known=present.known, began=present.began), Facts(directory))
 
     def close(self) -> None:
         """Say what was refused since it was last said, keep the place, and close the file."""
@@ -129,17 +114,8 @@ class Covering:
         if said is not None and said.refused and said.until > said.since:
             with suppress(StorageError):  # a log that cannot be written to any more must not keep the file open
                 self._tell(said)
-        self._store.put((), (), Kept(self.position, self.fold.pack()))
+        self._store.put((), (), Kept(self.position, self.counter.fold.pack()))
         self._store.close()
-
-    def _take(self, record: Record, seen: list[Covered | Watched]) -> list[Covered]:
-        try:
-            if record.frame.header.content == "control":
-                seen += [fact for fact in facts_in(record.frame) if isinstance(fact, Covered | Watched)]
-            return self.fold.take(record)
-        except DamagedError as error:
-            logger.warning("a frame cannot be counted: %s", error, extra={"offset": record.offset})
-            return []
 
     def _write_down(self) -> None:
         """Bring into the log what it does not hold yet; after a crash between the two it holds it twice, unharmed."""
@@ -154,7 +130,7 @@ class Covering:
         if said is None or said.until - said.since < SECONDS:
             return
         self._tell(said)
-        self._store.put((), (said,), Kept(self.position, self.fold.pack()))
+        self._store.put((), (said,), Kept(self.position, self.counter.fold.pack()))
         self._watched = said.until
         self._refusals.told(Refused(said.refused, said.sources))
 
@@ -163,11 +139,11 @@ class Covering:
         looked = self._looked()
         if self._watched is None and looked.clock:
             # Where the log began with this process, its detectors looked at all of it.
-            self._watched = self.fold.began if not self._target and self.fold.began else looked.clock
+            self._watched = self.counter.fold.began if not self._target and self.counter.fold.began else looked.clock
         if self._watched is None or looked.clock < self._watched:
             return None
         since = self._watched
-        failed = tuple(sorted(name for name, at in self._failed().items() if at >= since))
+        failed = failed_since(self._failed(), since)
         new = self._refusals.new()
         return Watched(
             since, looked.clock, looked.detectors, failed, new.reasons, sources=new.sources, modes=looked.modes
@@ -177,5 +153,5 @@ class Covering:
         kept = self._store.resume(self._target)
         if kept is None:
             return 0
-        self.fold.unpack(kept.open)
+        self.counter.fold.unpack(kept.open)
         return kept.position

@@ -10,6 +10,7 @@ from stream.control import Fact
 from stream.crypt import Crypt
 from stream.kafka import KafkaLog
 from stream.kafka_address import Address
+from tocsin.coverage.counter import Counter
 from tocsin.coverage.following import Following
 from tocsin.coverage.keeping import Keeper
 from tocsin.coverage.modes import modes_in
@@ -56,18 +57,10 @@ class Counting:
             self.keeper = Keeper(self._log, self._tell, tasks=tasks, detectors=self._detectors, modes=self._modes)
         self.keeper.turn()
 
-    def offer(self, watch: Callable[[str, str, Callable[[], float]], None]) -> None:
-        """Offer what metrics show: numbers that are missing now, and how far counting is behind."""
-        watch("tocsin_coverage_missing", "Running numbers that did not come so far", self._missing)
-        watch("tocsin_coverage_clock", "Up to when coverage was counted, since 1970", self._known)
-
-    def _missing(self) -> float:
+    def counter(self) -> Counter | None:
+        """What counts here; None while another process does."""
         keeper = self.keeper
-        return keeper.missing if keeper is not None else 0.0
-
-    def _known(self) -> float:
-        keeper = self.keeper
-        return keeper.fold.known if keeper is not None else 0.0
+        return keeper.counter if keeper is not None else None
 
 
 def following(address: Address, ready: Ready, crypt: Crypt | None, resources: ExitStack) -> Following:

@@ -27,6 +27,7 @@ from stream.spread import Spread
 from stream.sqlite_state import SqliteState
 from stream.wal import Checkpointer
 from tocsin.client import TOKEN_FILE
+from tocsin.coverage import counter as coverage_counter
 from tocsin.coverage.following import Following
 from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
@@ -144,7 +145,7 @@ class Roles:
                 self.removal = removing.at_work
                 self._add("retention", removing.turn)
                 counting = Counting(address, ready, self.crypt, self._say, self._seals_now, resources)
-                counting.offer(self.metrics.watch)
+                coverage_counter.offer(self.metrics.watch, counting.counter)
                 self._add("counting", counting.turn)
             self.spread = Spread(self.log)
             self.own_events = OwnEvents(lambda frame: self.spread.append(EVENTS, frame), clock)

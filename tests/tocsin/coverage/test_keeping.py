@@ -159,4 +159,4 @@ def test_numbers_that_are_missing_now_show_before_their_stretch_closes(log: Seve
     log.receive(record_all(busy(700), until=720))
     kept = keeper(log)
     read_all(kept, log)
-    assert kept.missing == 20
+    assert kept.counter.missing == 20
