@@ -48,7 +48,7 @@ class RemovingThere:
         self._tell = tell
         self._ending = ending
         self._lock = Lock()
-        self._facts = Facts(roles.directory.directory)
+        self._facts = Facts()
         self._sealing: Sealing | None = None
         self._work: AtWork | None = None
 
