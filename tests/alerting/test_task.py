@@ -151,6 +151,22 @@ def test_a_finding_after_the_close_opens_the_incident_again_and_pages(log: Sqlit
     ]
 
 
+def test_a_project_that_moved_to_another_tenant_pages_once_however_many_use_it_and_for_however_many_days(
+    log: SqliteLog, store: Store
+) -> None:
+    task = a_task(log, store)
+    places = iter(range(99))
+    for day in range(3):
+        for number in range(5):
+            entity = {"user": f"u{day}-{number}", "server": "notes", "resource_tenants": "globex"}
+            at = NOON + day * DAY + number * 60
+            put(log, findings_frame([a_finding("cross_tenant_read", entity=entity, at=at)], at, next(places)))
+    while task.advance(wait=0):
+        pass
+    assert [change for change, _, page in told(store) if page] == ["opened"]
+    assert len(list_incidents(store, Filter())) == 3
+
+
 def test_the_next_days_incident_is_linked_and_pages_only_when_worse(log: SqliteLog, store: Store) -> None:
     task = a_task(log, store)
     put(
