@@ -1,5 +1,6 @@
 """Membership in a consumer group: which partitions of a topic this process works on, and the proof of it."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -12,6 +13,8 @@ from kafka.errors import KafkaError
 from stream import kafka_client
 from stream.errors import StorageError, TocsinError
 from stream.kafka_address import Address
+
+logger = logging.getLogger("tocsin.kafka")
 
 SESSION_MS: Final = 6_000
 """Milliseconds without a heartbeat after which a member is taken for dead and its partitions go to others."""
@@ -148,7 +151,9 @@ class Membership:
                 self._consumer.poll(timeout_ms=int(POLL * 1000), max_records=1)
                 self._pause()
                 self.problem = None
-            except KafkaError as error:
+            except Exception as error:
+                if not isinstance(error, KafkaError):  # a fault of the client, which nobody else would hear of
+                    logger.exception("the group's client failed", extra={"topic": self._topic})
                 self.problem = kafka_client.explained(self._address, error)
                 time.sleep(POLL)
         try:

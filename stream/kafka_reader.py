@@ -8,7 +8,6 @@ from operator import attrgetter
 from typing import Any, Final
 
 from kafka import TopicPartition
-from kafka.errors import KafkaError
 
 from stream import kafka_client
 from stream.clock import AHEAD
@@ -206,24 +205,29 @@ class KafkaReader:
         return None
 
     def _run(self) -> None:
-        while True:
-            with self._grown:
-                self._grown.wait_for(lambda: self._closed or self._lanes)
-                if self._closed:
-                    break
-                lanes = dict(self._lanes)
-                if not self._follow(lanes):
-                    self._grown.wait(POLL)
-                    continue
+        while not self._closed:
             try:
-                fetched = self._consumer.poll(timeout_ms=int(POLL * 1000))
-            except KafkaError as error:
-                self._problem = kafka_client.explained(self._address, error)
+                self._look()
+            except Exception as error:  # noqa: BLE001  # the thread must live on, and who waits for it is told
+                self._problem = (
+                    error if isinstance(error, TocsinError) else kafka_client.explained(self._address, error)
+                )
+                with self._grown:
+                    for lane in self._lanes.values():
+                        lane.sought = lane.next  # what was fetched, and not taken, is fetched again
                 time.sleep(POLL)
-                continue
-            for place, messages in fetched.items():
-                self._take(place, messages, lanes)
         self._consumer.close()
+
+    def _look(self) -> None:
+        """Take what has come of what the readers ask for; where that is nothing, wait until they ask."""
+        with self._grown:
+            self._grown.wait_for(lambda: self._closed or self._lanes)
+            lanes = dict(self._lanes)
+            if self._closed or not self._follow(lanes):
+                self._grown.wait(POLL)
+                return
+        for place, messages in self._consumer.poll(timeout_ms=int(POLL * 1000)).items():
+            self._take(place, messages, lanes)
 
     def _follow(self, lanes: dict[Stream, _Lane]) -> bool:
         """Fetch what the lanes ask for from here on; whether there is any.

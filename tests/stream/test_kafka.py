@@ -5,7 +5,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -17,10 +18,11 @@ from kafka import TopicPartition
 from stream import kafka_client, kafka_mend, kafka_topics
 from stream.control import Warmth, control_frame
 from stream.errors import DamagedError, FullError, RejectedError, StorageError
-from stream.frame import Frame, Header, pack
+from stream.frame import Frame, Header, Record, pack
 from stream.kafka import KafkaLog
 from stream.kafka_address import Address, parse_address
 from stream.kafka_group import Membership
+from stream.kafka_reader import KafkaReader
 from stream.kafka_record import MAGIC, encode
 from stream.kafka_state import Fence
 from stream.kafka_writer import KafkaWriter
@@ -134,6 +136,33 @@ def test_without_a_place_for_dead_letters_a_bad_record_stops_its_reader_by_name(
             log.read(EVENTS, 1)
 
 
+def test_what_cannot_be_buried_yet_is_neither_passed_over_nor_the_end_of_reading(
+    address: Address, frame_of: FrameOf
+) -> None:
+    troubles = [StorageError("no broker"), RuntimeError("the client itself"), TimeoutError()]
+    buried: list[int] = []
+
+    def bury(stream: Stream, offset: int, value: bytes, reason: str) -> None:
+        if troubles:
+            raise troubles.pop()
+        buried.append(offset)
+
+    put(address, b"not a frame")
+    with KafkaLog(address) as log:
+        log.append(EVENTS, frame_of(1)).result(60)
+    reader = KafkaReader(address, lambda stream: f"{address.prefix}.{stream.name}", bury)
+    try:
+        records: Sequence[Record] = ()
+        deadline = time.monotonic() + 120
+        while not records and time.monotonic() < deadline:
+            with suppress(StorageError):
+                records = reader.read(EVENTS, 0, 10, 1.0)
+        assert [record.offset for record in records] == [1]
+        assert (buried, troubles) == ([0], [])
+    finally:
+        reader.close()
+
+
 def test_a_dead_letter_is_sent_again_and_forgotten(burying: KafkaLog, address: Address, frame_of: FrameOf) -> None:
     bad = put(address, b"what is this", partition=1)
     place = Stream("events", 1)
@@ -233,6 +262,22 @@ def test_a_partition_that_was_lost_and_came_back_is_begun_anew(address: Address)
     member.begin(0)
     assert member.holds(0)
     assert member.proof(0) is not None
+    member.close()
+
+
+def test_a_fault_of_the_groups_client_is_told_and_survived(address: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    member = Membership(address, "detect", f"{address.prefix}.events")
+    assert member.wait(60)
+
+    def failing(**_: object) -> None:
+        raise ValueError("Coordinator selected invalid assignment protocol")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(member._consumer, "poll", failing)
+        until(lambda: member.problem, 60)
+    assert "invalid assignment protocol" in str(member.problem)
+    until(lambda: member.problem is None, 60)
+    assert member.owned == {0, 1}
     member.close()
 
 
