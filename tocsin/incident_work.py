@@ -12,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 from alerting.harmless import harmless
-from alerting.words import counted, name
+from alerting.words import counted, length, name
 from stream.errors import RejectedError
 from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 
@@ -142,8 +142,9 @@ def _show(console: Console, book: dict[str, Any]) -> None:
         console.print(Text(f"\n{phase['heading']}", "bold"))
         for step in phase["steps"]:
             state = f" {step['state']} by {harmless(step['by'], 40)} {step['at'][:16]}Z" if step["by"] else ""
-            owner = f", {harmless(step['owner'], 40)}" if step["owner"] else ""
-            due = f" (late: {step['due'][:16]}Z{owner})" if step["late"] else f" (until {step['due'][:16]}Z{owner})"
+            owner = harmless(step["owner"], 40) if step["owner"] else ""
+            until = f"late: {step['due'][:16]}Z" if step["late"] else f"until {step['due'][:16]}Z"
+            due = f" ({owner or step['who']}, {length(step['minutes'] * 60)}, {until})"
             line = Text(f"  [{_MARKS[step['state']]}] {step['id']}: {step['purpose']}{state}")
             if step["state"] not in ("done", "skipped"):
                 line.append(due, "red" if step["late"] else "dim")

@@ -24,8 +24,8 @@ def progress(
 ) -> dict[str, Any]:
     """The runbook of an incident with what became of each step in this opening, as `tenants` see it; `now` in seconds.
 
-    The steps of the first minutes and hours are due one after the other from when somebody was told; those of the long
-    term when they were planned for.
+    The steps of the first minutes and hours are due one after the other from when somebody was told, while the incident
+    is open; those of the long term when they were planned for, also after its end, and without a plan once it was true.
     """
     rows = _rows(store, record)
     incident = own_incident(record.incident(), tenants)
@@ -42,7 +42,9 @@ def progress(
                 base + LONG_TERM if name == PHASES[-1] else due
             )
             state = row["state"] if row is not None else "open"
-            is_late = record.is_open and state not in ENDED and now > until
+            counts = record.is_open or (row is not None and row["owner"] is not None)
+            counts |= name == PHASES[-1] and record.verdict == "true"
+            is_late = counts and state not in ENDED and now > until
             total, ended, late = total + 1, ended + (state in ENDED), late + is_late
             if following is None and state not in ENDED:
                 following = step.id

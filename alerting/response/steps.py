@@ -30,6 +30,8 @@ def stepped(unit: Unit, act: Stepped, clock: float) -> str | None:
     before = unit.connection.execute(select(STEPS).where(*key)).one_or_none()
     if before is not None and before.state in ENDED and act.state != "open":
         return f"{act.step} was {before.state} by {before.by} at {rfc3339(before.at)[:19]}Z; --open begins it again"
+    if before is not None and before.state == act.state == "started" and before.by != act.by:
+        return f"{before.by} has been at {act.step} since {rfc3339(before.at)[:19]}Z; --open it first to take it over"
     owner = act.owner if act.owner is not None else before.owner if before is not None else None
     due = act.due if act.due is not None else before.due if before is not None else None
     if act.state == "planned" and (owner is None or due is None):

@@ -205,6 +205,11 @@ def test_a_verdict_takes_a_root_cause_and_counts_for_precision(
     assert (row["true"], row["precision"]) == (1, 1.0)
     assert "a weak password" in operator("report", "incident", id_).stdout
     assert "failed" in operator("report", "precision").stdout
+    left = operator("report", "follow-ups")
+    assert (left.exit_code, "take one on" in left.stdout) == (0, True), left.output
+    listed = json.loads(operator("report", "follow-ups", "--owner", "nobody", "--json").stdout)
+    assert {one["incident"] for one in listed} == {id_}
+    assert "nothing is left to do of that kind" in operator("report", "follow-ups", "--late").stdout
     operator("incident", "reopen", id_)
 
 

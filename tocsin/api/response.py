@@ -17,6 +17,7 @@ from alerting import queries
 from alerting.harmless import harmless
 from alerting.record import Record
 from alerting.response.evidence import findings_of, sealed
+from alerting.response.follow_ups import follow_ups
 from alerting.response.precision import precision
 from alerting.response.progress import progress, step_of
 from alerting.response.report import gathered, html, markdown
@@ -114,6 +115,13 @@ class Responses:
         budget = runtime.ready_made.policies.budget
         return JSONResponse(await run_in_threadpool(precision, runtime.store, since, runtime.clock(), budget))
 
+    async def follow_ups(self, request: Request) -> Response:
+        """What is left to do after incidents, the soonest due first."""
+        runtime, seen = self._runtime, asker_of(request).tenants
+        since = moment(request.query_params.get("since", "90d"), runtime.clock())
+        books, now = runtime.runbooks, runtime.alert.clock
+        return JSONResponse(await run_in_threadpool(follow_ups, runtime.store, books, now, since, seen))
+
     def _progress(self, id_: str, seen: frozenset[str] | None) -> dict[str, Any]:
         runtime = self._runtime
         record = queries.find(runtime.store, id_, seen)
@@ -183,4 +191,5 @@ def response_routes(runtime: Runtime) -> list[Route]:
         Route("/api/v1/approvals/{id}", guarded(acting.decide), methods=["POST"]),
         Route(f"{at}/report", guarded(work.report)),
         Route("/api/v1/precision", guarded(work.precision)),
+        Route("/api/v1/follow-ups", guarded(work.follow_ups)),
     ]

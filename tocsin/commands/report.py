@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -109,6 +109,43 @@ def incident(
     except OSError as error:
         raise RejectedError(f"the file cannot be written ({error.strerror})", where=str(out)) from error
     typer.echo(f"wrote {out}", err=True)
+
+
+@app.command("follow-ups", epilog="Example: tocsin report follow-ups --owner kim --late")
+def follow_ups_(
+    owner: Annotated[str | None, typer.Option(help="What this person took on; `nobody` for what is nobody's.")] = None,
+    late: Annotated[bool, typer.Option("--late", help="What should have been done by now.")] = False,
+    since: Annotated[str, typer.Option(help="Of incidents closed as true since: 90d, 2026-09-01.")] = "90d",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """What is left to do after incidents, by whom and until when; exit 1 where something is late."""
+    from tocsin.client import connect
+
+    found = connect(config, data).get("/follow-ups", since=since)
+    wanted = {None: True, "nobody": None}.get(owner, owner)
+    shown = [one for one in found if wanted in (True, one["owner"]) and (one["late"] or not late)]
+    if as_json:
+        typer.echo(json.dumps(shown))
+    elif not shown:
+        Console().print("nothing is left to do" + (" of that kind" if found else ""))
+    else:
+        _show_follow_ups(Console(), shown)
+    if any(one["late"] for one in shown):
+        raise typer.Exit(1)
+
+
+def _show_follow_ups(console: Console, found: list[dict[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("due", "owner", "incident", "step", "what"):
+        table.add_column(heading, overflow="fold")
+    for one in found:
+        due = Text(one["due"][:10] + (" late" if one["late"] else ""), "red" if one["late"] else "")
+        what = Text(f"{one['purpose']}: {one['title']}")
+        table.add_row(due, Text(harmless(one["owner"] or "nobody", 40)), one["incident"][:12], one["id"], what)
+    console.print(table)
+    console.print(Text("take one on:  tocsin incident runbook ID --plan STEP --owner you --due 14d", "dim"))
 
 
 @app.command(epilog="Example: tocsin report precision --since 90d")

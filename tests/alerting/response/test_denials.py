@@ -144,7 +144,11 @@ def test_two_people_work_on_a_runbook_without_doing_a_step_twice(worked: Any, st
     def step(name: str, state: str, by: str, **more: Any) -> Stepped:
         return Stepped(incident, name, state, by, NOON + 2, **more)
 
-    assert act(step("save-evidence", "started", "ann"), step("save-evidence", "done", "bob", note="on the share")) == []
+    assert act(step("save-evidence", "started", "ann"), step("save-evidence", "started", "ann")) == []
+    (why,) = act(step("save-evidence", "started", "bob"))
+    assert why.startswith("ann has been at save-evidence since ")
+    assert act(step("save-evidence", "open", "bob"), step("save-evidence", "started", "bob")) == []
+    assert act(step("save-evidence", "done", "bob", note="on the share")) == []
     (why,) = act(step("save-evidence", "done", "ann"))
     assert "was done by bob" in why
     assert act(step("tell-security", "skipped", "ann")) == ["skipping a step takes a reason: -m 'why'"]
