@@ -10,6 +10,10 @@ from typing import Final, Literal
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
+_CLIENTS_OWN: Final = ("kafka.net", "kafka.cluster", "kafka.consumer.fetcher", "kafka.producer.sender")
+"""Loggers that tell of each connection and each repeated request of Kafka's client."""
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line: time, level, logger, message, and every extra field."""
 
@@ -62,10 +66,20 @@ class Discreet(logging.Formatter):
         return self._hide(self._lines.format(record))
 
 
+def worth_telling(record: logging.LogRecord) -> bool:
+    """Whether a line says more than a stage's problem does: one broker's restart is hundreds of a client's own lines.
+
+    A handler leaves them out, not the loggers: of a refused login the client says nowhere else why.
+    """
+    return not record.name.startswith(_CLIENTS_OWN)
+
+
 def set_up(level: str, form: Literal["json", "text"], hide: Callable[[str], str] = str) -> None:
     """Send every logger of this process to standard error in one form; `hide` takes the secrets out of a text."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Discreet(JsonLines() if form == "json" else TextLines(), hide))
+    if level.upper() != "DEBUG":
+        handler.addFilter(worth_telling)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
