@@ -62,6 +62,11 @@ def write_proof(
     """
     checkpoint = Checkpoint.parse(note.rpartition("\n\n")[0] + "\n")
     leaves = proved.leaves[: checkpoint.size]
+    if len(leaves) < checkpoint.size:
+        raise RejectedError(
+            f"the checkpoint is of {checkpoint.size} seals, and {len(leaves)} were found good",
+            hint="take one that is no newer than what was verified",
+        )
     yield _line(
         form=FORM,
         endorsements=ledger.endorsements(),

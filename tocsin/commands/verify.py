@@ -221,9 +221,12 @@ def _export(
             raise RejectedError("there is nothing of this in the log", where=str(place))
         ledger = LedgerFile(place / FILE)
         try:
-            (_, note) = list(ledger.checkpoints())[-1]
+            # Sealing goes on meanwhile: a later checkpoint is over seals that were not looked at.
+            notes = [note for size, note in ledger.checkpoints() if size <= store.proved.seals]
+            if not notes:
+                raise RejectedError("nothing is signed yet", where=str(place), hint="try again in a minute")
             earlier = proving.parsed(anchored, store.proved.keys)
-            lines = list(write_proof(ledger, store.proved, note, chosen.wanted, earlier))
+            lines = list(write_proof(ledger, store.proved, notes[-1], chosen.wanted, earlier))
         finally:
             ledger.close()
         export.write_bytes(b"\n".join(lines) + b"\n")

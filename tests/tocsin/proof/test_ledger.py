@@ -14,10 +14,15 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from stream.ledger import FILE
+from stream.ledger import FILE, Ledger
+from stream.sealer import Sealer
+from stream.signing import FILE as KEY
+from stream.signing import kept_keys
+from stream.sqlite import open_log
 from tests.house import ROOT
 from tests.tocsin.lines import guesses, line
 from tests.tocsin.program import DiedError, Program, until
+from tocsin.proof import proving
 
 Call = Callable[..., Result]
 SETTINGS: dict[str, Any] = {
@@ -173,6 +178,25 @@ def test_a_proof_shows_that_it_goes_on_from_a_checkpoint_that_its_reader_has(toc
     key = ("--public-key", data / "ledger.pub", "--checkpoint", "mine")
     assert verified(tocsin, "with", *key)["ok"]
     assert "does not show" in verified(tocsin, "without", *key)["what"]
+
+
+def test_what_is_sealed_while_a_proof_is_made_does_not_spoil_it(
+    tocsin: Call, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copytree(data, tmp_path / "copy")
+    look = proving.events
+
+    def while_sealing_goes_on(*asked: Any) -> proving.Chosen:
+        with (
+            Ledger(copy / FILE, kept_keys(copy / KEY)[0].verifier.name) as ledger,
+            open_log(copy, reserve_bytes=0) as log,
+        ):
+            Sealer(ledger, log, [], lambda: kept_keys(copy / KEY), time.time).note("drill")
+        return look(*asked)
+
+    monkeypatch.setattr(proving, "events", while_sealing_goes_on)
+    assert tocsin("verify", copy, "--event", "the-bystander", "--export", "proof").exit_code == 0
+    assert verified(tocsin, "proof", "--public-key", data / "ledger.pub")["ok"]
 
 
 def test_what_is_not_there_cannot_be_exported(tocsin: Call, data: Path) -> None:
