@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from alerting.encrypting import enrol
+from alerting.keys_used import key_ids
 from alerting.migrate import migrate
 from alerting.sealed import Columns, attach
 from alerting.unit import Unit
@@ -86,6 +87,11 @@ class Store:
         """Give the disk back what was deleted, and leave nothing of it in free pages; PostgreSQL does so by itself."""
         if self._sqlite:
             self._wipe()
+
+    def key_ids(self) -> set[str]:
+        """The ids of the data keys that something is encrypted with. Raises StorageError."""
+        with self.reading() as connection:
+            return key_ids(connection)
 
     def close(self) -> None:
         """Give back the connections."""

@@ -91,9 +91,8 @@ class Crypt:
         """
         if not stored.startswith(MAGIC):
             return stored
-        begin = len(MAGIC) + 1
-        at = begin + int.from_bytes(stored[len(MAGIC) : begin], "big")
-        id_ = stored[begin:at].decode("ascii", "replace")
+        id_ = key_of(stored) or ""
+        at = len(MAGIC) + 1 + len(id_)
         try:
             bound = f"{purpose}\0{name}".encode()
             return self._cipher(id_).decrypt(stored[at : at + _NONCE], stored[at + _NONCE :], bound)
@@ -108,6 +107,14 @@ class Crypt:
                 self._ciphers = {}
             self._ciphers[id_] = cipher
         return cipher
+
+
+def key_of(stored: bytes) -> str | None:
+    """The id of the data key that bytes were stored under, of which the first few do; None where they are plain."""
+    begin = len(MAGIC) + 1
+    if not stored.startswith(MAGIC) or len(stored) < begin:
+        return None
+    return stored[begin : begin + stored[begin - 1]].decode("ascii", "replace")
 
 
 def tenant_of(frame: Frame) -> str:

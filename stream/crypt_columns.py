@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from stream.crypt import Crypt
+from stream.crypt import Crypt, key_of
 from stream.errors import DamagedError
 
 SEALED: Final = "enc:"
@@ -22,6 +22,17 @@ NAMED: Final = "eqv:"
 """What an encrypted text that is looked for begins with."""
 _PURPOSE: Final = "alerts"
 _SIV_KEY: Final = 64
+
+
+_BEGIN: Final = 96
+"""Characters of an encrypted text in which the name of its data key surely stands."""
+
+
+def key_of_text(stored: str) -> str | None:
+    """The id of the data key that a text was stored under; see `crypt.key_of`."""
+    if not stored.startswith(SEALED):
+        return None
+    return key_of(base64.b64decode(stored[len(SEALED) : len(SEALED) + _BEGIN]))
 
 
 class Columns:

@@ -48,6 +48,7 @@ from tocsin.observers import Observers
 from tocsin.own_events import OwnEvents
 from tocsin.proof.sealing import Sealing
 from tocsin.removal.erasing import Erasing
+from tocsin.removal.keys_used import keys_used
 from tocsin.removal.removing import AtWork, Removing
 from tocsin.removal.retaining import Retaining
 from tocsin.responding import Responding
@@ -140,6 +141,7 @@ class Runtime:
             tenant_of=lambda event: self.engine.facts.tenant(event),
             crypt=crypt,
             index=self.index,
+            used=keys_used(ready.data, self.store),
         )
         self.erasing = Erasing(self.retaining, self._forget, lambda: self.directory.directory)
         self.removing = Removing(self.retaining, ready.config.retention.hour, clock, self._ending)

@@ -71,6 +71,9 @@ class KafkaKeeping(Keeping):
             self._held = held
             logger.info("the topics keep %s", "everything, for a legal hold" if held else f"{self._days:g} days")
 
+    def tidy(self, now: float) -> None:
+        """See `Keeping.tidy`: on Kafka each record carries its data key, and goes with it."""
+
     def resume(self) -> list[Job]:
         """See `Keeping.resume`."""
         ended = {said["job"] for said in self.done()}

@@ -90,6 +90,10 @@ class Keeping(ABC):
     def due_in_log(self, now: float, holds: Sequence[Hold], job: Job, *, dry: bool) -> Iterator[Step]:
         """Remove what is due in the log."""
 
+    @abstractmethod
+    def tidy(self, now: float) -> None:
+        """What is to be done each day, also where nothing is due."""
+
     def done(self) -> list[dict[str, Any]]:
         """What the ledger says of all jobs that ended, the oldest first."""
         return [msgspec.json.decode(body) for _, body in self.ledger.said(DONE)]

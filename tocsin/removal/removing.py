@@ -34,6 +34,7 @@ class Removing:
         self._clock = clock
         self._ending = ending
         self._resumed = False
+        self._tidied = 0.0
         self._problem = ""
         self.next = following(clock(), hour) if removes_anything(keeping.policy) else None
 
@@ -48,6 +49,9 @@ class Removing:
                 self._resumed = True
                 with self._keeping.alone():
                     self._keeping.resume()
+            if now >= self._tidied + DAY or now < self._tidied:
+                self._tidied = now
+                self._keeping.tidy(now)
             if self.next is None or now < self.next:
                 self._ending.wait(WAIT)
                 return

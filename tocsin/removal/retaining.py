@@ -29,6 +29,7 @@ from stream.sqlite_removal import first_and_last, key_ids
 from tocsin.config.retention import Retention
 from tocsin.removal.holds import Hold
 from tocsin.removal.keeping import Decide, Keeping, Step
+from tocsin.removal.keys_used import Used
 from tocsin.removal.retention import DAY, cutoff, due
 from tocsin_audit.event import AuditEvent, rfc3339
 
@@ -59,11 +60,13 @@ class Retaining(Keeping):
         tenant_of: Callable[[AuditEvent], str | None],
         crypt: Crypt | None = None,
         index: FrameIndex | None = None,
+        used: Used | None = None,
     ) -> None:
         super().__init__(store, ledger, note, policy, data, tenant_of, crypt)
         self.log = log
         self._crypt = crypt
         self._index = index
+        self._used = used or {}
         limits = {EVENTS: folded, FINDINGS: decided}
         self.remover = Remover(
             log, note, lambda stream: min(ledger.next(*stream), limits[stream]()), crypt=crypt, index=index
@@ -187,15 +190,26 @@ class Retaining(Keeping):
         return freed + self.remover.compact(FINDINGS, self.log.files(FINDINGS))
 
     def forget_keys(self, now: float) -> int:
-        """Destroy the data keys of frames that are all gone, so that no copy of these can be read either; how many."""
+        """Destroy the data keys of what is all gone, so that no copy of that can be read either; how many."""
         ring = self._crypt.ring if self._crypt is not None else None
-        if not isinstance(ring, KeyRing) or not (past := ring.past(FRAMES, now)):
+        if not isinstance(ring, KeyRing):
             return 0
-        used = {id_ for stream in (EVENTS, FINDINGS) for path in self.log.files(stream) for id_ in key_ids(path)}
-        gone = ring.destroy(past - used)
+        unused: set[str] = set()
+        if past := ring.past(FRAMES, now):
+            unused |= past - {
+                id_ for stream in (EVENTS, FINDINGS) for path in self.log.files(stream) for id_ in key_ids(path)
+            }
+        for purpose, used in self._used.items():
+            if past := ring.past({purpose}, now):
+                unused |= past - used()
+        gone = ring.destroy(unused)
         if gone:
             logger.info("destroyed data keys that nothing is encrypted with any more", extra={"keys": gone})
         return gone
+
+    def tidy(self, now: float) -> None:
+        """See `Keeping.tidy`."""
+        self.forget_keys(now)
 
     def _seen(self) -> dict[str, str]:
         snapshot = self.log.load(TASK)

@@ -5,16 +5,29 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from alerting.schema import EVIDENCE
+from alerting.store import Store
 from stream.crypt import Crypt
 from stream.crypt_keys import DAY, FILE, TENANT_PERIOD, KeyRing, Master
 from stream.errors import StorageError
 from stream.frame import unpack
-from stream.log import EVENTS, FINDINGS
+from stream.index import FILE as INDEX
+from stream.index import Entry, FrameIndex
+from stream.ledger import FILE as LEDGER
+from stream.ledger import Ledger
+from stream.log import EVENTS, FINDINGS, Snapshot
+from stream.sqlite import open_log
 from stream.sqlite_removal import key_ids
 from tests.alerting.world import NOON
 from tests.tocsin.removal.test_retaining import World
 from tocsin.config.retention import Retention
+from tocsin.coverage.store import FILE as COVERAGE
+from tocsin.coverage.store import CoverageStore, Kept
+from tocsin.encryption import columns_of
+from tocsin.removal.keys_used import keys_used
+from tocsin.removal.retaining import Retaining
 
 MASTER = Master("11" * 32)
 
@@ -91,3 +104,63 @@ def test_names_of_keys_are_found_where_payloads_are_alone(world: World) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE frames SET payload = NULL")
     assert key_ids(path) == set()
+
+
+def test_keys_of_state_index_coverage_and_alerts_go_once_nothing_lies_under_them(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path, MASTER)
+
+    def write(now: float, *, first: bool) -> None:
+        """State, coverage, index and alerts of one day; later days leave one bucket and one archive of the first."""
+        crypt = Crypt(ring, now)
+        with open_log(tmp_path, reserve_bytes=0, crypt=crypt) as log:
+            log.save(Snapshot("detect/0", 1, 0, b"m", {"old": b"o", "new": b"n"} if first else {"new": b"n"}))
+        coverage = CoverageStore(tmp_path / COVERAGE, crypt)
+        coverage.put((), (), Kept(0, b"open"))
+        coverage.close()
+        with closing(FrameIndex(tmp_path / INDEX, crypt)) as index:
+            index.put([Entry(0 if first else 1, 0.0, 1.0, {"principal": {"alice"}})], 1, 0.0)
+        with closing(Store(database, columns_of(crypt))) as store, store.unit() as unit:
+            archive = {"incident": f"{now}", "opening": 1, "wanted": now, "digest": "d", "why": "", "body": b"archive"}
+            unit.connection.execute(EVIDENCE.insert().values(**archive))
+
+    database = f"sqlite:///{tmp_path / 'alerts.sqlite'}"
+    write(NOON, first=True)
+    write(NOON + 9 * DAY, first=False)
+    purposes = ("state", "index", "coverage", "alerts")
+    early = {purpose: ring.past({purpose}, NOON + 3 * DAY) for purpose in purposes}
+    late = {purpose: ring.past({purpose}, NOON + 20 * DAY) - early[purpose] for purpose in purposes}
+    assert all(len(ids) == 1 for ids in (*early.values(), *late.values()))
+    crypt = Crypt(ring, NOON + 20 * DAY)
+    with (
+        open_log(tmp_path, reserve_bytes=0, crypt=crypt) as log,
+        closing(Ledger(tmp_path / LEDGER, "example.org/log")) as ledger,
+        closing(Store(database, columns_of(crypt))) as store,
+    ):
+        retaining = Retaining(
+            log,
+            store,
+            ledger,
+            lambda *_, **__: 0,
+            Retention(),
+            tmp_path,
+            folded=lambda: 0,
+            decided=lambda: 0,
+            tenant_of=lambda _: None,
+            crypt=crypt,
+            used=keys_used(tmp_path, store),
+        )
+        retaining.tidy(NOON + 20 * DAY)
+        # Coverage is written anew as a whole; of all else something still lies under the first day's keys.
+        assert not any(id_ in kept(tmp_path) for id_ in early["coverage"])
+        assert all(id_ in kept(tmp_path) for purpose in ("state", "index", "alerts") for id_ in early[purpose])
+        log.save(Snapshot("detect/0", 1, 0, b"m", {"old": None}))
+        with store.unit() as unit:
+            unit.connection.execute(EVIDENCE.delete().where(EVIDENCE.c.wanted == NOON))
+        retaining.tidy(NOON + 20 * DAY)
+        assert not any(id_ in kept(tmp_path) for purpose in ("state", "alerts") for id_ in early[purpose])
+        assert all(id_ in kept(tmp_path) for id_ in (*early["index"], *late["coverage"], *late["alerts"]))
+        loaded = log.load("detect/0")
+        assert loaded is not None
+        assert loaded.buckets == {"new": b"n"}
+        with store.reading() as connection:
+            assert [bytes(body) for (body,) in connection.execute(select(EVIDENCE.c.body))] == [b"archive"]

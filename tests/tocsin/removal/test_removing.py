@@ -24,6 +24,7 @@ class Kept:
         self.policy = policy
         self.resumed = 0
         self.ran: list[float] = []
+        self.tidied: list[float] = []
         self.busy = self.damaged = False
 
     @contextmanager
@@ -32,6 +33,9 @@ class Kept:
 
     def resume(self) -> None:
         self.resumed += 1
+
+    def tidy(self, now: float) -> None:
+        self.tidied.append(now)
 
     def run(self, now: float, by: str) -> list[dict[str, Any]]:
         if self.damaged:
@@ -117,6 +121,15 @@ def test_without_a_policy_no_night_is_planned_but_a_crash_is_still_made_good() -
 @pytest.mark.parametrize(("at", "hour", "expected"), [(0.0, 2, 2.0), (2.0, 2, 26.0), (1.999, 2, 2.0), (23.5, 0, 24.0)])
 def test_the_next_hour_is_always_to_come(at: float, hour: int, expected: float) -> None:
     assert following(MIDNIGHT + at * HOUR, hour) == MIDNIGHT + expected * HOUR
+
+
+def test_each_day_it_is_tidied_up_though_nothing_is_due() -> None:
+    kept, clock = Kept(Retention()), Clock()
+    worker = a_worker(kept, clock)
+    for hours in (0, 1, 22, 1, 24):
+        clock.now += hours * HOUR
+        worker.turn()
+    assert kept.tidied == [clock.now - 48 * HOUR, clock.now - 24 * HOUR, clock.now]
 
 
 def test_a_process_that_does_not_seal_says_who_removes() -> None:
