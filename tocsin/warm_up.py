@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from detectors.engine.engine import Engine
-from detectors.engine.live import WARM_DAYS, WARM_HOURS
+from detectors.engine.live import WARM_DAYS, WARM_HOURS, WARM_RUNS
 from detectors.engine.warmup import LEARNED_DAYS, PEERS
 
 NEAREST: Final = 20
@@ -21,7 +21,7 @@ def warm_up(engine: Engine) -> dict[str, Any]:
             "principals": engine.sizes_known("principal"),
             "warm": warmup.warm,
             "groups_that_stand_in": warmup.groups(),
-            "needs": {"hours": WARM_HOURS, "days": WARM_DAYS, "or_peers": PEERS},
+            "needs": {"hours": WARM_HOURS, "days": WARM_DAYS, "or_days": WARM_RUNS, "or_peers": PEERS},
             "nearest": [
                 {"entity": dict(entity.names), "tenant": entity.tenant, "hours": hours, "days": days}
                 for entity, hours, days in engine.warming(NEAREST)

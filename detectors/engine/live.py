@@ -15,6 +15,8 @@ WARM_HOURS: Final = 24
 """Active hours after which an entity's own volume is known well enough to judge it by (CONTRACTS §3)."""
 WARM_DAYS: Final = 3
 """Days over which they must lie."""
+WARM_RUNS: Final = 7
+"""Active days that suffice, however few hours: a nightly job has one hour a day, and is the steadiest of all."""
 
 
 class Live:
@@ -69,7 +71,7 @@ class Live:
 
     def warm(self) -> bool:
         """Whether it was active long enough to be judged by its own past."""
-        return self.hours >= WARM_HOURS and self.days >= WARM_DAYS
+        return self.days >= WARM_RUNS or (self.hours >= WARM_HOURS and self.days >= WARM_DAYS)
 
     def plan_due(self) -> None:
         """Work out anew when the first pending cell closes."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from detectors.base import Cell, Measure, Spec
-from detectors.engine.live import WARM_DAYS, WARM_HOURS, Live
+from detectors.engine.live import WARM_DAYS, WARM_HOURS, WARM_RUNS, Live
 from stream.clock import LATENESS
 from stream.control import Shed, Warmth
 from stream.finding import Class, Finding, Mode
@@ -183,6 +183,7 @@ class Warmup:
                     Measure("active hours of its own", live.hours, WARM_HOURS, "hours"),
                     Measure("days with such hours", live.days, WARM_DAYS, "days"),
                 ),
+                (Measure("active days of its own", live.days, WARM_RUNS, "days"),),
                 (Measure("peers with such a past", self._warm_peers.get(live.peers, 0), PEERS, "peers"),),
             )
         if needs == "learned":

@@ -56,9 +56,17 @@ def test_facts_need_no_warm_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours", "every", "expected"), [(24, 3 * HOUR, "live"), (23, 4 * HOUR, "shadow"), (40, HOUR, "shadow")]
+    ("hours", "every", "expected"),
+    [
+        (24, 3 * HOUR, "live"),
+        (23, 4 * HOUR, "shadow"),
+        (40, HOUR, "shadow"),
+        (7, DAY, "live"),
+        (6, DAY, "shadow"),
+        (7, 7 * DAY, "live"),
+    ],
 )
-def test_volume_needs_a_day_of_hours_over_three_days(hours: int, every: float, expected: str) -> None:
+def test_volume_needs_a_day_of_hours_over_three_days_or_a_week_of_days(hours: int, every: float, expected: str) -> None:
     warmup, live = Warmup(), someone()
     active(warmup, live, hours, every=every)
     assert mode(warmup, live, "volume_burst") == expected

@@ -102,11 +102,12 @@ def test_the_warm_up_says_what_is_missing(ask: Any) -> None:
     answer = ask([line(NOON + 3_600 * hour, id=f"h-{hour}") for hour in range(15)])("h-14")
     (volume,) = [view for view in answer["detectors"] if view["detector"] == "data_volume"]
     (burst,) = [one for one in volume["warm_up"] if one["class"] == "volume_burst"]
-    own, peers = burst["evidence"]
+    own, runs, peers = burst["evidence"]
     assert burst["mode"] == "shadow"
     assert [(one["observed"], one["bound"]) for one in own] == [(13, 24), (2, 3)], (
         "the hour that just ended is held open for two minutes"
     )
+    assert [(one["observed"], one["bound"]) for one in runs] == [(2, 7)]
     assert [(one["observed"], one["bound"]) for one in peers] == [(0, 5)]
 
 
@@ -162,7 +163,7 @@ def test_the_running_tocsin_is_asked_and_names_incident_and_decision(program: Pr
 def test_status_says_how_far_the_warm_up_is(program: Program) -> None:
     program.post([line(time.time(), user="newcomer")])
     warm_up = program.settled()["warm_up"]
-    assert warm_up["volume"]["needs"] == {"hours": 24, "days": 3, "or_peers": 5}
+    assert warm_up["volume"]["needs"] == {"hours": 24, "days": 3, "or_days": 7, "or_peers": 5}
     assert warm_up["volume"]["principals"] >= 1
     assert warm_up["volume"]["warm"] == 0
     assert warm_up["said"] == []
