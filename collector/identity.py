@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import jwt
 
@@ -14,6 +14,8 @@ KEPT: Final = 10_000
 LONGEST: Final = 16_384
 LEEWAY: Final = 30.0
 """Seconds that clocks may differ."""
+LATEST: Final = 253_402_300_800
+"""The end of the year 9999 in seconds since the epoch."""
 
 
 class Verifier:
@@ -86,6 +88,9 @@ class Verifier:
 def _holds(claims: Mapping[str, Any], now: float) -> bool:
     """Whether it has begun and has not ended; one without an end is no proof for ever."""
     ends, begins = claims.get("exp"), claims.get("nbf", 0)
-    if not isinstance(ends, int | float) or not isinstance(begins, int | float):
-        return False
-    return begins - LEEWAY <= now < ends + LEEWAY
+    return _moment(ends) and _moment(begins) and begins - LEEWAY <= now < ends + LEEWAY
+
+
+def _moment(said: Any) -> TypeGuard[float]:
+    """Whether a claim is a time: JSON's numbers may be larger than any float."""
+    return isinstance(said, int | float) and 0 <= said < LATEST

@@ -278,7 +278,9 @@ def _token() -> Target:
             signed = jwt.PyJWS().encode(claims, private, "ES256", said | {"alg": "ES256"})
         except (jwt.PyJWTError, TypeError, ValueError):
             signed = ""
-        return [(verifier.claims(one, "s", NOW), identity.claimed(one, ("tenant",), NOW)) for one in (text, signed)]
+        proved = [found for one in (text, signed) if (found := verifier.claims(one, "s", NOW)) is not None]
+        told = [identity.stated(one, ("tenant", "a.b"), NOW) for one in proved]
+        return told, [identity.claimed(one, ("tenant",), NOW) for one in (text, signed)]
 
     return judge
 

@@ -42,6 +42,7 @@ FOUND = [
         "frame",
         b'{"received":1795154400.5,"codec":"none","lines":[7]}\n{"time":1,"server":"s"}\n{"time":1,"server":"s"}',
     ),
+    ("token", b'{}\n{"iss":"https://idp","sub":"a","exp":' + b"1" * 400 + b"}"),
 ]
 """What fuzzing found, so that it stays mended."""
 
