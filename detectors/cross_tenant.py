@@ -108,6 +108,7 @@ class CrossTenant(Detector[Any]):
         techniques=TECHNIQUES,
         documentation=PAGE,
         sampled=True,
+        state_version=2,
     )
 
     def __init__(self, parameters: Mapping[str, float] | None = None) -> None:

@@ -94,14 +94,16 @@ Minter = tuple[int, str | None, str, list[int]]
 
 
 class Handle:
-    """What is kept of one handle: who minted it, and the open cells."""
+    """What is kept of one handle: who minted it, the open cells, and the numbers of those that were late to change."""
 
     minters: list[Minter]
     cells: Provenances
+    late: set[int]
 
     def __init__(self) -> None:
         self.minters = []
         self.cells = Provenances()
+        self.late = set()
 
 
 class HandleView:
@@ -132,20 +134,23 @@ class HandleView:
             use.extent.add(event)
         else:
             return NOTHING
+        if not event.late:
+            return NOTHING
         # Nothing settles a cell again that had closed before: what comes late is judged as it comes.
+        state.late.add(int(event.time) // CELL)
         return self._closed(state, int(event.time) // CELL, facts.clock)
 
     def merge(self, state: Handle, partial: Handle, clock: float) -> Sequence[Finding]:
         """Fold a partial state."""
-        found: list[Finding] = []
-        for number_ in sorted(state.cells.update(partial.cells)):
-            found += self._closed(state, number_, clock)
-        return found
+        state.cells.update(partial.cells)
+        state.late |= partial.late
+        return [found for number_ in sorted(partial.late) for found in self._closed(state, number_, clock)]
 
     def settle(self, state: Handle, start: int, clock: float) -> Sequence[Finding]:
         """Judge the five minutes that closed by all who were ever given the handle."""
         found = self._closed(state, start // CELL, clock)
         state.cells.forget(clock)
+        state.late &= state.cells.cells.keys()
         return found
 
     def _closed(self, state: Handle, first: int, clock: float) -> list[Finding]:
