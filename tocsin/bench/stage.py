@@ -47,8 +47,8 @@ APART: Final = 20.0
 """Seconds between two ticks where nothing else comes."""
 SELDOM: Final = 15
 """Ticks between two snapshots where there is nothing to settle, so that they do not take most of the time."""
-SAVED_EVERY: Final = 10.0
-"""Seconds of the log's clock from the end of a snapshot to the next, as the detect task has it by default."""
+SAVED_EVERY: Final = 20.0
+"""Seconds of the log's clock from the end of a snapshot to the next, as `snapshot_seconds` is by default."""
 
 
 class Saved(NamedTuple):
