@@ -8,7 +8,7 @@ from detectors.batch import Batch
 from detectors.gaps.cells import Beats, Hour, Lives
 from detectors.gaps.numbers import Numbers
 from detectors.gaps.rhythm import Rhythm
-from detectors.gaps.telling import Teller
+from detectors.gaps.telling import Teller, of_producer
 from stream.facts import Facts
 from stream.finding import Finding
 from tocsin_audit.event import AuditEvent
@@ -215,7 +215,11 @@ class ProducerView:
                 continue
             lost.came += count
             if lost.came >= lost.told:
-                found.append(self._teller.filled(entity, state.servers, hour, lost.rounds, lost.told, facts))
+                found.append(
+                    self._teller.filled(
+                        of_producer(entity, state.servers, facts), hour, lost.rounds, lost.told, facts.clock
+                    )
+                )
                 lost.told, lost.came, lost.rounds = 0, 0, lost.rounds + 1
         return found
 
@@ -261,7 +265,7 @@ class ProducerView:
             state.interval = interval
         found: list[Finding] = []
         if interval and beats.behind is not None and beats.behind > self._behind:
-            found.append(self._teller.behind(entity, state.servers, cell, beats.behind, facts))
+            found.append(self._teller.behind(of_producer(entity, state.servers, facts), cell, beats.behind))
         number = cell.start // FIVE
         before = state.beating.get(number - 1, [])
         gone = [
@@ -272,7 +276,9 @@ class ProducerView:
             and not ((known := state.runs.get(run)) is not None and known.stopped)
         ]
         if gone and beats.runs:
-            found.append(self._teller.worker_gone(entity, state.servers, cell, len(gone), len(before), facts))
+            found.append(
+                self._teller.worker_gone(of_producer(entity, state.servers, facts), cell, len(gone), len(before))
+            )
         state.beating = {number: sorted(run for run, extent in beats.runs.items() if extent.count >= 3)[:RUNS]}
         return found
 
@@ -284,17 +290,19 @@ class ProducerView:
         ]
         if len(brief) < self._restarts:
             return []
-        return [self._teller.restarts(entity, state.servers, cell, len(brief), self._restarts, facts)]
+        return [self._teller.restarts(of_producer(entity, state.servers, facts), cell, len(brief), self._restarts)]
 
     def _hour(self, state: Producer, entity: Entity, cell: Cell, hour: Hour, facts: Facts) -> list[Finding]:
         found: list[Finding] = []
         state.rhythm.close(cell.start // HOUR, hour.minutes)
         if hour.skewed >= self._skewed:
-            found.append(self._teller.ahead(entity, state.servers, cell, hour.skewed, hour.count, facts))
+            found.append(self._teller.ahead(of_producer(entity, state.servers, facts), cell, hour.skewed, hour.count))
         if hour.rates:
             if state.rates and min(hour.rates) < min(state.rates):
                 found.append(
-                    self._teller.sampled(entity, state.servers, cell, min(state.rates), min(hour.rates), facts)
+                    self._teller.sampled(
+                        of_producer(entity, state.servers, facts), cell, min(state.rates), min(hour.rates)
+                    )
                 )
             state.rates = hour.rates
         return found

@@ -6,7 +6,7 @@ from typing import Final
 
 from detectors.base import NOTHING, Cell, Entity
 from detectors.batch import Batch
-from detectors.gaps.telling import Teller
+from detectors.gaps.telling import About, Teller, of_server
 from stream.facts import Facts
 from stream.finding import Finding
 from tocsin_audit.event import AuditEvent
@@ -99,7 +99,7 @@ class ServerView:
             many = calls.echoed > calls.counted * (high + noise) + 2
             if few or many:
                 expected = calls.counted * (low if few else high)
-                return [self._teller.uneven(entity, cell, calls.counted, calls.echoed, expected, facts)]
+                return [self._teller.uneven(of_server(entity, facts), cell, calls.counted, calls.echoed, expected)]
         state.shares = [*state.shares, round(share, 4)][-KEPT:]
         return found
 
@@ -122,5 +122,5 @@ class ServerView:
         before = state.days.get(day, 0)
         state.days[day] = before + count
         if before < self._least <= before + count:
-            return [self._teller.unlisted(entity, day, self._least, facts.clock)]
+            return [self._teller.unlisted(About(entity.names), day, self._least, facts.clock)]
         return NOTHING

@@ -5,7 +5,7 @@ from typing import Final
 
 from detectors.base import NOTHING, Entity, Other, Watch
 from detectors.gaps.producer import HOUR, Lost, Producer
-from detectors.gaps.telling import Teller
+from detectors.gaps.telling import Teller, of_producer, of_several
 from detectors.gaps.words import lasting
 from detectors.telling import plural
 from stream.facts import Facts
@@ -90,7 +90,7 @@ class SilenceView:
             return NOTHING
         if not state.active:
             state.told = at
-            return [self._teller.stopped(entity, state.servers, state.heard, at, facts)]
+            return [self._teller.stopped(of_producer(entity, state.servers, facts), state.heard, at)]
         if state.interval:
             others = self._with_it(state, watch, facts)
             if len(others) >= self._together:
@@ -103,7 +103,9 @@ class SilenceView:
         state.told = at
         beats = state.interval > 0
         return [
-            self._teller.silent(entity, state.servers, state.heard, at, expected=expected, beats=beats, facts=facts)
+            self._teller.silent(
+                of_producer(entity, state.servers, facts), state.heard, at, expected=expected, beats=beats
+            )
         ]
 
     def _with_it(self, state: Producer, watch: Watch[Producer], facts: Facts) -> list[Other[Producer]]:
@@ -129,16 +131,16 @@ class SilenceView:
             servers |= other.state.servers
         names = sorted(other.entity.names.get("producer", "") for other in others)
         heard = min(other.state.heard for other in others)
-        return [self._teller.silent_together(names, servers, heard, watch.at)]
+        return [self._teller.silent_together(of_several(servers), names, heard, watch.at)]
 
     def _returned(self, state: Producer, entity: Entity, watch: Watch[Producer], facts: Facts) -> Sequence[Finding]:
         told, group = state.told, state.group
         state.told = state.group = 0.0
         if not group:
-            return [self._teller.heard_again(entity, state.servers, told, state.heard, facts)]
+            return [self._teller.heard_again(of_producer(entity, state.servers, facts), told, state.heard)]
         if any(other.state.group == group for other in watch.others()):
             return NOTHING
-        return [self._teller.heard_together(group, state.heard)]
+        return [self._teller.heard_together(of_several(), group, state.heard)]
 
     def _gaps(self, state: Producer, entity: Entity, at: float, facts: Facts) -> list[Finding]:
         """Tell of the numbers that did not come within the time that they may take."""
@@ -162,7 +164,11 @@ class SilenceView:
         for hour, (count, lately) in sorted(new.items()):
             lost = state.lost.setdefault(hour, Lost())
             lost.told += count
-            found.append(self._teller.missing(entity, state.servers, hour, lost.rounds, lost.told, lately, at, facts))
+            found.append(
+                self._teller.missing(
+                    of_producer(entity, state.servers, facts), hour, lost.rounds, lost.told, lately, at
+                )
+            )
         return found
 
     def _baseline(self, state: Producer) -> float:

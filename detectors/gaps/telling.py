@@ -1,7 +1,7 @@
 """What `audit_gap` says: each kind of gap as a finding, with numbers, and its end where that can be known."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from detectors.base import Cell, Detector, Entity
 from detectors.gaps.words import DAY, HOUR, lasting, listed, owner, together
@@ -32,6 +32,30 @@ ENDED: Final = 1_000
 """Added to the level by the finding that says that it is over."""
 
 
+class About(NamedTuple):
+    """Whom a finding is about: its entity, whose it is, and the servers concerned."""
+
+    names: Mapping[str, str]
+    tenant: str | None = None
+    servers: Sequence[str] = ()
+
+
+def of_producer(entity: Entity, servers: Iterable[str], facts: Facts) -> About:
+    """A producer, and the servers that it tells of."""
+    return About(entity.names, owner(servers, facts), sorted(servers))
+
+
+def of_several(servers: Iterable[str] = ()) -> About:
+    """Producers that fell silent together: nobody's, since they are of several."""
+    return About({"producer": SEVERAL}, None, sorted(servers))
+
+
+def of_server(entity: Entity, facts: Facts) -> About:
+    """A server, whose it is by the inventory."""
+    known = facts.server(entity.names["server"])
+    return About(entity.names, known.tenant if known is not None else None)
+
+
 class Teller:
     """Makes the findings of one detector."""
 
@@ -39,21 +63,10 @@ class Teller:
         self._spec = detector.spec
         self._steps = (parameters["gap_medium"], parameters["gap_high"])
 
-    def silent(
-        self,
-        entity: Entity,
-        servers: Iterable[str],
-        heard: float,
-        at: float,
-        *,
-        expected: str,
-        beats: bool,
-        facts: Facts,
-    ) -> Finding:
+    def silent(self, about: About, heard: float, at: float, *, expected: str, beats: bool) -> Finding:
         """A producer was not heard for longer than it ever is."""
         return self._tell(
-            entity.names,
-            owner(servers, facts),
+            about,
             "high" if beats else "medium",
             cell=int(heard),
             level=SILENT,
@@ -63,15 +76,14 @@ class Teller:
             why="It said no goodbye, and no maintenance is planned for its servers. What happens there is unwatched.",
             start=heard,
             time=at,
-            facts={"server": sorted(servers)},
+            facts={"server": about.servers},
             matter="silence",
         )
 
-    def heard_again(self, entity: Entity, servers: Iterable[str], told: float, at: float, facts: Facts) -> Finding:
+    def heard_again(self, about: About, told: float, at: float) -> Finding:
         """A producer that was told as silent was heard."""
         return self._tell(
-            entity.names,
-            owner(servers, facts),
+            about,
             "notice",
             cell=int(told),
             level=SILENT + ENDED,
@@ -85,11 +97,10 @@ class Teller:
             over=at,
         )
 
-    def silent_together(self, names: Sequence[str], servers: Iterable[str], heard: float, at: float) -> Finding:
+    def silent_together(self, about: About, names: Sequence[str], heard: float, at: float) -> Finding:
         """Several producers fell silent within the same moments."""
         return self._tell(
-            {"producer": SEVERAL},
-            None,
+            about,
             "high",
             cell=int(at),
             level=SILENT,
@@ -101,15 +112,14 @@ class Teller:
             start=heard,
             time=at,
             count=len(names),
-            facts={"server": sorted(servers)},
+            facts={"server": about.servers},
             matter=together(at),
         )
 
-    def heard_together(self, told: float, at: float) -> Finding:
+    def heard_together(self, about: About, told: float, at: float) -> Finding:
         """All of those that fell silent together were heard again."""
         return self._tell(
-            {"producer": SEVERAL},
-            None,
+            about,
             "notice",
             cell=int(told),
             level=SILENT + ENDED,
@@ -123,11 +133,10 @@ class Teller:
             over=at,
         )
 
-    def stopped(self, entity: Entity, servers: Iterable[str], heard: float, at: float, facts: Facts) -> Finding:
+    def stopped(self, about: About, heard: float, at: float) -> Finding:
         """All workers of a producer said goodbye, and none came in their place."""
         return self._tell(
-            entity.names,
-            owner(servers, facts),
+            about,
             "notice",
             cell=int(heard),
             level=STOPPED,
@@ -138,27 +147,16 @@ class Teller:
             "stop its audit, so it is kept on record.",
             start=heard,
             time=at,
-            facts={"server": sorted(servers)},
+            facts={"server": about.servers},
             matter="silence",
         )
 
-    def missing(
-        self,
-        entity: Entity,
-        servers: Iterable[str],
-        hour: int,
-        rounds: int,
-        total: int,
-        new: str,
-        at: float,
-        facts: Facts,
-    ) -> Finding:
+    def missing(self, about: About, hour: int, rounds: int, total: int, new: str, at: float) -> Finding:
         """Numbers of a producer did not come, in an hour that all had come of so many times before."""
         level = sum(total >= step for step in self._steps)
         severity: Severity = ("notice", "medium", "high")[level]
         return self._tell(
-            entity.names,
-            owner(servers, facts),
+            about,
             severity,
             cell=hour * ROUNDS + rounds,
             level=MISSING + level,
@@ -170,17 +168,14 @@ class Teller:
             start=float(hour * HOUR),
             time=at,
             count=total,
-            facts={"server": sorted(servers)},
+            facts={"server": about.servers},
             matter=f"numbers {hour}",
         )
 
-    def filled(
-        self, entity: Entity, servers: Iterable[str], hour: int, rounds: int, total: int, facts: Facts
-    ) -> Finding:
+    def filled(self, about: About, hour: int, rounds: int, total: int, at: float) -> Finding:
         """All numbers that were told as missing of an hour came after all."""
         return self._tell(
-            entity.names,
-            owner(servers, facts),
+            about,
             "notice",
             cell=hour * ROUNDS + rounds,
             level=MISSING + ENDED,
@@ -189,19 +184,16 @@ class Teller:
             expected="",
             why="They came late: they are in the log and were looked at, but nothing was learned from them.",
             start=float(hour * HOUR),
-            time=facts.clock,
+            time=at,
             count=total,
             matter=f"numbers {hour}",
-            over=facts.clock,
+            over=at,
         )
 
-    def ahead(
-        self, entity: Entity, servers: Iterable[str], cell: Cell, skewed: int, count: int, facts: Facts
-    ) -> Finding:
+    def ahead(self, about: About, cell: Cell, skewed: int, count: int) -> Finding:
         """A producer dates its events in the future."""
         return self._told_of_cell(
-            entity,
-            owner(servers, facts),
+            about,
             "low",
             cell,
             SKEWED,
@@ -211,11 +203,10 @@ class Teller:
             "Their time was set to that of their receipt, so that order and bursts in them are not what they were.",
         )
 
-    def behind(self, entity: Entity, servers: Iterable[str], cell: Cell, seconds: float, facts: Facts) -> Finding:
+    def behind(self, about: About, cell: Cell, seconds: float) -> Finding:
         """A producer's heartbeats are old when they come."""
         return self._told_of_cell(
-            entity,
-            owner(servers, facts),
+            about,
             "low",
             Cell(DAY, cell.start - cell.start % DAY),
             BEHIND,
@@ -225,13 +216,10 @@ class Teller:
             "Events more than two minutes old are counted late and nothing is learned from them.",
         )
 
-    def sampled(
-        self, entity: Entity, servers: Iterable[str], cell: Cell, before: float, now: float, facts: Facts
-    ) -> Finding:
+    def sampled(self, about: About, cell: Cell, before: float, now: float) -> Finding:
         """A producer sends a smaller share of its events than it did."""
         return self._told_of_cell(
-            entity,
-            owner(servers, facts),
+            about,
             "medium",
             cell,
             SAMPLED,
@@ -241,13 +229,10 @@ class Teller:
             "What a sampled source sends feeds no counts: bursts, guesses and volumes there go unseen.",
         )
 
-    def restarts(
-        self, entity: Entity, servers: Iterable[str], cell: Cell, count: int, usual: int, facts: Facts
-    ) -> Finding:
+    def restarts(self, about: About, cell: Cell, count: int, usual: int) -> Finding:
         """Workers of a producer begin and end again and again."""
         return self._told_of_cell(
-            entity,
-            owner(servers, facts),
+            about,
             "medium",
             cell,
             RESTARTS,
@@ -257,13 +242,10 @@ class Teller:
             "Whatever a run had not sent when it broke off is lost.",
         )
 
-    def worker_gone(
-        self, entity: Entity, servers: Iterable[str], cell: Cell, gone: int, of: int, facts: Facts
-    ) -> Finding:
+    def worker_gone(self, about: About, cell: Cell, gone: int, of: int) -> Finding:
         """A worker of a producer broke off while others went on."""
         return self._told_of_cell(
-            entity,
-            owner(servers, facts),
+            about,
             "notice",
             Cell(HOUR, cell.start - cell.start % HOUR),
             WORKER,
@@ -273,11 +255,10 @@ class Teller:
             "The others went on; whatever it had not sent is lost.",
         )
 
-    def unlisted(self, entity: Entity, day: int, count: int, at: float) -> Finding:
+    def unlisted(self, about: About, day: int, count: int, at: float) -> Finding:
         """A server is in the traffic that the inventory does not know."""
         return self._tell(
-            entity.names,
-            None,
+            about,
             "low",
             cell=day,
             level=UNLISTED,
@@ -291,12 +272,10 @@ class Teller:
             count=count,
         )
 
-    def uneven(self, entity: Entity, cell: Cell, counted: int, echoed: int, expected: float, facts: Facts) -> Finding:
+    def uneven(self, about: About, cell: Cell, counted: int, echoed: int, expected: float) -> Finding:
         """Two vantage points do not tell of the same calls any more."""
-        known = facts.server(entity.names["server"])
         return self._told_of_cell(
-            entity,
-            known.tenant if known is not None else None,
+            about,
             "medium",
             Cell(DAY, cell.start - cell.start % DAY),
             UNEVEN,
@@ -308,8 +287,7 @@ class Teller:
 
     def _told_of_cell(
         self,
-        entity: Entity,
-        tenant: str | None,
+        about: About,
         severity: Severity,
         cell: Cell,
         level: int,
@@ -319,8 +297,7 @@ class Teller:
         why: str,
     ) -> Finding:
         return self._tell(
-            entity.names,
-            tenant,
+            about,
             severity,
             cell=cell.start,
             level=level,
@@ -334,8 +311,7 @@ class Teller:
 
     def _tell(
         self,
-        names: Mapping[str, str],
-        tenant: str | None,
+        about: About,
         severity: Severity,
         *,
         cell: int,
@@ -353,12 +329,12 @@ class Teller:
     ) -> Finding:
         spec = self._spec
         return Finding(
-            id=finding_id(spec.name, spec.major, "audit_gap", names, cell, level, tenant),
+            id=finding_id(spec.name, spec.major, "audit_gap", about.names, cell, level, about.tenant),
             detector=spec.name,
             version=spec.version,
             class_="audit_gap",
-            entity=dict(names),
-            tenant=tenant,
+            entity=dict(about.names),
+            tenant=about.tenant,
             severity=severity,
             score=SCORES[severity],
             title=title,
