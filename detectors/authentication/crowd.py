@@ -95,6 +95,7 @@ class CrowdView:
 
     def settle(self, state: Crowd, entity: Entity, end: float, clock: float) -> list[Finding]:
         """Judge the day that ends with an hour; learn from it, forget what is no longer held."""
+        state.close(end)
         cell = state.hours.cells.get(int(end) // HOUR - 1) if state.hours is not None else None
         peak = max((tries.guesses for tries in cell.tries.values()), default=0) if cell is not None else 0
         state.past.settle(end, peak, peak >= self._unusual)

@@ -13,6 +13,7 @@ from detectors.parts.habit import HOUR, Habit
 from detectors.parts.moments import HELD, Sightings
 from detectors.parts.ring import Ring
 from detectors.parts.usual import Usual
+from stream.clock import LATENESS
 from tocsin_audit.event import AuditEvent
 
 MINUTE = 60
@@ -25,6 +26,7 @@ R = TypeVar("R", bound=Ring[Any])
 class Guessing:
     """Guesses by minute and by hour, the keys in good standing, successes of strangers, and the usual hourly count.
 
+    An hour is summed up from its minutes when it closes; what comes late for it is added to both.
     `winners` are the names of strangers who succeeded, with the event that shows it. What most entities never need is
     made when it is needed.
     """
@@ -53,10 +55,12 @@ class Guessing:
             minutes = self.minutes = Bouts()
         if not minutes.holds(event.time, clock):
             return None
-        hours = self.hours
-        if hours is None:
-            hours = self.hours = SlowBouts()
-        hours.cell(event.time).add(key, inner, attempt, event)
+        hour = int(event.time) // HOUR
+        if (hour + 1) * HOUR + LATENESS <= clock or (self.hours is not None and hour in self.hours.cells):
+            self._sum_up(hour)
+            if self.hours is None:
+                self.hours = SlowBouts()
+            self.hours.cell(event.time).add(key, inner, attempt, event)
         return minutes if minutes.cell(event.time).add(key, inner, attempt, event) else None
 
     def welcome(self, text: Hashable, key: int, event: AuditEvent, name: str | None = None) -> bool:
@@ -93,8 +97,28 @@ class Guessing:
         """How many keys came into good standing so lately that they are no habit yet."""
         return 0
 
+    def close(self, end: float) -> None:
+        """Sum up the hours up to the one that closed at `end`, before anything is read from `hours`."""
+        self._sum_up(int(end) // HOUR - 1)
+
+    def _sum_up(self, last: int) -> None:
+        """Add to the hours up to one what their minutes hold, unless they were summed up before."""
+        minutes = self.minutes.cells if self.minutes is not None else {}
+        known = self.hours.cells if self.hours is not None else {}
+        due = {hour for minute in minutes if (hour := minute * MINUTE // HOUR) <= last and hour not in known}
+        if not due:
+            return
+        if self.hours is None:
+            self.hours = SlowBouts()
+        for minute in sorted(minutes):
+            if minute * MINUTE // HOUR in due:
+                self.hours.cell(minute * MINUTE).update(minutes[minute])
+
     def rest(self, clock: float) -> None:
         """Drop what is no longer held."""
+        oldest = int(clock) // MINUTE - HELD
+        if self.minutes and min(self.minutes.cells) <= oldest:
+            self._sum_up(oldest * MINUTE // HOUR)
         self.minutes = dropped(self.minutes, clock)
         self.hours = dropped(self.hours, clock)
         if self.wins is not None:
@@ -118,6 +142,7 @@ class Guessing:
             if len(self.winners) < WINNERS:
                 self.winners.setdefault(key, name)
         if other.hours is not None:
+            self._sum_up(max(other.hours.cells))
             if self.hours is None:
                 self.hours = SlowBouts()
             self.hours.update(other.hours)
@@ -125,6 +150,12 @@ class Guessing:
             return []
         if self.minutes is None:
             self.minutes = Bouts()
+        if self.hours is not None:
+            theirs = other.hours.cells if other.hours is not None else {}
+            for minute, bout in other.minutes.cells.items():
+                hour = minute * MINUTE // HOUR
+                if hour in self.hours.cells and hour not in theirs:
+                    self.hours.cells[hour].update(bout)
         return self.minutes.update(other.minutes)
 
     def learn(self, end: float, clock: float, floor: float, standing: float) -> None:

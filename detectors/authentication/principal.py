@@ -106,6 +106,7 @@ class AccountView:
 
     def settle(self, state: Account, entity: Entity, end: float, clock: float) -> Sequence[Finding]:
         """Judge the day that ends with an hour; learn from it, forget what is no longer held."""
+        state.close(end)
         found: list[Finding] = []
         slow = slowly(state, end, self._slow, _height, self._ceiling, 0.0)
         if slow is not None:

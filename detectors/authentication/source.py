@@ -162,6 +162,7 @@ class SourceView:
 
     def settle(self, state: Source, entity: Entity, end: float, clock: float) -> Sequence[Finding]:
         """Judge the day that ends with an hour; learn from it, forget what is no longer held."""
+        state.close(end)
         found: list[Finding] = []
         slow = slowly(state, end, self._slow, _spray_height, self._ceiling, self._crowd)
         if slow is not None:
