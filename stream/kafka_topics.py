@@ -145,13 +145,29 @@ def enough(address: Address, brokers: int, replication: int) -> None:
         )
 
 
-def keep(address: Address, topics: Sequence[str], days: float | None) -> None:
-    """Have topics keep their records for so many days, or for good. Raises StorageError where Kafka does not let us."""
-    value = str(FOREVER if days is None else int(days * DAY_MS))
+def kept(address: Address, topics: Sequence[str]) -> dict[str, str]:
+    """For how long topics keep their records (`retention.ms`). Raises StorageError."""
     client = kafka_client.admin(address)
     try:
         with kafka_client.guarded(address):
-            client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, one, {_RETENTION: value}) for one in topics])
+            resources = [ConfigResource(ConfigResourceType.TOPIC, one) for one in topics]
+            found = client.describe_configs(resources, config_filter="all")["topic"]
+    finally:
+        client.close()
+    return {one: _values(found[one])[_RETENTION] for one in topics}
+
+
+def keep(address: Address, values: Mapping[str, str]) -> None:
+    """Have topics keep their records for as long as is given. Raises StorageError where Kafka does not let us."""
+    client = kafka_client.admin(address)
+    try:
+        with kafka_client.guarded(address):
+            client.alter_configs(
+                [
+                    ConfigResource(ConfigResourceType.TOPIC, topic, {_RETENTION: value})
+                    for topic, value in values.items()
+                ]
+            )
     finally:
         client.close()
 

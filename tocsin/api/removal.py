@@ -134,6 +134,7 @@ class Removals:
         def lift() -> None:
             with keeping.alone():
                 keeping.holds.lift(id_, by, why)
+                keeping.see_to_holds(self._runtime.clock())
 
         await run_in_threadpool(lift)
         return JSONResponse({"id": id_, "lifted": True})
@@ -156,7 +157,9 @@ class Removals:
             if expires <= now:
                 raise RejectedError("it would end before it begins", hint="--until 90d, or a moment to come")
         with keeping.alone():
-            return keeping.holds.add(by=by, why=clean_text(said.reason, 500), at=now, expires=expires, **kept)
+            hold = keeping.holds.add(by=by, why=clean_text(said.reason, 500), at=now, expires=expires, **kept)
+            keeping.see_to_holds(now)
+            return hold
 
     def _at_work(self) -> AtWork:
         work = self._runtime.removal()

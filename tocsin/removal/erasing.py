@@ -66,11 +66,14 @@ class Erasing:
     def _steps(self, person: Person, now: float, holds: Sequence[Hold], job: Job, *, dry: bool) -> Iterator[Step]:
         yield from self._alerts(person, now, holds, job, dry=dry)
         taking = partial(self._keeping.take, job=job, principal=person.name, dry=dry)
-        yield from taking(EVENTS.name, self._its_events(person, holds))
-        if count := self._keeping.too_new(lambda event, tenant: concerns(event, tenant, person)):
-            why = "too new, not in a snapshot and sealed yet: ask again in a minute"
-            yield {"kind": "events", "what": "the newest", "removed": 0, "waiting": count, "why": why}
-        yield from taking(FINDINGS.name, self._its_findings(person, holds))
+        for name, decide in (
+            (EVENTS.name, self._its_events(person, holds)),
+            (FINDINGS.name, self._its_findings(person, holds)),
+        ):
+            yield from taking(name, decide)
+            if count := self._keeping.too_new(name, decide):
+                why = f"too new, not in a snapshot and sealed yet: ask again in {self._keeping.patience}"
+                yield {"kind": name, "what": "the newest", "removed": 0, "waiting": count, "why": why}
         if _names(person.pattern, msgspec.json.encode(self._directory())):
             why = "it names the person: take them out of it; its versions in the log go with retention"
             yield {"kind": "directory", "what": "the directory file", "removed": 0, "why": why}

@@ -7,16 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from alerting.store import Store
 from stream.crypt import Crypt
 from stream.frame import Header
 from stream.kafka import KafkaLog
 from stream.kafka_removing import KafkaRemover
-from stream.kafka_topics import keep
+from stream.kafka_topics import FOREVER, keep, kept
 from stream.ledger import Ledger
-from stream.log import EVENTS, FINDINGS, Stream
+from stream.log import EVENTS, FINDINGS, Snapshot, Stream
 from stream.removals import KIND
-from stream.removing import Job, Note, events_of
+from stream.removing import Job, Note
 from stream.rewrite import Line
 from tocsin.config.retention import Retention
 from tocsin.removal.holds import Hold
@@ -26,6 +28,8 @@ from tocsin_audit.event import AuditEvent
 
 logger = logging.getLogger("tocsin.removal.kafka")
 
+TASK: Final = "topics"
+"""The snapshot that says for how long the topics kept their records before a hold."""
 SETTLED: Final = 600.0
 """Seconds of the decided clock that a frame must be old to be changed: every worker has it in a snapshot by then."""
 
@@ -33,9 +37,10 @@ SETTLED: Final = 600.0
 class KafkaKeeping(Keeping):
     """What decides over a log on Kafka, in the process that seals it.
 
-    `decided` says up to where the findings are decided, and the clock of that. `days` is for how long topics keep
-    records by themselves; while a legal hold stands they keep all.
+    `decided` says up to where the findings are decided, and the clock of that.
     """
+
+    patience = f"{SETTLED / 60:g} minutes"
 
     def __init__(
         self,
@@ -48,12 +53,10 @@ class KafkaKeeping(Keeping):
         *,
         decided: Callable[[], tuple[int, float]],
         tenant_of: Callable[[AuditEvent], str | None],
-        days: float,
         crypt: Crypt | None = None,
     ) -> None:
         super().__init__(store, ledger, note, policy, data, tenant_of, crypt)
         self._log = log
-        self._days = days
         self._held: bool | None = None
 
         def limit(stream: Stream) -> int:
@@ -62,14 +65,28 @@ class KafkaKeeping(Keeping):
 
         self.remover = KafkaRemover(log, note, limit, lambda: decided()[1] - SETTLED)
 
-    def hold_topics(self, now: float) -> None:
-        """Have the topics keep everything while a hold stands, and else what they are configured to keep."""
+    def see_to_holds(self, now: float) -> None:
+        """See `Keeping.see_to_holds`: the topics keep everything while a hold stands, and then what they kept before.
+
+        What they kept before is in the log before it is changed, so that it is found again after a crash.
+        """
         held = bool(self.holds.standing(now))
-        if held is not self._held:
-            topics = [self._log.topic(EVENTS), self._log.topic(FINDINGS)]
-            keep(self._log.address, topics, None if held else self._days)
-            self._held = held
-            logger.info("the topics keep %s", "everything, for a legal hold" if held else f"{self._days:g} days")
+        if held is self._held:
+            return
+        topics = [self._log.topic(EVENTS), self._log.topic(FINDINGS)]
+        snapshot = self._log.load(TASK)
+        before = msgspec.json.decode(snapshot.meta, type=dict[str, str]) if snapshot is not None else {}
+        if held and not before:
+            before = kept(self._log.address, topics)
+            self._log.save(Snapshot(TASK, 1, 0, msgspec.json.encode(before), {}))
+        if held:
+            keep(self._log.address, dict.fromkeys(topics, str(FOREVER)))
+            logger.info("a legal hold stands: the topics keep everything")
+        elif before:
+            keep(self._log.address, before)
+            self._log.save(Snapshot(TASK, 1, 0, msgspec.json.encode({}), {}))
+            logger.info("no legal hold stands any more: the topics keep what they kept before")
+        self._held = held
 
     def tidy(self, now: float) -> None:
         """See `Keeping.tidy`: on Kafka each record carries its data key, and goes with it."""
@@ -102,13 +119,10 @@ class KafkaKeeping(Keeping):
                 what = f"partition {stream.partition}"
                 yield {"kind": name, "what": what, "removed": count, "held": told["held"]}
 
-    def too_new(self, wanted: Callable[[AuditEvent, str | None], bool]) -> int:
+    def too_new(self, name: str, decide: Decide) -> int:
         """See `Keeping.too_new`."""
-
-        def decide(header: Header, lines: list[Line]) -> list[int]:
-            return [at for at, event in events_of(header, lines) if wanted(event, self.tenant_of(event))]
-
-        found = (self.remover.pick(stream, decide, late=True) for stream in self._streams(EVENTS.name))
+        chosen = partial(decide, {"held": 0})
+        found = (self.remover.pick(stream, chosen, late=True) for stream in self._streams(name))
         return sum(len(one.removed) for picked in found for one in picked)
 
     def finish(

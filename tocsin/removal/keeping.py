@@ -67,6 +67,9 @@ class Keeping(ABC):
         self.tenant_of = tenant_of
         self.busy = threading.Lock()
 
+    patience = "a minute"
+    """How long it takes until what is too new no longer is."""
+
     @abstractmethod
     def resume(self) -> list[Job]:
         """Carry out what was noted before a crash and not done; the jobs that had not ended."""
@@ -79,8 +82,8 @@ class Keeping(ABC):
         """
 
     @abstractmethod
-    def too_new(self, wanted: Callable[[AuditEvent, str | None], bool]) -> int:
-        """How many such events, each given with its tenant, stand where nothing may be changed yet."""
+    def too_new(self, name: str, decide: Decide) -> int:
+        """How many lines of a named stream should go that stand where nothing may be changed yet."""
 
     @abstractmethod
     def finish(self, job: Job, now: float, by: str, count: dict[str, int]) -> Iterator[Step]:
@@ -89,6 +92,13 @@ class Keeping(ABC):
     @abstractmethod
     def due_in_log(self, now: float, holds: Sequence[Hold], job: Job, *, dry: bool) -> Iterator[Step]:
         """Remove what is due in the log."""
+
+    @abstractmethod
+    def see_to_holds(self, now: float) -> None:
+        """See to it that nothing else removes what is held; called whenever a hold is made or lifted, and now and then.
+
+        Raises StorageError where that cannot be had: what is held may then be lost.
+        """
 
     @abstractmethod
     def tidy(self, now: float) -> None:

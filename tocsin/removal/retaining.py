@@ -15,13 +15,13 @@ from alerting.store import Store
 from stream import index_terms
 from stream.crypt import Crypt
 from stream.crypt_keys import KeyRing
-from stream.decode import decode
-from stream.frame import HEADER_DECODER
+from stream.frame import HEADER_DECODER, unpack
 from stream.index import FrameIndex
 from stream.ledger import Ledger
 from stream.log import EVENTS, FINDINGS, Snapshot, Stream
 from stream.removals import KIND
 from stream.removing import Job, Note, Picked, Remover
+from stream.rewrite import Line
 from stream.sqlite import SqliteLog
 from stream.sqlite_file import connect, explained
 from stream.sqlite_frames import touching
@@ -102,12 +102,14 @@ class Retaining(Keeping):
         known = self._index.fitting(0.0, 1e12, [index_terms.principal(principal)])
         return [*sorted(known), *range(self._index.position, self.log.end(EVENTS))]
 
-    def too_new(self, wanted: Callable[[AuditEvent, str | None], bool]) -> int:
+    def too_new(self, name: str, decide: Decide) -> int:
         """See `Keeping.too_new`."""
-        position, count = self.remover.limit(EVENTS), 0
-        while records := self.log.read(EVENTS, position):
-            for record in records:
-                count += sum(wanted(event, self.tenant_of(event)) for event in decode(record.frame))
+        stream = EVENTS if name == EVENTS.name else FINDINGS
+        position, count = self.remover.limit(stream), 0
+        while records := self.log.read(stream, position):
+            for _, frame in records:
+                lines = [Line(text, b"", b"") for text in unpack(frame).split(b"\n")]
+                count += len(decide({"held": 0}, frame.header, lines))
             position = records[-1].offset + 1
         return count
 
@@ -206,6 +208,9 @@ class Retaining(Keeping):
         if gone:
             logger.info("destroyed data keys that nothing is encrypted with any more", extra={"keys": gone})
         return gone
+
+    def see_to_holds(self, now: float) -> None:
+        """See `Keeping.see_to_holds`: here nothing goes but by this."""
 
     def tidy(self, now: float) -> None:
         """See `Keeping.tidy`."""

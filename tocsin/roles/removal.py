@@ -66,8 +66,7 @@ class RemovingThere:
         if work is None:
             self._ending.wait(WAIT)
             return
-        assert isinstance(work.keeping, KafkaKeeping)
-        work.keeping.hold_topics(self._roles.clock())
+        work.keeping.see_to_holds(self._roles.clock())
         work.removing.turn()
 
     def _made(self, sealing: Sealing) -> AtWork:
@@ -81,7 +80,6 @@ class RemovingThere:
             ready.data,
             decided=self._decided,
             tenant_of=self._tenant_of,
-            days=ready.config.kafka.retention_days,
             crypt=roles.crypt,
         )
         erasing = Erasing(keeping, self._forget, lambda: roles.directory.directory)
