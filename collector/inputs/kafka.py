@@ -105,9 +105,10 @@ class KafkaTopics:
         try:
             if not self._waiting:
                 self._waiting = self._consumer.poll(timeout_ms=POLL_MS)
-            for place in list(self._waiting):
-                self._store(place, self._waiting[place])
-                del self._waiting[place]
+            while self._waiting:
+                place, found = next(iter(self._waiting.items()))
+                self._store(place, found)
+                self._waiting.pop(place, None)  # where the partition is another's now, nothing waits any more
         except KafkaError as error:
             raise explained(self._address, error) from error
 

@@ -108,6 +108,26 @@ def test_what_was_not_committed_comes_again_under_the_same_ids(topics: Any, benc
     assert all(len(ids) == 1 for ids in places.values())
 
 
+def test_partitions_that_the_group_gave_to_others_meanwhile_stop_nothing(
+    topics: Any, bench: Any, monkeypatch: Any
+) -> None:
+    topics.send(0, 10)
+    store = topics.input._feed.store
+
+    def lose(*given: Any) -> None:
+        store(*given)
+        monkeypatch.undo()
+        topics.input._consumer._coordinator.reset_generation()  # as brokers do with who was silent for too long
+
+    monkeypatch.setattr(topics.input._feed, "store", lose)
+    everything = {f"t{number}" for number in range(10)}
+    deadline = time.monotonic() + 120
+    while {event.target for event in bench.stored()} != everything:
+        assert time.monotonic() < deadline, bench.tallies["i"].summary()
+        topics.input.turn()
+    assert topics.input._feed.store != lose, "they were lost"
+
+
 def test_nothing_is_committed_while_nothing_can_be_stored(topics: Any, monkeypatch: Any) -> None:
     topics.send(0, 5)
     with monkeypatch.context() as full:
