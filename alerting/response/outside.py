@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import httpx
+import msgspec
 from jinja2 import StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -175,28 +176,37 @@ def carry_out(action: Action, facts: Mapping[str, Any], *, undo: bool) -> tuple[
 def revoke(issuer: Issuer, token: str, seconds: float = 10.0) -> tuple[Outcome, Outcome | None]:
     """Revoke a token (RFC 7009), then ask whether it still works (RFC 7662); the token is in no answer.
 
-    The second is None where the issuer cannot be asked: then only a refused call shows that it worked.
+    The second is None where the issuer has nothing that can be asked, or did not revoke it: then only a refused call
+    shows that it worked. A check that fails for itself says so, and leaves standing that the token was revoked.
     """
     secrets = {"token": token, "client_secret": issuer.client_secret}
     identity = (issuer.client_id, issuer.client_secret)
-    try:
-        with httpx.Client(timeout=seconds, follow_redirects=False, auth=identity) as client:
-            answer = client.post(issuer.revoke, data={"token": token})
+    with httpx.Client(timeout=seconds, follow_redirects=False, auth=identity) as client:
+        told = _asked(client, issuer.revoke, token, secrets)
+        if isinstance(told, httpx.Response):
             told = Outcome(
-                answer.status_code == 200, _hidden(f"HTTP {answer.status_code}: {answer.text[:200]}", secrets)
+                told.status_code == 200, _hidden(f"HTTP {told.status_code}: {told.text[:200]}".rstrip(": "), secrets)
             )
-            if issuer.introspect is None or not told.worked:
-                return told, None
-            asked = client.post(issuer.introspect, data={"token": token})
-            active = asked.json().get("active") if asked.status_code == 200 else None
-            words = (
-                "it is no longer active"
-                if active is False
-                else _hidden(f"HTTP {asked.status_code}: active {active}", secrets)
-            )
-            return told, Outcome(active is False, words)
-    except (httpx.HTTPError, ValueError, AttributeError) as error:
-        return Outcome(False, _hidden(f"no answer ({type(error).__name__}: {error})", secrets)), None
+        if issuer.introspect is None or not told.worked:
+            return told, None
+        checked = _asked(client, issuer.introspect, token, secrets)
+    if isinstance(checked, Outcome):
+        return told, checked
+    try:
+        active = msgspec.json.decode(checked.content)["active"] if checked.status_code == 200 else None
+    except (msgspec.DecodeError, KeyError, TypeError):
+        active = None
+    if active is False:
+        return told, Outcome(True, "it is no longer active")
+    said = "active" if active is True else "no word of whether it is active"
+    return told, Outcome(False, f"HTTP {checked.status_code}: {said}")
+
+
+def _asked(client: httpx.Client, url: str, token: str, secrets: Mapping[str, str]) -> httpx.Response | Outcome:
+    try:
+        return client.post(url, data={"token": token})
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Outcome(False, _hidden(f"no answer ({type(error).__name__}: {error})", secrets))
 
 
 def facts_for(incident: Incident, value: str | None = None) -> dict[str, Any]:

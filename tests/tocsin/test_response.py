@@ -7,24 +7,34 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from typer.testing import Result
 
 from tests.tocsin.lines import guesses, line
 from tests.tocsin.program import Program, until
+from tocsin_audit.fingerprint import fingerprints
 
 ATTACKER = "203.0.113.9"
+FLEET_KEY = "k1:a-key-of-the-whole-fleet"
+STOLEN = "the-stolen-token"
 
 
 class _Gateway(BaseHTTPRequestHandler):
+    revoked: ClassVar[set[bytes]] = set()
+
     def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        good = self.headers.get("x-key") == "k3y"
+        body, said = self.rfile.read(int(self.headers.get("content-length", 0))), b""
+        good = self.headers.get("x-key") == "k3y" or self.headers.get("authorization", "").startswith("Basic ")
+        if self.path == "/revoke":
+            self.revoked.add(body)
+        elif self.path == "/introspect":
+            said = b'{"active": %s}' % (b"false" if body in self.revoked else b"true")
         self.send_response(200 if good else 403)
-        self.send_header("content-length", "0")
+        self.send_header("content-length", str(len(said)))
         self.end_headers()
+        self.wfile.write(said)
 
     do_POST = _answer  # noqa: N815  # the name that http.server asks for
     do_GET = _answer  # noqa: N815  # the name that http.server asks for
@@ -56,12 +66,20 @@ def worked_on(tmp_path_factory: pytest.TempPathFactory, gateway: str) -> Iterato
         },
         "broken": {"do": {"url": f"{gateway}/block"}},
     }
-    with Program(folder / "tocsin", {"alerting": {"containment": {"actions": actions}}}) as running:
+    (folder / "fleet").write_text(f"{FLEET_KEY}\n")
+    endpoints = {"revoke": f"{gateway}/revoke", "introspect": f"{gateway}/introspect"}
+    idp = {**endpoints, "client_id": "tocsin", "client_secret": {"file": str(folder / "key")}}
+    settings = {
+        "alerting": {"containment": {"actions": actions, "issuers": {"idp": idp}}},
+        "privacy": {"fingerprint_key": {"file": str(folder / "fleet")}},
+    }
+    with Program(folder / "tocsin", settings) as running:
         running.ready()
         now = time.time()
         others = [line(now - 90 + at, user="bob", source_ip=ATTACKER, rows=7) for at in range(3)]
         tools = line(now - 95, method="tools/list", target=None, manifest={"count": 1, "tools": {"find": "ab12"}})
         mine = [line(now - 60 + at, user="victim", source_ip=ATTACKER, rows=5) for at in range(2)]
+        mine[1]["token"] = fingerprints(FLEET_KEY, b"").of(STOLEN)
         running.post([tools, *others, *mine, *guesses(now - 41, source_ip=ATTACKER)])
         running.settled()
         incident = until(lambda: next(iter(running.get("/incidents")), None), "an incident")
@@ -176,6 +194,25 @@ def test_an_action_elsewhere_is_tried_done_verified_and_taken_back(
     assert "did you mean 'block'" in missing.output
     notes = [entry["note"] for entry in program.get(f"/incidents/{id_}")["timeline"] if entry["change"] == "action"]
     assert {"block verified: HTTP 200:", "block (undo) undone: HTTP 200:"} <= {note.strip() for note in notes}
+
+
+def test_a_token_is_revoked_and_checked_and_whose_it_was_stands_in_the_timeline(
+    operator: Callable[..., Result], worked_on: tuple[Program, str], tmp_path: Path
+) -> None:
+    program, id_ = worked_on
+    assert "the token comes from a file" in operator("contain", id_, "--revoke", "idp").output
+    (tmp_path / "other").write_text("somebody-elses\n")
+    (tmp_path / "stolen").write_text(f"{STOLEN}\n")
+    other = operator("contain", id_, "--revoke", "idp", "--token-file", "other", "--json")
+    told = json.loads(other.stdout)
+    assert told["state"] == "verified"
+    assert "was seen in the last day: is it the right one?" in told["result"]
+    stolen = operator("contain", id_, "--revoke", "idp", "--token-file", "stolen")
+    assert stolen.exit_code == 0, stolen.output
+    assert "it is no longer active" in stolen.stdout
+    timeline = json.dumps(program.get(f"/incidents/{id_}")["timeline"])
+    assert f"it is {fingerprints(FLEET_KEY, b'').of(STOLEN)}, last used by victim from {ATTACKER}" in timeline
+    assert STOLEN not in timeline
 
 
 def test_a_report_tells_it_to_those_who_were_not_there(

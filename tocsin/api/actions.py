@@ -14,21 +14,26 @@ from alerting.harmless import harmless
 from alerting.record import Record
 from alerting.response import outside
 from alerting.response.containment import check_action
+from alerting.response.lookup import look
 from alerting.response.progress import actions
 from alerting.walls import own_incident
+from alerting.words import name
 from stream.clean import clean_text
 from stream.control import Performed
-from stream.errors import RejectedError
+from stream.errors import RejectedError, TocsinError
 from tocsin.access.log_in import Asker, asker_of
 from tocsin.access.operators import ROLES, role_of
 from tocsin.acts import carry_out
 from tocsin.api.body import read_body
 from tocsin.containing import action_of, issuer_of
 from tocsin.runtime import Runtime
+from tocsin_audit.event import AuditEvent
+from tocsin_audit.fingerprint import LOCAL
 
 UNDO: Final = " (undo)"
 VALUE: Final = 500
 """Characters of a value that waits for approval."""
+DAY: Final = 86_400.0
 
 
 class _Asked(msgspec.Struct):
@@ -132,15 +137,37 @@ class ActionsApi:
                 "where alerting.containment.actions has one",
             )
         words = f"revoke at {said.issuer}"
+        whose = await run_in_threadpool(self._whose, asker, said.token.strip())
         tell = partial(self._tell, uuid.uuid4().hex, record, words, clean_text(said.by, 100) or "operator")
-        await tell("attempting", issuer.revoke)
+        await tell("attempting", harmless(f"{issuer.revoke}{whose}", VALUE))
         told, checked = await run_in_threadpool(outside.revoke, issuer, said.token.strip())
         state = (
             "failed" if not told.worked else "done" if checked is None else "verified" if checked.worked else "failed"
         )
-        result = told.words if checked is None else f"{told.words}; {checked.words}"
+        result = (told.words if checked is None else f"{told.words}; {checked.words}") + whose
         await tell(state, harmless(result, VALUE))
         return JSONResponse({"action": words, "state": state, "result": result})
+
+    def _whose(self, asker: Asker, token: str) -> str:
+        """Whose token it is by its last call of a day, as the asker may see it; nothing where nobody can compare it."""
+        runtime, tenants = self._runtime, asker.tenants
+        prints = runtime.ready_made.enrich.prints
+        if prints.key_id == LOCAL:
+            return ""
+        own, now = prints.every(token), runtime.clock()
+
+        def fits(event: AuditEvent) -> bool:
+            return event.token in own and (tenants is None or event.tenant in tenants)
+
+        try:
+            hits = look(runtime.log, fits, now - DAY, now, most=1, frames=5_000)
+        except TocsinError:
+            return ""
+        if not hits.found:
+            return f"; no call with it ({own[0]}) was seen in the last day: is it the right one?"
+        event = hits.found[-1].event
+        who = name(event.user or event.client or event.agent or "nobody named")
+        return f"; it is {event.token}, last used by {who} from {name(event.source_ip or 'somewhere')}"
 
     async def _do(
         self,

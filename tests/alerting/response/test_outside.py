@@ -191,6 +191,14 @@ def test_a_token_is_revoked_and_asked_about(side: Side) -> None:
     assert told.worked, "the issuer said so"
     assert checked is not None
     assert not checked.worked, "but it still works"
+    gone = Issuer(f"{side.url}/revoke", "tocsin", "s3cret", "http://127.0.0.1:9/introspect")
+    told, checked = revoke(gone, "a-third-token")
+    assert told.worked, "that it cannot be asked about does not undo it"
+    assert checked is not None
+    assert checked.words.startswith("no answer")
+    told, checked = revoke(Issuer(f"{side.url}/revoke", "tocsin", "s3cret", f"{side.url}/block"), "the-token")
+    assert checked is not None
+    assert "no word of whether it is active" in checked.words
     wrong, _ = revoke(Issuer(f"{side.url}/revoke", "tocsin", "bad"), "the-token")
     assert not wrong.worked
     assert "the-token" not in wrong.words

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from alerting.sinks.elasticsearch.events import Events
@@ -12,12 +13,15 @@ from alerting.sinks.elasticsearch.templates import shipped
 from detectors.discovery import detector_names
 from scripts.kibana import FOLDER, files
 from stream.finding import CLASSES
+from tests.alerting.sinks.kibana_forms import SCALES, Options, PanelForm, State
 from tests.alerting.sinks.place_elasticsearch import ElasticsearchPlace, place
 from tests.alerting.sinks.samples import a_finding, an_alert
 from tests.alerting.sinks.test_events import an_event
 from tocsin_audit.event import KINDS, OUTCOMES
 
 NAMES = sorted(files())
+SHOWN_AS = {"keyword": "string", "ip": "ip", "boolean": "boolean", "date": "date", "long": "number", "float": "number"}
+"""The type that Lens knows a mapped field by."""
 LENS_FIELDS = {"terms": {"keyword", "ip", "boolean"}, "date_histogram": {"date"}, "sum": {"long", "float"}}
 
 
@@ -128,6 +132,25 @@ def test_every_object_has_the_form_that_an_import_takes(name: str) -> None:
         assert all(set(tie) == {"type", "id", "name"} for tie in one["references"])
     ids = [one["id"] for one in objects(name)]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_chart_and_panel_is_what_kibanas_own_types_say(name: str) -> None:
+    for one in objects(name):
+        match one["type"]:
+            case "lens":
+                state = msgspec.convert(one["attributes"]["state"], State)
+                assert one["attributes"]["visualizationType"] == "lnsXY"
+                for layer in state.datasource_states.form_based.layers.values():
+                    for column in layer.columns.values():
+                        operation = column.__struct_config__.tag
+                        assert column.scale == SCALES[str(operation)]
+                        assert (column.source_field == "___records___") == (operation == "count")
+                        field = mapped(one["references"][0]["id"].removeprefix("tocsin-")).get(column.source_field)
+                        assert column.data_type == ("number" if field is None else SHOWN_AS[field])
+            case "dashboard":
+                msgspec.json.decode(one["attributes"]["panelsJSON"], type=list[PanelForm])
+                msgspec.json.decode(one["attributes"]["optionsJSON"], type=Options)
 
 
 @pytest.mark.parametrize("name", NAMES)
