@@ -59,8 +59,7 @@ class Messages:
             lines += happened(worst)
             if len(alert.findings) > 1:
                 lines.append(f"With it came {counted(len(alert.findings) - 1, 'more finding')}.")
-        again = alert.change == "late" and alert.reason == "repeated"
-        lines.append(f"Why now: {_AGAIN if again else _WHY[alert.reason]}")
+        lines.append(f"Why now: {_why(alert)}")
         if alert.note:
             lines.append(f"Said of it: {harmless(alert.note, 300)}")
         lines.append(f"About: {about(incident)}")
@@ -138,6 +137,14 @@ def happened(finding: Finding) -> list[str]:
     span = first if last <= first else f"{first} to {last}"
     lines.append(f"When: {span}; {counted(finding.count, 'event')}, confidence {finding.confidence:.0%}")
     return lines
+
+
+def _why(alert: Alert) -> str:
+    """The reason in words; of an incident that was taken, by whom."""
+    if alert.change == "late" and alert.reason == "repeated":
+        return _AGAIN
+    who = alert.incident.acknowledged_by
+    return f"{harmless(who, 60)} has taken it." if alert.reason == "acknowledged" and who else _WHY[alert.reason]
 
 
 def _line(incident: Incident) -> str:

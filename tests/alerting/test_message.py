@@ -99,3 +99,9 @@ def test_a_digest_tells_each_incident_once_and_first_what_nobody_has_seen_to() -
     assert lines[1].endswith("(at 2024-10-04T12:01:00Z)")
     assert lines[2].endswith("(at 2024-10-04T12:00:30Z, resolved meanwhile)")
     assert lines[3:] == ["All of them: tocsin incident list"]
+
+
+def test_who_has_taken_an_incident_is_named() -> None:
+    taken = msgspec.structs.replace(a_record().incident(), acknowledged_by="ann [x](y)")
+    alert = an_alert_of(change="acknowledged", reason="acknowledged", incident=taken)
+    assert "Why now: ann ⟦x⟧(y) has taken it." in MESSAGES.of_change(alert).splitlines()
