@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alerting.harmless import harmless
+from alerting.words import counted
 from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 
 _CONDITION: Final = "tenant=acme, class=brute,spray, severity>=high, user!=*|etl; give it again for each more."
@@ -145,8 +146,8 @@ def _show(console: Console, seen: dict[str, Any]) -> None:
     spared = seen["pages_before"] - seen["pages_after"]
     console.print(
         Text(
-            f"in the last 30 days it would have held back {seen['findings']} of {seen['looked_at']} findings in "
-            f"{seen['incidents']} incidents, and {spared} of {seen['pages_before']} pages"
+            f"in the last 30 days it would have held back {seen['findings']} of {counted(seen['looked_at'], 'finding')} in "
+            f"{counted(seen['incidents'], 'incident')}, and {spared} of {counted(seen['pages_before'], 'page')}"
         )
     )
     for name, count in seen["classes"].items():

@@ -16,7 +16,7 @@ from alerting.response.steps import ENDED
 from alerting.runbook import PHASES, Runbooks
 from alerting.store import Store
 from alerting.targets import Targets
-from alerting.words import length
+from alerting.words import counted, length
 from tocsin_audit.event import rfc3339
 
 HOUR: Final = 3600.0
@@ -92,7 +92,13 @@ def _environment(*, html: bool) -> Environment:
     folder = files("alerting") / "response" / "templates"
     sources = {name: (folder / f"{name}.j2").read_text(encoding="utf-8") for name in ("report.md", "report.html")}
     environment.loader = DictLoader(sources)
-    environment.filters |= {"say": _plain if html else _marked, "when": _when, "length": length, "count": len}
+    environment.filters |= {
+        "say": _plain if html else _marked,
+        "when": _when,
+        "length": length,
+        "count": len,
+        "counted": counted,
+    }
     return environment
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alerting.harmless import harmless
-from alerting.words import name
+from alerting.words import counted, name
 from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 from tocsin.incident_view import STYLES, render
 from tocsin.incident_work import add_to
@@ -191,7 +191,7 @@ def _tie(act: str, id_: str, other: str, why_: str, config: Any, data: Any, as_j
         typer.echo(json.dumps(record))
         return
     console = Console()
-    console.print(Text(f"{record['incident']['id'][:12]} is linked to {len(record['links'])} incidents"))
+    console.print(Text(f"{record['incident']['id'][:12]} is linked to {counted(len(record['links']), 'incident')}"))
     for one in record["links"]:
         console.print(Text(f"  {one['incident'][:12]}: {harmless(one['why'], 200)}"))
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alerting.harmless import harmless
+from alerting.words import counted
 from stream.errors import RejectedError
 from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 
@@ -41,7 +42,10 @@ def pilot(
         return
     rate = f", {found['pages_per_week']} a week" if found["pages_per_week"] is not None else ""
     console.print(
-        Text(f"{found['findings']} findings in {found['days']} days: {found['pages']} pages{rate}, had all been live")
+        Text(
+            f"{counted(found['findings'], 'finding')} in {found['days']} days: "
+            f"{counted(found['pages'], 'page')}{rate}, had all been live"
+        )
     )
     table = Table(box=None, pad_edge=False)
     for heading in ("detector", "findings", "incidents", "pages", "a week", "for", "most about"):
