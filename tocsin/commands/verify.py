@@ -211,10 +211,11 @@ def _export(
         def progress(file: Path, count: int) -> None:
             status.update(f"{file.name}: {count:,}")
 
+        # Chosen first: what is written meanwhile need not be sealed yet.
+        chosen = _chosen(loaded, place, what, kafka=kafka)
         store = _verified(place, keys, anchored, progress, loaded if kafka else None)
         if store.faults or store.proved is None:
             raise RejectedError("the store is not what was written", where=str(place), hint="tocsin verify says where")
-        chosen = _chosen(loaded, place, what, kafka=kafka)
         if chosen.missing:
             raise RejectedError(f"not in the log: {', '.join(chosen.missing[:5])}", where=str(place))
         if not chosen.wanted:

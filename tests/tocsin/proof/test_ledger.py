@@ -22,7 +22,7 @@ from stream.sqlite import open_log
 from tests.house import ROOT
 from tests.tocsin.lines import guesses, line
 from tests.tocsin.program import DiedError, Program, until
-from tocsin.proof import proving
+from tocsin.commands import verify
 
 Call = Callable[..., Result]
 SETTINGS: dict[str, Any] = {
@@ -184,17 +184,16 @@ def test_what_is_sealed_while_a_proof_is_made_does_not_spoil_it(
     tocsin: Call, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = shutil.copytree(data, tmp_path / "copy")
-    look = proving.events
+    check = verify._verified
 
-    def while_sealing_goes_on(*asked: Any) -> proving.Chosen:
-        with (
-            Ledger(copy / FILE, kept_keys(copy / KEY)[0].verifier.name) as ledger,
-            open_log(copy, reserve_bytes=0) as log,
-        ):
+    def while_sealing_goes_on(*asked: Any) -> Any:
+        found = check(*asked)
+        name = kept_keys(copy / KEY)[0].verifier.name
+        with Ledger(copy / FILE, name) as ledger, open_log(copy, reserve_bytes=0) as log:
             Sealer(ledger, log, [], lambda: kept_keys(copy / KEY), time.time).note("drill")
-        return look(*asked)
+        return found
 
-    monkeypatch.setattr(proving, "events", while_sealing_goes_on)
+    monkeypatch.setattr(verify, "_verified", while_sealing_goes_on)
     assert tocsin("verify", copy, "--event", "the-bystander", "--export", "proof").exit_code == 0
     assert verified(tocsin, "proof", "--public-key", data / "ledger.pub")["ok"]
 
