@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from alerting.alert import Change, Reason
+from alerting.family import PRINCIPAL, learned
 from alerting.incident_key import incident_key
 from alerting.inhibit import inhibitor
 from alerting.policy import Policies
@@ -69,6 +70,8 @@ def decide(finding: Finding, situation: Situation, policies: Policies, clock: fl
         withheld, detail = None, situation.corroborated
     change = _change(finding, record, live, telling=withheld is None)
     told = _told(record, situation.previous, change)
+    if told is not None and another(finding, record if record is not None else situation.previous):
+        told = None
     if withheld is None and (told is None or rank(finding.severity) > rank(told)):
         if change == "joined":
             change = "escalated"
@@ -78,6 +81,19 @@ def decide(finding: Finding, situation: Situation, policies: Policies, clock: fl
         detail = situation.previous.id if change == "opened" and situation.previous is not None else ""
         withheld = "repeated" if change == "opened" else "joined"
     return _decision(finding, key, withheld, change, live=live, detail=detail)
+
+
+def another(finding: Finding, record: Record | None) -> bool:
+    """Whether somebody new was given what nobody else was, where an incident is about a server and an owner.
+
+    A project that moved has many users, who all are given the same; who takes something else is on his own.
+    """
+    return (
+        record is not None
+        and learned(finding)
+        and not any(finding.entity.get(key) in record.facts.get(key, ()) for key in PRINCIPAL)
+        and not set(finding.facts.get("target", ())) & set(record.facts.get("target", ()))
+    )
 
 
 def continues(previous: Record | None) -> bool:

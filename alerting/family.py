@@ -105,6 +105,12 @@ def family(class_: Class) -> Family:
     return FAMILIES[class_]
 
 
+def learned(finding: Finding) -> bool:
+    """Whether a caller was given what by its use belongs to another tenant."""
+    entity = finding.entity
+    return finding.class_ == "cross_tenant_read" and all(map(entity.get, LEARNED)) and any(map(entity.get, PRINCIPAL))
+
+
 def subject(finding: Finding) -> Subject:
     """The entity that the finding's family is about.
 
@@ -114,7 +120,7 @@ def subject(finding: Finding) -> Subject:
     null key never groups strangers.
     """
     entity = finding.entity
-    if finding.class_ == "cross_tenant_read" and all(map(entity.get, LEARNED)) and any(map(entity.get, PRINCIPAL)):
+    if learned(finding):
         return _whole([(key, entity[key]) for key in LEARNED])
     for key in _ABOUT[FAMILIES[finding.class_]]:
         if value := entity.get(key):

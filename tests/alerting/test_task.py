@@ -25,7 +25,7 @@ from stream.finding import Finding
 from stream.frame import Frame, Header, pack
 from stream.log import FINDINGS as STREAM
 from stream.sqlite import SqliteLog
-from tests.alerting.world import DAY, NOON, RecordingSink, a_finding, findings_frame, put, tick
+from tests.alerting.world import DAY, HOUR, NOON, RecordingSink, a_finding, findings_frame, put, tick
 
 ROUTES = Routes((Receiver("on-call", sinks=("siem",), pagers=("pager",)),))
 RUNBOOKS = Runbooks()
@@ -151,20 +151,31 @@ def test_a_finding_after_the_close_opens_the_incident_again_and_pages(log: Sqlit
     ]
 
 
-def test_a_project_that_moved_to_another_tenant_pages_once_however_many_use_it_and_for_however_many_days(
+def test_a_project_that_moved_pages_once_and_who_is_given_something_else_pages_for_himself(
     log: SqliteLog, store: Store
 ) -> None:
     task = a_task(log, store)
     places = iter(range(99))
+
+    def given(user: str, target: str, at: float) -> None:
+        entity = {"user": user, "server": "notes", "resource_tenants": "globex"}
+        finding = a_finding("cross_tenant_read", entity=entity, at=at, facts={"target": (target,)})
+        put(log, findings_frame([finding], at, next(places)))
+        while task.advance(wait=0):
+            pass
+
+    def pages() -> list[str]:
+        return [change for change, _, page in told(store) if page and change != "late"]
+
     for day in range(3):
         for number in range(5):
-            entity = {"user": f"u{day}-{number}", "server": "notes", "resource_tenants": "globex"}
-            at = NOON + day * DAY + number * 60
-            put(log, findings_frame([a_finding("cross_tenant_read", entity=entity, at=at)], at, next(places)))
-    while task.advance(wait=0):
-        pass
-    assert [change for change, _, page in told(store) if page] == ["opened"]
+            given(f"u{day}-{number}", "doc://globex/plan", NOON + day * DAY + number * 60)
+    assert pages() == ["opened"]
     assert len(list_incidents(store, Filter())) == 3
+    given("u2-1", "doc://globex/budget", NOON + 2 * DAY + HOUR)
+    assert pages() == ["opened"]
+    given("mallory", "doc://globex/salaries", NOON + 2 * DAY + 2 * HOUR)
+    assert pages() == ["opened", "escalated"]
 
 
 def test_the_next_days_incident_is_linked_and_pages_only_when_worse(log: SqliteLog, store: Store) -> None:
