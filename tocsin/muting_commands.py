@@ -146,8 +146,9 @@ def _show(console: Console, seen: dict[str, Any]) -> None:
     spared = seen["pages_before"] - seen["pages_after"]
     console.print(
         Text(
-            f"in the last 30 days it would have held back {seen['findings']} of {counted(seen['looked_at'], 'finding')} in "
-            f"{counted(seen['incidents'], 'incident')}, and {spared} of {counted(seen['pages_before'], 'page')}"
+            f"in the last 30 days it would have held back {seen['findings']} of "
+            f"{counted(seen['looked_at'], 'finding')} in {counted(seen['incidents'], 'incident')}, "
+            f"and {spared} of {counted(seen['pages_before'], 'page')}"
         )
     )
     for name, count in seen["classes"].items():
