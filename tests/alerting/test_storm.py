@@ -83,3 +83,16 @@ def test_a_storm_about_one_account_is_one_page(count: int) -> None:
     assert (rows(store, FINDINGS), rows(store, INCIDENTS), rows(store, DECISIONS)) == (count, 1, count)
     assert [page.change for page in pages(store)] == ["opened"]
     store.close()
+
+
+def test_what_one_account_floods_takes_no_page_from_the_next_that_the_attack_reaches() -> None:
+    # Counted for each detector and entity: a guard for the detector alone would go silent just as an attack spreads.
+    store = Store(MEMORY)
+    flood = [of_one(number, 1_000) for number in range(1_000)]
+    spread = [a_finding(entity={"user": f"next-{number}"}, tenant="acme", at=NOON + 60 + number) for number in range(4)]
+    through([*flood, *spread], store)
+    told = pages(store)
+    assert [page.change for page in told] == ["opened", "opened"], "as many as the budget of two has"
+    assert [page.incident.entity["user"] for page in told][1] == "next-0"
+    assert (rows(store, INCIDENTS), rows(store, HELD)) == (5, 3), "the others wait for the bundle, none is lost"
+    store.close()
