@@ -6,16 +6,12 @@ from detectors.engine.live import Live
 
 
 class Copies:
-    """Of one table: `wanted` are the live entities that are not packed yet, `made` the bytes of those that are.
+    """Of one table: `wanted` are the live entities that are not packed yet, `made` the bytes of those that are."""
 
-    These are in the form that `keep` makes of packed ones.
-    """
-
-    def __init__(self, pack: Callable[[Live, float], bytes], keep: Callable[[bytes], bytes]) -> None:
+    def __init__(self, pack: Callable[[Live, float], bytes]) -> None:
         self.wanted: dict[int, Live] = {}
         self.made: dict[int, bytes] = {}
         self._pack = pack
-        self._keep = keep
         self._clock = 0.0
 
     def begin(self, lives: Iterable[Live], clock: float) -> None:
@@ -34,7 +30,7 @@ class Copies:
         if live.copying:
             live.copying = False
             del self.wanted[live.id]
-            self.made[live.id] = self._keep(self._pack(live, self._clock))
+            self.made[live.id] = self._pack(live, self._clock)
 
     def some(self, limit: int) -> int:
         """Pack at most so many of those that did not change; how many there were."""
@@ -43,6 +39,6 @@ class Copies:
         while wanted and done < limit:
             identity, live = wanted.popitem()
             live.copying = False
-            self.made[identity] = self._keep(self._pack(live, self._clock))
+            self.made[identity] = self._pack(live, self._clock)
             done += 1
         return done

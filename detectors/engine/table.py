@@ -61,7 +61,7 @@ class Table:
         self.changed: set[int] = set()
         self._compression = Compression()
         self.whole = self._compression.whole
-        self.copies = Copies(self.pack, self._compression.small)
+        self.copies = Copies(self.pack)
         self._secret = secret
         self.live_limit = live_limit
         self._seats = Seats(self.live, live_limit)
