@@ -103,7 +103,8 @@ def workers() -> Iterator[dict[str, Any]]:
 
 def takeover() -> Iterator[dict[str, Any]]:
     """Seconds from kill -9 of a worker until another has its partitions and tells of what came meanwhile."""
-    with Fleet(4) as fleet:
+    session = 2.0
+    with Fleet(4, session=session) as fleet:
         for turn in range(5):
             dying, other = fleet.workers[turn % 2], fleet.workers[1 - turn % 2]
             until(lambda: fleet.shared() >= 4, "all partitions are worked on")
@@ -114,7 +115,7 @@ def takeover() -> Iterator[dict[str, Any]]:
             victim = fleet.attack()
             until(lambda: fleet.known(victim), "an incident")  # noqa: B023  # used at once
             told = time.perf_counter() - begin
-            yield {"name": "takeover", "session_s": 2.0, "taken_s": round(taken, 2), "told_s": round(told, 2)}
+            yield {"name": "takeover", "session_s": session, "taken_s": round(taken, 2), "told_s": round(told, 2)}
             dying.start()
 
 

@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from tests.tocsin.fleet import Fleet, Role, until
+from tests.tocsin.fleet import SESSION, Fleet, Role, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash, pytest.mark.long, pytest.mark.xdist_group("kafka")]
 
@@ -50,8 +50,8 @@ def test_random_faults_lose_nothing_and_double_nothing(kafka_server: str) -> Non
         "worker killed": lambda fleet: kill(chance.choice(fleet.workers)),
         "decider killed": lambda fleet: kill(chance.choice(fleet.deciders)),
         "listener killed": lambda fleet: kill(fleet.listener),
-        "worker asleep": lambda fleet: sleep(chance.choice(fleet.workers), 4),
-        "decider asleep": lambda fleet: sleep(chance.choice(fleet.deciders), 4),
+        "worker asleep": lambda fleet: sleep(chance.choice(fleet.workers), 2 * SESSION),
+        "decider asleep": lambda fleet: sleep(chance.choice(fleet.deciders), 2 * SESSION),
         "broker restarted": broker,
         "PostgreSQL restarted": postgres,
         "poison record": lambda fleet: fleet.poison(),

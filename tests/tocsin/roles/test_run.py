@@ -40,7 +40,7 @@ class Process:
         self.data = folder / "data"
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         self.config = folder / "tocsin.yaml"
-        kafka = {"partitions": 2, "replication": 1, "session_seconds": 2}
+        kafka = {"partitions": 2, "replication": 1, "session_seconds": 6}
         said = {"log": log, "kafka": kafka, "data": str(self.data), "listen": {"port": port}, "snapshot_seconds": 1}
         self.config.write_text(json.dumps(said))
         if role == "topics":
