@@ -79,7 +79,7 @@ def main(lock: str) -> int:
         what = f"{len(asked.unasked)} packages ({', '.join(asked.unasked[:3])}, …)"
         print(f"supply chain: nobody could be asked about weaknesses of {what}: {asked.why}", file=sys.stderr)
         print(
-            "hint: let https://pypi.org/pypi/ be reached, or set PIP_AUDIT_VULNERABILITY_SERVICE=osv and "
+            "hint: let PyPI be reached, or set PIP_AUDIT_VULNERABILITY_SERVICE=osv and "
             "PIP_AUDIT_OSV_URL; TOCSIN_AUDIT=required makes this a failure",
             file=sys.stderr,
         )
