@@ -75,7 +75,8 @@ class Sink(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     type: str = Field(
-        description="which sink: alertmanager, chat, elasticsearch, ocsf, pagerduty, syslog, terminal, webhook"
+        description="which sink: alertmanager, chat, elasticsearch, ocsf, opsgenie, pagerduty, slack, syslog, teams, "
+        "terminal, webhook"
     )
     tenants: tuple[str, ...] | None = Field(
         None,
