@@ -25,14 +25,15 @@ METADATA_MS: Final = 5_000
 POLL: Final = 0.1
 """Seconds of one look at the group."""
 RELEASE: Final = 1.5
-"""Seconds that giving up a partition waits for a last snapshot; without one its new owner replays a little more."""
+"""Seconds that giving up a partition waits for a last snapshot at most, and a quarter of the session: without one its
+new owner replays a little more."""
 
 
 class Membership:
     """Takes part in a group over one topic without reading it: records are read through the log.
 
     `owned` are the partitions that are ours now. A partition that is asked back stays in `owned` no longer, and its
-    worker has 1.5 seconds to say `released`; one that was lost (a pause longer than the session) is simply gone.
+    worker has a moment (RELEASE) to say `released`; one that was lost (a pause longer than the session) is simply gone.
     """
 
     def __init__(self, address: Address, group: str, topic: str, *, session_ms: int = SESSION_MS) -> None:
@@ -43,6 +44,8 @@ class Membership:
         self._releasing: set[int] = set()
         self._terms: dict[int, int] = {}
         self._begun: dict[int, int] = {}
+        # No heartbeat is sent meanwhile, so it must be a small part of the session.
+        self._release = min(RELEASE, session_ms / 4000)
         self._closed = False
         self._joined = False
         self.problem: TocsinError | None = None
@@ -182,7 +185,7 @@ class Membership:
                 return
             self._releasing |= back
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._releasing or self._closed, RELEASE)
+            self._changed.wait_for(lambda: not self._releasing or self._closed, self._release)
             self._releasing.clear()
 
     def _lost(self, places: Collection[TopicPartition]) -> None:

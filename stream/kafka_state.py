@@ -13,7 +13,7 @@ from kafka import KafkaProducer, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from stream import kafka_client
+from stream import kafka_client, kafka_transaction
 from stream.crypt import Crypt
 from stream.errors import UNREADABLE, DamagedError, StorageError
 from stream.kafka_address import Address
@@ -183,17 +183,16 @@ class KafkaState:
                 sent.append(producer.send(self._topic, value, key=key, partition=partition))
                 size += len(value or b"")
                 if size >= BATCH:
-                    producer.flush()
+                    producer.flush(timeout=kafka_transaction.LIMIT)
                     size = 0
-            producer.flush()
+            producer.flush(timeout=kafka_transaction.LIMIT)
             # Before the commit, which returns normally where the broker had given the transaction up.
             answered(sent)
             if fence is not None:
                 place = TopicPartition(fence.topic, fence.partition)
-                producer.send_offsets_to_transaction(
-                    {place: OffsetAndMetadata(snapshot.position, "", -1)}, fence.proof(fence.partition)
-                )
-            producer.commit_transaction()
+                offsets = {place: OffsetAndMetadata(snapshot.position, "", -1)}
+                kafka_transaction.send_offsets(producer, offsets, fence.proof(fence.partition))
+            kafka_transaction.commit(producer)
         except StorageError:
             self._give_up(abort=True)
             raise
@@ -216,7 +215,7 @@ class KafkaState:
             return
         try:
             if abort:
-                producer.abort_transaction()
+                kafka_transaction.abort(producer)
         except KafkaError:
             logger.info("a transaction was left to its end", extra={"topic": self._topic})
         finally:
@@ -232,8 +231,8 @@ class KafkaState:
                 request_timeout_ms=5_000,
                 retry_backoff_ms=5,
             )
+            self._producer = producer  # before anything can go wrong, so that it is given back
             producer.init_transactions()
-            self._producer = producer
         return self._producer
 
     def _rows(self, task: str) -> Iterator[tuple[bytes, Row]]:

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka import TopicPartition
+from kafka.producer.transaction_manager import TransactionalRequestResult, TransactionManager
 
-from stream import kafka_client, kafka_mend, kafka_topics
+from stream import kafka_client, kafka_mend, kafka_topics, kafka_transaction
 from stream.control import Warmth, control_frame
 from stream.errors import DamagedError, FullError, RejectedError, StorageError
 from stream.frame import Frame, Header, Record, pack
@@ -225,6 +226,20 @@ def test_a_snapshot_of_somebody_who_lost_the_partition_is_refused(address: Addre
             asleep.save(Snapshot("detect", 1, 3, b"", {"a": b"3"}))
         assert log.load("detect") == Snapshot("detect", 1, 1, b"", {"a": b"1"})
         second.close()
+
+
+def test_an_answer_about_a_snapshot_that_never_comes_is_not_waited_for(
+    address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with KafkaLog(address) as log, monkeypatch.context() as lost:
+        log.save(Snapshot("detect", 1, 1, b"", {"a": b"1"}))
+        lost.setattr(TransactionManager, "begin_commit", lambda _: TransactionalRequestResult())
+        lost.setattr(kafka_transaction.commit, "__defaults__", (0.5,))
+        with pytest.raises(StorageError, match="no answer about a transaction"):
+            log.save(Snapshot("detect", 1, 2, b"", {"a": b"2"}))
+    with KafkaLog(address) as log:
+        log.save(Snapshot("detect", 1, 3, b"", {"a": b"3"}))
+        assert log.load("detect") == Snapshot("detect", 1, 3, b"", {"a": b"3"})
 
 
 def test_partitions_move_to_who_joins_and_back_to_who_stays(address: Address) -> None:
