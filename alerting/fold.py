@@ -9,12 +9,13 @@ import msgspec
 from alerting.decide import Decision, Situation, continues, decide
 from alerting.ending import over_at, stands
 from alerting.excepting import Excepting
+from alerting.family import learned
 from alerting.incident_key import IncidentKey, incident_key
 from alerting.inhibit import SOURCES, TARGETS
 from alerting.life import Lived, live, over, reopened
 from alerting.mute import mute, unmute
 from alerting.policy import Policies
-from alerting.record import opened_by, with_findings
+from alerting.record import opened_by, rank, with_findings
 from alerting.remind import Reminder
 from alerting.response.automatic import want
 from alerting.response.denials import deny, lift, obeyed
@@ -60,7 +61,8 @@ class Folder:
     def findings(self, unit: Unit, findings: Sequence[Finding], clock: float, *, imported: bool) -> list[Decided]:
         """Decide findings and change their incidents; one change of an incident a frame, however many findings it has.
 
-        Causes that inhibit come first, so that what they explain in the same frame is theirs, and ends last.
+        Causes that inhibit come first, so that what they explain in the same frame is theirs, and ends last; of one
+        caller's learned owners the most severe, since a new caller pages.
         """
         keys = {finding.id: incident_key(finding) for finding in findings}
         unit.prefetch([name for key in keys.values() for name in (key.id, key.before)])
@@ -70,7 +72,7 @@ class Folder:
         changed: dict[str, list[tuple[Finding, Decision]]] = {}
         over_: list[Finding] = []
         unit.risks.prefetch(findings)
-        for finding in sorted(findings, key=lambda finding: finding.class_ not in SOURCES):
+        for finding in sorted(findings, key=_turn):
             key = keys[finding.id]
             if ends(finding) and finding.id not in known:
                 over_.append(finding)
@@ -219,6 +221,10 @@ class Folder:
             unit.add_decision(decision, clock, None)
             told.append(Decided(finding, decision, None))
         return told
+
+
+def _turn(finding: Finding) -> tuple[bool, int]:
+    return finding.class_ not in SOURCES, -rank(finding.severity) if learned(finding) else 0
 
 
 def _join(

@@ -21,7 +21,7 @@ from stream.control import ENCODER as CONTROL_ENCODER
 from stream.control import Act, DirectoryVersion, IncidentChange
 from stream.directory import EMPTY
 from stream.errors import DamagedError
-from stream.finding import Finding
+from stream.finding import Finding, Severity
 from stream.frame import Frame, Header, pack
 from stream.log import FINDINGS as STREAM
 from stream.sqlite import SqliteLog
@@ -151,6 +151,10 @@ def test_a_finding_after_the_close_opens_the_incident_again_and_pages(log: Sqlit
     ]
 
 
+SEVERITIES: tuple[Severity, ...] = ("medium", "high")
+"""Of what lies on a branch of another tenant, the object and the branch are told."""
+
+
 def test_a_project_that_moved_pages_once_and_who_is_given_something_else_pages_for_himself(
     log: SqliteLog, store: Store
 ) -> None:
@@ -159,8 +163,12 @@ def test_a_project_that_moved_pages_once_and_who_is_given_something_else_pages_f
 
     def given(user: str, target: str, at: float) -> None:
         entity = {"user": user, "server": "notes", "resource_tenants": "globex"}
-        finding = a_finding("cross_tenant_read", entity=entity, at=at, facts={"target": (target,)})
-        put(log, findings_frame([finding], at, next(places)))
+        facts = {"target": (target,)}
+        both = [
+            a_finding("cross_tenant_read", severity, entity=entity, at=at, facts=facts, level=level)
+            for level, severity in enumerate(SEVERITIES)
+        ]
+        put(log, findings_frame(both, at, next(places)))
         while task.advance(wait=0):
             pass
 
