@@ -1,5 +1,6 @@
 """The servers that tests share; their clients are imported where one is asked for, which saves other runs a second."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -7,8 +8,11 @@ from hypothesis import HealthCheck, settings
 
 from tests.services.run import MissingError, join_run, leave_run, skip_or_fail
 
-# A busy machine is no fault of the code, neither in what is tested nor in making up what it is tested with.
-settings.register_profile("tocsin", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no fault of the code, neither in what is tested nor in making up what it is tested with. Where a
+# change is judged the examples are the same every time; new ones are looked for everywhere else.
+settings.register_profile(
+    "tocsin", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
 settings.load_profile("tocsin")
 
 RUN = pytest.StashKey[int]()
