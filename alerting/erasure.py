@@ -9,10 +9,21 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Table, delete, select, update
 
-from alerting.family import PRINCIPAL
-from alerting.record import Record
+from alerting.database.schema import (
+    ACTIONS,
+    DENIALS,
+    EVIDENCE,
+    FINDINGS,
+    INCIDENTS,
+    LINKS,
+    MENTIONS,
+    OBEYING,
+    RISKS,
+    STEPS,
+)
+from alerting.incidents.family import PRINCIPAL
+from alerting.incidents.record import Record
 from alerting.removal import SEALED, Rows
-from alerting.schema import ACTIONS, DENIALS, EVIDENCE, FINDINGS, INCIDENTS, LINKS, MENTIONS, OBEYING, RISKS, STEPS
 from alerting.unit import RECORD_DECODER
 
 ERASED: Final = "[erased]"

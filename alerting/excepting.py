@@ -5,13 +5,13 @@ from typing import Final
 import msgspec
 from sqlalchemy import func, select
 
-from alerting.decide import Decision
-from alerting.granted import EXCEPTED, Leave, leave_of, since, ticket, words
-from alerting.life import Lived, over
-from alerting.record import Record
-from alerting.schema import DECISIONS, TIMELINE
-from alerting.schema import FINDINGS as MEMBERS
-from alerting.tell import Decided, Teller
+from alerting.database.schema import DECISIONS, TIMELINE
+from alerting.database.schema import FINDINGS as MEMBERS
+from alerting.deciding.decide import Decision
+from alerting.deciding.granted import EXCEPTED, Leave, leave_of, since, ticket, words
+from alerting.incidents.life import Lived, over
+from alerting.incidents.record import Record
+from alerting.telling.tell import Decided, Teller
 from alerting.unit import Unit
 from stream.control import DirectoryVersion
 from stream.finding import DECODER, Finding, ends

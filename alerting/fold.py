@@ -6,26 +6,26 @@ from typing import Final
 
 import msgspec
 
-from alerting.decide import Decision, Situation, continues, decide
-from alerting.ending import over_at, stands
+from alerting.deciding.decide import Decision, Situation, continues, decide
+from alerting.deciding.inhibit import SOURCES, TARGETS
+from alerting.deciding.mute import mute, unmute
+from alerting.deciding.policy import Policies
 from alerting.excepting import Excepting
-from alerting.family import learned
-from alerting.incident_key import IncidentKey, incident_key
-from alerting.inhibit import SOURCES, TARGETS
-from alerting.life import Lived, live, over, reopened
-from alerting.mute import mute, unmute
-from alerting.policy import Policies
-from alerting.record import opened_by, rank, with_findings
-from alerting.remind import Reminder
+from alerting.incidents.ending import over_at, stands
+from alerting.incidents.family import learned
+from alerting.incidents.key import IncidentKey, incident_key
+from alerting.incidents.life import Lived, live, over, reopened
+from alerting.incidents.record import opened_by, rank, with_findings
+from alerting.incidents.risk import Entity, Risk, corroborated, telling, worst
 from alerting.response.automatic import want
 from alerting.response.denials import deny, lift, obeyed
 from alerting.response.evidence_rows import want_evidence
 from alerting.response.steps import performed, stepped
-from alerting.risk import Entity, Risk, corroborated, telling, worst
-from alerting.route import Routes
-from alerting.tell import Decided, Teller
-from alerting.texts import Texts
+from alerting.routing.route import Routes
+from alerting.telling.remind import Reminder
+from alerting.telling.tell import Decided, Teller
 from alerting.unit import Unit
+from alerting.wording.texts import Texts
 from stream.control import (
     Act,
     Deny,

@@ -7,8 +7,8 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from alerting.family import FAMILIES, family
-from alerting.record import Record, rank
+from alerting.incidents.family import FAMILIES, family
+from alerting.incidents.record import Record, rank
 from stream.errors import RejectedError
 from stream.finding import CLASSES, SEVERITIES, Finding
 from tocsin_audit.event import AuditEvent

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from alerting.inhibit import SOURCES, TARGETS
+from alerting.deciding.inhibit import SOURCES, TARGETS
 from stream.finding import Finding
 from stream.frame import Record
 

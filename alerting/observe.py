@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from alerting.alert import Alert
-from alerting.decide import Decision
+from alerting.deciding.decide import Decision
 from alerting.sink import Result
 from stream.control import Act
 from stream.finding import Finding

@@ -10,14 +10,14 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import select
 
+from alerting.database.schema import FINDINGS
+from alerting.database.store import MEMORY, Store
+from alerting.deciding.policy import Matcher, Policies
 from alerting.fold import Folder
-from alerting.incident_key import incident_key
-from alerting.policy import Matcher, Policies
-from alerting.route import Route, Routes
-from alerting.schema import FINDINGS
-from alerting.store import MEMORY, Store
-from alerting.tell import Decided
-from alerting.walls import own_finding
+from alerting.incidents.key import incident_key
+from alerting.incidents.walls import own_finding
+from alerting.routing.route import Route, Routes
+from alerting.telling.tell import Decided
 from stream.finding import DECODER, Finding
 from tocsin_audit.event import rfc3339
 

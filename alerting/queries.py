@@ -7,14 +7,25 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, func, or_, select
 
 from alerting.alert import Incident, Status
-from alerting.record import ENDED, Record, rank
+from alerting.database.schema import (
+    BUNDLES,
+    DECISIONS,
+    FINDINGS,
+    HELD,
+    INCIDENTS,
+    LINKS,
+    MATCHERS,
+    OUTBOX,
+    PAGES,
+    TIMELINE,
+)
+from alerting.database.store import Store
+from alerting.incidents.record import ENDED, Record, rank
+from alerting.incidents.sides import owners_sides
+from alerting.incidents.targets import DETECT, Targets
+from alerting.incidents.walls import own_finding, own_incident, within
 from alerting.runbook import Runbooks
-from alerting.schema import BUNDLES, DECISIONS, FINDINGS, HELD, INCIDENTS, LINKS, MATCHERS, OUTBOX, PAGES, TIMELINE
-from alerting.sides import owners_sides
-from alerting.store import Store
-from alerting.targets import DETECT, Targets
 from alerting.unit import RECORD_DECODER
-from alerting.walls import own_finding, own_incident, within
 from stream.errors import NotThereError, RejectedError
 from stream.finding import DECODER as FINDING_DECODER
 from stream.finding import Finding, Severity, began, public

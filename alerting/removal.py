@@ -19,8 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from alerting.record import ENDED, Record
-from alerting.schema import (
+from alerting.database.schema import (
     ACTIONS,
     DECISIONS,
     DENIALS,
@@ -36,6 +35,7 @@ from alerting.schema import (
     TIMELINE,
     WANTED,
 )
+from alerting.incidents.record import ENDED, Record
 from alerting.unit import RECORD_DECODER
 
 SEALED: Final[dict[str, Table]] = {"timeline": TIMELINE, "decisions": DECISIONS, "alerts": OUTBOX}

@@ -13,7 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from alerting.alert import Incident
 from alerting.harmless import harmless
-from alerting.linking import PLAIN
+from alerting.incidents.linking import PLAIN
 from alerting.matching import all_hold, parse_all
 from stream.errors import ConfigError, RejectedError
 from stream.finding import CLASSES

@@ -5,15 +5,15 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from alerting.database.store import Store
+from alerting.deciding.policy import Policies
 from alerting.fold import Folder
 from alerting.merge import Heard, Merge
 from alerting.observe import Observer, Unobserved
-from alerting.policy import Policies
-from alerting.route import Routes
-from alerting.store import Store
-from alerting.tell import Decided
-from alerting.texts import Texts
+from alerting.routing.route import Routes
+from alerting.telling.tell import Decided
 from alerting.unit import Unit
+from alerting.wording.texts import Texts
 from stream import control
 from stream.control import Act, DirectoryVersion
 from stream.crashpoints import crash_point

@@ -8,17 +8,8 @@ from sqlalchemy import Connection, Table, bindparam, func, insert, select, updat
 
 from alerting.alert import ENCODER as ALERT_ENCODER
 from alerting.alert import Alert
-from alerting.allowance import Allowance
-from alerting.decide import Decision
-from alerting.family import Subject
-from alerting.leaves import Leaves
-from alerting.links import Links
-from alerting.matching import parse_all
-from alerting.places import Places
-from alerting.policy import Matcher
-from alerting.record import ENDED, Record, rank
-from alerting.risks import Risks
-from alerting.schema import (
+from alerting.database.places import Places
+from alerting.database.schema import (
     DECISIONS,
     FINDINGS,
     INCIDENTS,
@@ -26,6 +17,15 @@ from alerting.schema import (
     OUTBOX,
     TIMELINE,
 )
+from alerting.deciding.decide import Decision
+from alerting.deciding.leaves import Leaves
+from alerting.deciding.policy import Matcher
+from alerting.incidents.family import Subject
+from alerting.incidents.links import Links
+from alerting.incidents.record import ENDED, Record, rank
+from alerting.incidents.risks import Risks
+from alerting.matching import parse_all
+from alerting.telling.allowance import Allowance
 from stream.finding import DECODER as FINDING_DECODER
 from stream.finding import ENCODER as FINDING_ENCODER
 from stream.finding import Finding

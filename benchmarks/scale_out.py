@@ -24,10 +24,10 @@ from sqlalchemy.engine import make_url
 from detectors.discovery import load_detector
 from detectors.engine.engine import Engine
 from detectors.engine.task import DetectTask
+from stream.broker.address import parse_address
 from stream.decode import prepare
 from stream.frame import Frame, Header
 from stream.kafka import KafkaLog
-from stream.kafka_address import parse_address
 from stream.log import EVENTS, FINDINGS, Snapshot
 from stream.receipt import receive
 from stream.spread import Spread

@@ -7,7 +7,7 @@ from collector import formats
 from collector.format import Format
 from collector.format_auto import NAME as AUTO
 from collector.format_auto import Auto
-from collector.mapping_files import load_mapped, mapped_names
+from collector.mapping.files import load_mapped, mapped_names
 from stream.errors import ConfigError, UnavailableError
 from stream.offers import Offers, modules_of
 

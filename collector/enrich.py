@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from collector.caller import FINGERPRINT, Caller
 from collector.formats.native import FORMAT
+from collector.identity.caller import FINGERPRINT, Caller
 from collector.inspection import carried
 from collector.inspection.carried import Carried, payload
 from collector.inspection.inspector import Inspection, Inspector
 from collector.owned import Owned
-from collector.privacy import Privacy
+from collector.privacy.policy import Privacy
 from collector.rewrite import raw, rewritten
 from collector.vantage import Point, Vantage
 from stream.directory import EMPTY, Directory

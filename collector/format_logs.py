@@ -6,9 +6,9 @@ from typing import Any, Final
 import msgspec
 
 from collector.format import UNTIMED, Format, RecordError
-from collector.format_otlp import Telemetry
-from collector.format_spans import sample_rate, span_event
-from collector.mapping_files import load_mapped
+from collector.mapping.files import load_mapped
+from collector.parts.otlp import Telemetry
+from collector.parts.spans import sample_rate, span_event
 from tocsin_audit.event import AuditEvent, seconds
 
 _GATEWAY: Final = "agentgateway"

@@ -79,7 +79,7 @@ class Header(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=
 
 
 class Keys(Protocol):
-    """Undoes the encryption of payloads (see `stream.crypt`)."""
+    """Undoes the encryption of payloads (see `stream.encryption.crypt`)."""
 
     def opened(self, header: Header, payload: bytes) -> bytes:
         """A stored payload as it was before; raises DamagedError where it is not what was written."""

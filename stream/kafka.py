@@ -6,17 +6,17 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self
 
-from stream import kafka_topics
-from stream.crypt import Crypt
+from stream.broker import topics as kafka_topics
+from stream.broker.address import Address
+from stream.broker.dead import DeadLetters
+from stream.broker.reader import KafkaReader
+from stream.broker.record import check, encode, fresh_key
+from stream.broker.search import since, within
+from stream.broker.state import Fence, KafkaState, Size
+from stream.broker.writer import PATIENCE, KafkaWriter
+from stream.encryption.crypt import Crypt
 from stream.errors import DamagedError, StorageError, TocsinError
 from stream.frame import Frame, Record
-from stream.kafka_address import Address
-from stream.kafka_dead import DeadLetters
-from stream.kafka_reader import KafkaReader
-from stream.kafka_record import check, encode, fresh_key
-from stream.kafka_search import since, within
-from stream.kafka_state import Fence, KafkaState, Size
-from stream.kafka_writer import PATIENCE, KafkaWriter
 from stream.log import EVENTS, FINDINGS, PEERS, WIDE, Snapshot, Stream
 from stream.salt import salted
 

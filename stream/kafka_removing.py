@@ -11,18 +11,19 @@ from typing import Final, NamedTuple
 
 from kafka import TopicPartition
 
-from stream import kafka_client, rewrite
+from stream import rewrite
+from stream.broker import client as kafka_client
+from stream.broker.compact import take_away
+from stream.broker.record import believed, decode, fresh_key
+from stream.broker.rest import first_of, header_of, lines_of, rest_of
 from stream.clock import AHEAD
 from stream.crashpoints import crash_point
 from stream.errors import DamagedError, RejectedError, StorageError
 from stream.frame import Frame, Header, Record, Was, bit
 from stream.kafka import KafkaLog
-from stream.kafka_compact import take_away
-from stream.kafka_record import believed, decode, fresh_key
-from stream.kafka_rest import first_of, header_of, lines_of, rest_of
+from stream.ledger.removals import DONE, KIND, Removal, removal
 from stream.log import EVENTS, FINDINGS, Stream
 from stream.parts import parts
-from stream.removals import DONE, KIND, Removal, removal
 from stream.removing import NOTED, Job, Note
 from stream.rewrite import Line
 

@@ -15,20 +15,20 @@ import msgspec
 
 from stream import rewrite
 from stream.crashpoints import crash_point
-from stream.crypt import Crypt
 from stream.decode import decode
+from stream.embedded.file import connect, explained
+from stream.embedded.frames import Row, check, rows
+from stream.embedded.removal import AT_ONCE, Change, first_and_last
+from stream.encryption.crypt import Crypt
 from stream.frame import HEADER_DECODER, Frame, Header, bit
-from stream.index import Entry, FrameIndex
-from stream.index_terms import terms
+from stream.index.file import Entry, FrameIndex
+from stream.index.terms import terms
+from stream.ledger.removals import DONE, KIND, Removal, removal
 from stream.log import EVENTS, FINDINGS, Stream
 from stream.narrow import narrowed
 from stream.parts import parts
-from stream.removals import DONE, KIND, Removal, removal
 from stream.rewrite import Line
 from stream.sqlite import SqliteLog
-from stream.sqlite_file import connect, explained
-from stream.sqlite_frames import Row, check, rows
-from stream.sqlite_removal import AT_ONCE, Change, first_and_last
 from stream.tombstone import Tombstone, remaining, tombstone
 from tocsin_audit.event import AuditEvent
 

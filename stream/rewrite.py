@@ -15,8 +15,8 @@ import zstandard
 
 from stream.errors import DamagedError
 from stream.frame import Frame, Header, bitmap, pack, unpack
+from stream.ledger.seal import event_salts
 from stream.salt import SIZE, salt_of
-from stream.seal import event_salts
 
 _MAGIC: Final = 0x184D2A55
 _HEAD: Final = struct.Struct("<II")

@@ -10,17 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from stream.crypt import Crypt
+from stream.embedded.removal import Change
+from stream.embedded.state import SqliteState
+from stream.embedded.stream import SqliteStream
+from stream.embedded.wal import Checkpointer
+from stream.encryption.crypt import Crypt
 from stream.errors import StorageError
 from stream.frame import Frame, Record
 from stream.lock import locked
 from stream.log import EVENTS, FINDINGS, Snapshot, Stream
 from stream.salt import salted
 from stream.space import Space, Usage
-from stream.sqlite_removal import Change
-from stream.sqlite_state import SqliteState
-from stream.sqlite_stream import SqliteStream
-from stream.wal import Checkpointer
 
 EVENTS_FOLDER: Final = "log"
 DAY_PATTERN: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].sqlite"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from random import SystemRandom
 from typing import Any, Final
 
+from alerting.delivering.outbox import pause
 from alerting.events import EventSender, asked_for
 from alerting.matching import parse_all
-from alerting.outbox import pause
 from stream.decode import decode
 from stream.errors import DamagedError, StorageError
 from stream.log import EVENTS, Log, Snapshot

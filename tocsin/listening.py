@@ -7,11 +7,11 @@ from collector.keys import FILE, Keys
 from collector.limits import MIB, Limits
 from collector.listener import Listener
 from stream.log import Log
-from tocsin.denying import Denying
-from tocsin.inputs import Inputs
-from tocsin.metrics import Metrics
+from tocsin.containment.denying import Denying
 from tocsin.own_events import OwnEvents
+from tocsin.receiving.inputs import Inputs
 from tocsin.setup import Ready
+from tocsin.upkeep.metrics import Metrics
 
 
 class Receiving(Protocol):

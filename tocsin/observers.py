@@ -5,11 +5,11 @@ from collections import OrderedDict
 from typing import Final
 
 from alerting.alert import Alert
-from alerting.decide import Decision
+from alerting.deciding.decide import Decision
 from alerting.sink import Result
 from stream.control import Act
 from stream.finding import Finding
-from tocsin.metrics import Metrics
+from tocsin.upkeep.metrics import Metrics
 
 logger = logging.getLogger("tocsin.alerting")
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from alerting.calendar import DAYS, Calendar
-from alerting.grouping import Grouping
+from alerting.deciding.policy import HOUR, REPEAT
+from alerting.incidents.targets import CLOCKS, DEFAULT, Targets
 from alerting.matching import KEYS, Condition, parse
-from alerting.policy import HOUR, REPEAT
-from alerting.route import Receiver, Route, Routes
-from alerting.targets import CLOCKS, DEFAULT, Targets
+from alerting.routing.calendar import DAYS, Calendar
+from alerting.routing.grouping import Grouping
+from alerting.routing.route import Receiver, Route, Routes
 from stream.errors import RejectedError
 from stream.finding import Severity
 from tocsin.config import alerting as said

@@ -8,14 +8,14 @@ from contextlib import ExitStack, closing
 from importlib.metadata import version
 from typing import Any, Final
 
-from alerting.delivery import Delivery
+from alerting.database.store import Store
+from alerting.delivering.delivery import Delivery
 from alerting.erasure import Person
-from alerting.message import Messages
 from alerting.response.announce import standing
 from alerting.response.evidence import Known
 from alerting.runbook import Runbooks
-from alerting.store import Store
 from alerting.task import AlertTask
+from alerting.wording.message import Messages
 from collector.enrich import Enricher
 from detectors.engine.engine import Engine
 from detectors.engine.forgetting import forgotten
@@ -23,38 +23,38 @@ from detectors.engine.task import TASK, DetectTask
 from stream.control import Control, Denied, DirectoryVersion, control_frame
 from stream.facts import Facts
 from stream.frame import Frame, Header
-from stream.index import FILE as INDEX_FILE
-from stream.index import FrameIndex
-from stream.indexer import Indexer
+from stream.index.file import FILE as INDEX_FILE
+from stream.index.file import FrameIndex
+from stream.index.indexer import Indexer
 from stream.log import EVENTS, FINDINGS
 from stream.salt import fresh_salt
 from stream.sqlite import open_log
 from tocsin.client import TOKEN_FILE
+from tocsin.containment.denying import Denying
+from tocsin.containment.responding import Responding
 from tocsin.coverage import counter as coverage_counter
 from tocsin.coverage.modes import modes_in
 from tocsin.coverage.reading import Covering, Looked
 from tocsin.coverage.store import FILE as COVERAGE_FILE
 from tocsin.coverage.store import CoverageStore
-from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
-from tocsin.encryption import columns_of, crypt_of
 from tocsin.event_export import exports_of
 from tocsin.first_start import kept_secret
-from tocsin.heartbeat import Heartbeat, Pulse
-from tocsin.inputs import Inputs
-from tocsin.metrics import Metrics
-from tocsin.nightly import Nightly
+from tocsin.learning.nightly import Nightly
+from tocsin.learning.shedding import Shedding
+from tocsin.learning.warm_up import warm_up
 from tocsin.observers import Observers
 from tocsin.own_events import OwnEvents
 from tocsin.proof.sealing import Sealing
+from tocsin.receiving.inputs import Inputs
 from tocsin.removal.erasing import Erasing
 from tocsin.removal.keys_used import keys_used
 from tocsin.removal.removing import AtWork, Removing
 from tocsin.removal.retaining import Retaining
-from tocsin.responding import Responding
+from tocsin.secrecy.encryption import columns_of, crypt_of
 from tocsin.setup import Ready, reserve
-from tocsin.shedding import Shedding
-from tocsin.warm_up import warm_up
+from tocsin.upkeep.heartbeat import Heartbeat, Pulse
+from tocsin.upkeep.metrics import Metrics
 from tocsin.workers import Worker
 from tocsin_audit.event import rfc3339
 

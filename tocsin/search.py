@@ -6,11 +6,11 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from stream import index_terms
 from stream.clean import TEXT
 from stream.decode import decode
 from stream.frame import Frame, Record, unpack
-from stream.index import FrameIndex
+from stream.index import terms as index_terms
+from stream.index.file import FrameIndex
 from stream.log import EVENTS, Stream
 from stream.narrow import narrowed
 from tocsin_audit.event import AuditEvent, items, rfc3339

@@ -6,35 +6,35 @@ from pathlib import Path
 from typing import Any, Final
 
 from alerting import discovery as sink_discovery
-from alerting.budget import Budget
-from alerting.message import Messages
-from alerting.policy import HOUR, Policies
-from alerting.route import Routes
+from alerting.deciding.policy import HOUR, Policies
+from alerting.delivering.walled import walled
+from alerting.routing.budget import Budget
+from alerting.routing.route import Routes
 from alerting.runbook import Runbooks
 from alerting.sink import Sink
-from alerting.texts import Texts
-from alerting.walled import walled
+from alerting.wording.message import Messages
+from alerting.wording.texts import Texts
 from collector.enrich import Options as EnrichOptions
 from detectors import discovery as detector_discovery
 from detectors.base import AnyDetector
 from stream.control import Warmth
-from stream.crypt_keys import Master
 from stream.directory import EMPTY, Directory
+from stream.encryption.keys import Master
 from stream.errors import StorageError, TocsinError, UnavailableError
 from tocsin.config.directory_file import read_directory
 from tocsin.config.faults import Fault, FaultsError, did_you_mean
 from tocsin.config.options import convert_options, read_secret
 from tocsin.config.whole import Config, Loaded, load_config
-from tocsin.containing import containment_of
-from tocsin.discreet import discreet
-from tocsin.encryption import masters_of
-from tocsin.enriching import options_of as enrich_options
-from tocsin.heartbeat import HeartbeatPlan, heartbeat_of
+from tocsin.containment.containing import containment_of
 from tocsin.hiding import Secrets
-from tocsin.inputs import InputPlan, plans_of
-from tocsin.modes import faults_of as modes_faults
-from tocsin.modes import modes_of
+from tocsin.learning.modes import faults_of as modes_faults
+from tocsin.learning.modes import modes_of
+from tocsin.receiving.enriching import options_of as enrich_options
+from tocsin.receiving.inputs import InputPlan, plans_of
 from tocsin.routing import repeat_of, routes_of, targets_of
+from tocsin.secrecy.discreet import discreet
+from tocsin.secrecy.encryption import masters_of
+from tocsin.upkeep.heartbeat import HeartbeatPlan, heartbeat_of
 
 GIB: Final = 1024**3
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -9,12 +9,12 @@ import msgspec
 from sqlalchemy import or_, select
 
 from alerting import queries
+from alerting.database.schema import ACTIONS, DENIALS
+from alerting.database.store import Store
 from alerting.response.containment import Containment, shown
 from alerting.response.lookup import Searchable
 from alerting.response.outside import Action, carry_out, facts_for
 from alerting.response.scope import covers, last_accepted
-from alerting.schema import ACTIONS, DENIALS
-from alerting.store import Store
 from stream.control import Performed
 from stream.errors import RejectedError
 from tocsin_audit.event import rfc3339

@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import select, update
 
-from alerting.schema import DENIALS
-from alerting.store import Store
+from alerting.database.schema import DENIALS
+from alerting.database.store import Store
 from stream.control import Denied
 
 REPEAT: Final = 300.0

@@ -6,12 +6,12 @@ from typing import Protocol
 
 from sqlalchemy import insert, select, update
 
-from alerting.decide import Decision
+from alerting.database.schema import FINDINGS, WANTED
+from alerting.database.store import Store
+from alerting.deciding.decide import Decision
 from alerting.harmless import harmless
-from alerting.record import Record
+from alerting.incidents.record import Record
 from alerting.response.containment import PRINCIPAL, Approval, Containment
-from alerting.schema import FINDINGS, WANTED
-from alerting.store import Store
 from alerting.unit import Unit
 from stream.control import Deny
 from stream.finding import DECODER, Finding

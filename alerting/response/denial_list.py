@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import RowMapping, select
 
-from alerting.schema import DENIALS, OBEYING
-from alerting.store import Store
+from alerting.database.schema import DENIALS, OBEYING
+from alerting.database.store import Store
 from stream.errors import NotThereError
 from tocsin_audit.event import rfc3339
 

@@ -3,11 +3,11 @@
 import msgspec
 from sqlalchemy import func, select, update
 
-from alerting.dialect import insert_on
+from alerting.database.dialect import insert_on
+from alerting.database.schema import DENIALS, OBEYING
 from alerting.harmless import harmless
-from alerting.record import Record
+from alerting.incidents.record import Record
 from alerting.response.containment import Containment, check, shown
-from alerting.schema import DENIALS, OBEYING
 from alerting.unit import Unit
 from stream.control import Deny, Lift, Obeyed
 from stream.errors import RejectedError

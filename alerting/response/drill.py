@@ -6,9 +6,9 @@ Nothing but an operator's word makes one: a finding never comes from a producer,
 from collections.abc import Sequence
 from typing import Any, Final
 
-from alerting.family import family
-from alerting.record import Record
-from alerting.route import Receiver, Routes, sinks_of
+from alerting.incidents.family import family
+from alerting.incidents.record import Record
+from alerting.routing.route import Receiver, Routes, sinks_of
 from stream.finding import Class, Finding, Severity, finding_id
 
 NAME: Final = "drill"

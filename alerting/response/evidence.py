@@ -7,15 +7,15 @@ import msgspec
 from sqlalchemy import select, update
 
 from alerting import queries
-from alerting.family import PRINCIPAL
+from alerting.database.schema import EVIDENCE
+from alerting.database.schema import FINDINGS as MEMBERS
+from alerting.database.store import Store
 from alerting.harmless import harmless
-from alerting.record import Record
+from alerting.incidents.family import PRINCIPAL
+from alerting.incidents.record import Record
 from alerting.response.archive import KIND, Manifest, pack
 from alerting.response.lookup import Found, Searchable, is_named, look
 from alerting.runbook import Runbooks
-from alerting.schema import EVIDENCE
-from alerting.schema import FINDINGS as MEMBERS
-from alerting.store import Store
 from stream.directory import Directory
 from stream.errors import RejectedError, TocsinError
 from stream.finding import DECODER, Finding

@@ -5,10 +5,10 @@ from typing import Final
 
 import msgspec
 
-from alerting.decide import Decision
-from alerting.dialect import insert_on
-from alerting.record import Record, rank
-from alerting.schema import EVIDENCE
+from alerting.database.dialect import insert_on
+from alerting.database.schema import EVIDENCE
+from alerting.deciding.decide import Decision
+from alerting.incidents.record import Record, rank
 from alerting.unit import Unit
 from stream.finding import Severity
 

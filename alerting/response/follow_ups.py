@@ -4,13 +4,13 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from alerting.database.schema import INCIDENTS, STEPS
+from alerting.database.store import Store
 from alerting.harmless import harmless
-from alerting.record import Record
+from alerting.incidents.record import Record
 from alerting.response.progress import progress
 from alerting.response.steps import ENDED
 from alerting.runbook import PHASES, Runbooks
-from alerting.schema import INCIDENTS, STEPS
-from alerting.store import Store
 from alerting.unit import RECORD_DECODER
 
 MOST: Final = 500

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from alerting.budget import Budget
-from alerting.record import ENDED, Record
-from alerting.schema import DECISIONS, FINDINGS, INCIDENTS
-from alerting.store import Store
+from alerting.database.schema import DECISIONS, FINDINGS, INCIDENTS
+from alerting.database.store import Store
+from alerting.incidents.record import ENDED, Record
+from alerting.routing.budget import Budget
 from alerting.unit import RECORD_DECODER
 from stream.finding import DECODER
 from tocsin_audit.event import rfc3339

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping, select
 
-from alerting.record import Record
+from alerting.database.schema import ACTIONS, STEPS
+from alerting.database.store import Store
+from alerting.incidents.record import Record
+from alerting.incidents.walls import own_incident
 from alerting.response.steps import ENDED
 from alerting.runbook import HEADINGS, PHASES, Runbooks, Step
-from alerting.schema import ACTIONS, STEPS
-from alerting.store import Store
-from alerting.walls import own_incident
 from stream.errors import RejectedError
 from tocsin_audit.event import rfc3339
 

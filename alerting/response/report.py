@@ -8,14 +8,14 @@ from typing import Any, Final
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from alerting import queries
+from alerting.database.store import Store
 from alerting.harmless import harmless
-from alerting.record import Record
+from alerting.incidents.record import Record
+from alerting.incidents.targets import Targets
 from alerting.response.denial_list import denials
 from alerting.response.progress import actions, progress
 from alerting.response.steps import ENDED
 from alerting.runbook import PHASES, Runbooks
-from alerting.store import Store
-from alerting.targets import Targets
 from alerting.words import counted, length
 from tocsin_audit.event import rfc3339
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from alerting.record import Record
+from alerting.incidents.record import Record
 from alerting.response.evidence import subject_of, touches
 from alerting.response.lookup import Progress, Searchable, look
 from stream.directory import Directory

@@ -4,9 +4,9 @@ from typing import Final
 
 from sqlalchemy import select
 
-from alerting.dialect import insert_on
+from alerting.database.dialect import insert_on
+from alerting.database.schema import ACTIONS, STEPS
 from alerting.response.denials import note
-from alerting.schema import ACTIONS, STEPS
 from alerting.unit import Unit
 from stream.control import Performed, Stepped
 from tocsin_audit.event import rfc3339

@@ -13,11 +13,11 @@ from typing import Annotated, Any, ClassVar, Final
 import msgspec
 
 from alerting.alert import Alert
+from alerting.delivering.posting import Poster, one_by_one, taken
 from alerting.harmless import UNTRUSTED, harmless, harmless_block
-from alerting.message import about, title
-from alerting.posting import Poster, one_by_one, taken
-from alerting.record import rank
+from alerting.incidents.record import rank
 from alerting.sink import DONE, PATH, Result
+from alerting.wording.message import about, title
 from stream.finding import SEVERITIES
 from tocsin_audit.event import rfc3339
 

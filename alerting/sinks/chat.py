@@ -10,10 +10,10 @@ import apprise
 import msgspec
 
 from alerting.alert import Alert, Change
-from alerting.chat_text import SHORTEST, body, headline
+from alerting.delivering.posting import LONGEST_WAIT, REFUSED, one_by_one
 from alerting.harmless import harmless
-from alerting.posting import LONGEST_WAIT, REFUSED, one_by_one
 from alerting.sink import DONE, PATH, SECRET, Result
+from alerting.wording.chat import SHORTEST, body, headline
 from stream.finding import Severity
 
 TYPES: Final[dict[Severity, apprise.NotifyType]] = {

@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar, Final
 import msgspec
 
 from alerting.alert import Alert
+from alerting.delivering.posting import Poster, one_by_one, taken
+from alerting.delivering.rotated import Rotated
 from alerting.harmless import harmless
-from alerting.ocsf import events
-from alerting.posting import Poster, one_by_one, taken
-from alerting.rotated import Rotated
 from alerting.sink import DONE, PATH, SECRET, Result
+from alerting.wording.ocsf import events
 
 MIB: Final = 1024**2
 

@@ -13,12 +13,12 @@ import httpx
 import msgspec
 
 from alerting.alert import Alert
-from alerting.chat_text import body, headline, quiet
+from alerting.delivering.paging import Resolved, action_of
+from alerting.delivering.posting import LONGEST_WAIT, Poster, one_by_one, taken
 from alerting.harmless import harmless
-from alerting.message import title
-from alerting.paging import Resolved, action_of
-from alerting.posting import LONGEST_WAIT, Poster, one_by_one, taken
 from alerting.sink import DONE, PATH, Result
+from alerting.wording.chat import body, headline, quiet
+from alerting.wording.message import title
 from stream.finding import Severity
 
 PRIORITIES: Final[dict[Severity, str]] = {"critical": "P1", "high": "P2", "medium": "P3", "low": "P4", "notice": "P5"}

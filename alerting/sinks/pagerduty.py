@@ -13,11 +13,11 @@ from httpx2 import RequestError, Response  # what the official client is made of
 from pagerduty import Error, EventsApiV2Client, HttpError
 
 from alerting.alert import Alert
+from alerting.delivering.paging import Resolved, action_of
+from alerting.delivering.posting import REFUSED, one_by_one, retry_after, trust
 from alerting.harmless import harmless, harmless_block
-from alerting.paging import Resolved, action_of
-from alerting.plain import evidence_of
-from alerting.posting import REFUSED, one_by_one, retry_after, trust
 from alerting.sink import DONE, PATH, Result
+from alerting.wording.plain import evidence_of
 from stream.finding import Severity
 from tocsin_audit.event import rfc3339
 

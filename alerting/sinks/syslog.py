@@ -9,11 +9,11 @@ from typing import Annotated, ClassVar, Final, Literal
 import msgspec
 
 from alerting.alert import Alert
-from alerting.cef import message
+from alerting.delivering.posting import trust
+from alerting.delivering.tls_stream import TlsStream
 from alerting.harmless import harmless
-from alerting.posting import trust
 from alerting.sink import DONE, PATH, Result
-from alerting.tls_stream import TlsStream
+from alerting.wording.cef import message
 from stream.errors import ConfigError
 
 Facility = Literal[

@@ -13,10 +13,10 @@ from typing import Annotated, Any, ClassVar, Final
 import msgspec
 
 from alerting.alert import Alert
-from alerting.chat_text import SHORTEST, body, headline
+from alerting.delivering.posting import REFUSED, Poster, one_by_one, taken
 from alerting.harmless import harmless
-from alerting.posting import REFUSED, Poster, one_by_one, taken
 from alerting.sink import DONE, PATH, SECRET, Result
+from alerting.wording.chat import SHORTEST, body, headline
 from stream.finding import Severity
 
 LARGEST: Final = 24 * 1024

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, Final
 import msgspec
 
 from alerting.alert import Alert
-from alerting.plain import plain
-from alerting.posting import Poster, one_by_one, taken
+from alerting.delivering.posting import Poster, one_by_one, taken
 from alerting.sink import DONE, PATH, SECRET, Result
+from alerting.wording.plain import plain
 
 SMALLEST: Final = 4096
 SHORTEST_SECRET: Final = 16

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from collector.format import About, RecordError
-from collector.format_outcome import complete
-from collector.format_values import (
+from collector.parts.outcome import complete
+from collector.parts.values import (
     child,
     decode_object,
     integer,

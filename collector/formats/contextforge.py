@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from collector.format import UNTIMED, About, RecordError
-from collector.format_cef import read_cef
-from collector.format_outcome import complete
-from collector.format_values import address, child, decode_object, milliseconds, moment, name, text, texts, wire_object
+from collector.parts.cef import read_cef
+from collector.parts.outcome import complete
+from collector.parts.values import address, child, decode_object, milliseconds, moment, name, text, texts, wire_object
 from tocsin_audit.event import AuditEvent
 
 # What each type of event means: kind, outcome, auth.

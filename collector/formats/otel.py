@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
-from collector import format_otlp
 from collector.format import About, Format, RecordError
 from collector.format_logs import log_events
-from collector.format_otlp import Telemetry
-from collector.format_spans import FIELDS, span_event
+from collector.parts import otlp as format_otlp
+from collector.parts.otlp import Telemetry
+from collector.parts.spans import FIELDS, span_event
 from tocsin_audit.event import AuditEvent
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from collector.format import About, RecordError
-from collector.format_outcome import complete, outcome_of
-from collector.format_values import (
+from collector.parts.outcome import complete, outcome_of
+from collector.parts.values import (
     address,
     child,
     decode_object,

@@ -12,9 +12,9 @@ from kafka.errors import CommitFailedError, KafkaError
 
 from collector.input import Feed, Scope
 from collector.reading import Record
+from stream.broker.address import Address, parse_address
+from stream.broker.client import explained
 from stream.errors import TocsinError, UnavailableError
-from stream.kafka_address import Address, parse_address
-from stream.kafka_client import explained
 
 POLL_MS: Final = 500
 BATCH: Final = 500

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from collector.enrich import SEEN
-from collector.identity import Verifier
+from collector.identity.token import Verifier
 from collector.inspection.content import Content
 from collector.inspection.inspector import Inspector
 from collector.rewrite import parts, raw

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from alerting.store import Store
+from alerting.database.store import Store
 from stream.sqlite import SqliteLog, open_log
 
 

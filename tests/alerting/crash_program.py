@@ -11,14 +11,14 @@ from typing import ClassVar
 import msgspec
 
 from alerting.alert import Alert
-from alerting.delivery import Delivery
-from alerting.message import Messages
-from alerting.policy import Policies
-from alerting.route import Receiver, Routes
+from alerting.database.store import Store
+from alerting.deciding.policy import Policies
+from alerting.delivering.delivery import Delivery
+from alerting.routing.route import Receiver, Routes
 from alerting.runbook import Runbooks
 from alerting.sink import DONE, Result
-from alerting.store import Store
 from alerting.task import AlertTask
+from alerting.wording.message import Messages
 from stream.sqlite import open_log
 from tests.alerting.world import NOON
 

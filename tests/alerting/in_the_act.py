@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from alerting.schema import DECISIONS, OUTBOX, POSITIONS
-from alerting.store import Store
+from alerting.database.schema import DECISIONS, OUTBOX, POSITIONS
+from alerting.database.store import Store
 from stream import control
 from stream.control import Act
 from stream.frame import Frame, unpack

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from alerting.incident_key import incident_key
-from alerting.schema import DECISIONS, FINDINGS, HELD, INCIDENTS, MARKS, OUTBOX, PAGES, POSITIONS, TIMELINE
-from alerting.store import Store
+from alerting.database.schema import DECISIONS, FINDINGS, HELD, INCIDENTS, MARKS, OUTBOX, PAGES, POSITIONS, TIMELINE
+from alerting.database.store import Store
+from alerting.incidents.key import incident_key
 from alerting.task import act_frame
 from stream.control import IncidentChange
 from stream.crashpoints import POINTS, STATUS, VARIABLE, armed
@@ -165,7 +165,7 @@ def test_killed_at_any_point_the_same_comes_out(
 def test_ended_each_time_that_a_point_is_reached_the_same_comes_out(
     point: str, undisturbed: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = f"alerting.{'task' if point.startswith('alert.') else 'delivery'}.crash_point"
+    module = f"alerting.{'task' if point.startswith('alert.') else 'delivering.delivery'}.crash_point"
     for times in count(1):
         folder = tmp_path / str(times)
         folder.mkdir()

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from alerting.policy import Policies
+from alerting.deciding.policy import Policies
 from alerting.queries import Filter, list_incidents, why
 from alerting.task import AlertTask
 from stream.control import DirectoryVersion, control_frame
 from stream.directory import Directory, Grant, Principal
 from stream.finding import Finding
-from tests.alerting.test_ending import ROUTES, Watched
+from tests.alerting.incidents.test_ending import ROUTES, Watched
 from tests.alerting.world import HOUR, NOON, a_finding, findings_frame, put
 
 SAM = {"user": "https://idp.example|sam"}

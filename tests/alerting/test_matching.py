@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.incident_key import incident_key
+from alerting.incidents.key import incident_key
+from alerting.incidents.record import opened_by, with_findings
 from alerting.matching import Condition, all_hold, of_finding, of_record, parse, parse_all
-from alerting.record import opened_by, with_findings
 from stream.errors import RejectedError
 from tests.alerting.world import NOON, a_finding
 

@@ -6,10 +6,10 @@ from contextlib import closing
 import msgspec
 import pytest
 
+from alerting.database.store import MEMORY, Store
+from alerting.deciding.policy import Policies
 from alerting.merge import Merge
-from alerting.policy import Policies
 from alerting.queries import Filter, list_incidents, why
-from alerting.store import MEMORY, Store
 from alerting.task import AlertTask, act_frame
 from stream.control import IncidentChange
 from stream.finding import DECODER, Class, Finding

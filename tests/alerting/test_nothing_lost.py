@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from alerting.alert import DECODER, Alert
+from alerting.database.schema import DECISIONS, HELD, INCIDENTS, OUTBOX, PAGES
+from alerting.database.store import MEMORY, Store
+from alerting.deciding.policy import Policies
 from alerting.fold import LOOK, Folder
-from alerting.grouping import Grouping
+from alerting.incidents.record import Record, rank
 from alerting.matching import parse_all
-from alerting.policy import Policies
-from alerting.record import Record, rank
-from alerting.route import Receiver, Route, Routes
-from alerting.schema import DECISIONS, HELD, INCIDENTS, OUTBOX, PAGES
-from alerting.store import MEMORY, Store
-from alerting.tell import Decided
+from alerting.routing.grouping import Grouping
+from alerting.routing.route import Receiver, Route, Routes
+from alerting.telling.tell import Decided
 from alerting.unit import RECORD_DECODER
 from stream.control import DirectoryVersion, IncidentChange, Muted
 from stream.directory import Directory, Grant

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
+from alerting.database.store import Store
+from alerting.delivering.refused import refused
 from alerting.queries import Filter, find, list_incidents, show, summary, why
-from alerting.refused import refused
 from alerting.runbook import Runbooks
-from alerting.store import Store
 from alerting.task import act_frame
 from stream.errors import RejectedError
 from stream.sqlite import SqliteLog

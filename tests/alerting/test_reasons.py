@@ -6,16 +6,16 @@ from typing import Any, get_args
 import pytest
 
 from alerting.alert import Reason
-from alerting.budget import Budget
-from alerting.fates import WORDS, fates
-from alerting.grouping import Grouping
+from alerting.deciding.fates import WORDS, fates
 from alerting.queries import Filter, list_incidents, show, why
-from alerting.route import Receiver, Route, Routes
+from alerting.routing.budget import Budget
+from alerting.routing.grouping import Grouping
+from alerting.routing.route import Receiver, Route, Routes
 from alerting.runbook import Runbooks
 from alerting.task import act_frame
 from stream.control import DirectoryVersion, IncidentChange, Muted, control_frame
 from stream.directory import Directory, Grant
-from tests.alerting.test_grouping import Desk, brute
+from tests.alerting.routing.test_grouping import Desk, brute
 from tests.alerting.world import HOUR, NOON, a_finding, put
 
 ROUTES = Routes((Receiver("on-call", ("siem",), ("pd",)),))

@@ -12,7 +12,7 @@ from alerting.alert import Incident
 from alerting.runbook import PHASES, Runbooks, facts_of, missing, shipped
 from stream.errors import ConfigError
 from stream.finding import CLASSES, Class
-from tests.alerting.test_decide import a_record
+from tests.alerting.deciding.test_decide import a_record
 from tests.alerting.world import a_finding
 
 RUNBOOKS = Runbooks()

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import Table, func, select
 
 from alerting.alert import DECODER, Alert
-from alerting.policy import Policies
-from alerting.route import Receiver, Routes
-from alerting.schema import DECISIONS, FINDINGS, HELD, INCIDENTS, OUTBOX, PAGES
-from alerting.store import MEMORY, Store
+from alerting.database.schema import DECISIONS, FINDINGS, HELD, INCIDENTS, OUTBOX, PAGES
+from alerting.database.store import MEMORY, Store
+from alerting.deciding.policy import Policies
+from alerting.routing.route import Receiver, Routes
 from alerting.task import MANY, AlertTask
 from stream.finding import Finding
 from stream.memory import MemoryLog

@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import func, select
 
 from alerting.alert import DECODER, Alert
-from alerting.delivery import Delivery
-from alerting.message import Messages
-from alerting.policy import Policies
+from alerting.database.schema import DECISIONS, FINDINGS, MATCHERS, OUTBOX, POSITIONS
+from alerting.database.store import MEMORY, Store
+from alerting.deciding.policy import Policies
+from alerting.delivering.delivery import Delivery
+from alerting.incidents.record import Record
 from alerting.queries import Filter, find, list_incidents, show, why
-from alerting.record import Record
-from alerting.route import Receiver, Routes
+from alerting.routing.route import Receiver, Routes
 from alerting.runbook import Runbooks
-from alerting.schema import DECISIONS, FINDINGS, MATCHERS, OUTBOX, POSITIONS
-from alerting.store import MEMORY, Store
 from alerting.task import AlertTask, act_frame
+from alerting.wording.message import Messages
 from stream.control import ENCODER as CONTROL_ENCODER
 from stream.control import Act, DirectoryVersion, IncidentChange
 from stream.directory import EMPTY

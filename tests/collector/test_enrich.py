@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.admit import Admitted, admit
-from collector.caller import Caller
 from collector.enrich import Enricher, Options
 from collector.formats.native import FORMAT, parse_lines
+from collector.identity.caller import Caller
 from collector.inspection.inspector import Inspector
 from collector.keys import Key
-from collector.privacy import Privacy
-from collector.privacy_keys import Vault
+from collector.privacy.keys import Vault
+from collector.privacy.policy import Privacy
 from collector.vantage import Point
 from stream.directory import Directory, Ownership
 from tocsin_audit.event import AuditEvent

@@ -17,10 +17,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from collector import identity_keys
-from collector.caller import Caller
-from collector.identity import Verifier
-from collector.identity_keys import FRESH, SOONEST, Issuer, KeySet
+from collector.identity import keys as identity_keys
+from collector.identity.caller import Caller
+from collector.identity.keys import FRESH, SOONEST, Issuer, KeySet
+from collector.identity.token import Verifier
 from collector.proxy.onlook import ProxyOnlooker
 from collector.proxy.route import Upstream
 from tests.audit.serving import serving, until

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from alerting.incident_key import incident_key
+from alerting.incidents.key import incident_key
 from detectors.cross_tenant import CrossTenant
 from stream.directory import EMPTY
 from stream.finding import Finding

@@ -17,7 +17,7 @@ from stream.finding import Finding
 from stream.frame import Record
 from tests.detectors.learned import busier, outlier_models
 from tests.detectors.streams import DAY, HOUR, START, control, event, finish, frames, tick
-from tocsin.training import gather, table, train
+from tocsin.learning.training import gather, table, train
 from tocsin_audit.event import AuditEvent
 
 DAYS = 21

@@ -18,33 +18,33 @@ from collector.door import Refused
 from collector.encoding import expand
 from collector.enrich import Enricher, Options
 from collector.format import read
-from collector.format_cef import read_cef
 from collector.formats import otel
 from collector.formats.native import parse_lines
-from collector.identity import Verifier
-from collector.identity_keys import Issuer, KeySet
+from collector.identity.keys import Issuer, KeySet
+from collector.identity.token import Verifier
 from collector.inputs import webhook
 from collector.inspection.content import Content
 from collector.inspection.inspector import Inspector
 from collector.keys import Key
 from collector.limits import Limits
 from collector.lines import split as split_lines
-from collector.mapping import MappingError, compile_mapping
-from collector.privacy import mask
+from collector.mapping.mapped import MappingError, compile_mapping
+from collector.parts.cef import read_cef
+from collector.privacy.policy import mask
 from collector.proxy.connection import Connection
 from collector.push import cloudevents, hec
 from collector.syslogging.framing import Framer
 from collector.syslogging.message import parse as parse_syslog
 from collector.tailing.unwrap import unwrap
 from stream import control, finding
-from stream.crypt import Crypt
-from stream.crypt_carried import CarriedKeys
-from stream.crypt_keys import Master
+from stream.broker.record import believed, check
+from stream.broker.record import decode as decode_record
+from stream.broker.record import encode as encode_record
+from stream.encryption.carried import CarriedKeys
+from stream.encryption.crypt import Crypt
+from stream.encryption.keys import Master
 from stream.errors import UNREADABLE, RejectedError, TocsinError
 from stream.frame import Frame, Header, pack
-from stream.kafka_record import believed, check
-from stream.kafka_record import decode as decode_record
-from stream.kafka_record import encode as encode_record
 from tocsin_audit import asking, identity
 from tocsin_audit.assemble import Assembler
 from tocsin_audit.event import AuditEvent, to_wire

@@ -13,10 +13,11 @@ from typing import Any, Final
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from stream import kafka_client, kafka_topics
+from stream.broker import client as kafka_client
+from stream.broker import topics as kafka_topics
+from stream.broker.address import Address, parse_address
+from stream.broker.socket import PROXY
 from stream.errors import TocsinError
-from stream.kafka_address import Address, parse_address
-from stream.kafka_socket import PROXY
 from tests.services.postgres import free_port
 from tests.services.run import OwnServer, ended, keep, log_tail, prepare, shared_server
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stream import kafka_client
+from stream.broker import client as kafka_client
 from tests.services.kafka import SCRIPT, OwnBroker, fresh_log, wait_ready
 
 pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("kafka")]

@@ -6,15 +6,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from stream.embedded.file import explained
 from stream.frame import Frame, Header, pack
-from stream.ledger import FILE, Ledger
-from stream.ledger_store import Store, verify_store
+from stream.ledger.file import FILE, Ledger
+from stream.ledger.note import Signer
+from stream.ledger.sealer import FrameSource, RowSource, Sealer
+from stream.ledger.store import Store, verify_store
 from stream.log import EVENTS, FINDINGS, Log
-from stream.note import Signer
 from stream.salt import fresh_salt
-from stream.sealer import FrameSource, RowSource, Sealer
 from stream.sqlite import SqliteLog, open_log
-from stream.sqlite_file import explained
 
 DAY: Final = 86_400.0
 NOON: Final = 20_000 * DAY + DAY / 2

@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from stream.frame import HEADER_DECODER, HEADER_ENCODER, Frame, link, pack, unpack
-from stream.ledger import FILE
-from stream.merkle import leaf_hash, root
-from stream.note import Checkpoint, Signer, signed
+from stream.ledger.file import FILE
+from stream.ledger.merkle import leaf_hash, root
+from stream.ledger.note import Checkpoint, Signer, signed
+from stream.ledger.seal import DECODER, ENCODER, frame_entry
 from stream.salt import fresh_salt, salt_of, salted
-from stream.seal import DECODER, ENCODER, frame_entry
 from stream.sqlite import FINDINGS_FILE
 from tests.stream.ledgers import DAYS, ROWS
 

@@ -16,17 +16,20 @@ from hypothesis import strategies as st
 from kafka import TopicPartition
 from kafka.producer.transaction_manager import TransactionalRequestResult, TransactionManager
 
-from stream import kafka_client, kafka_mend, kafka_topics, kafka_transaction
+from stream.broker import client as kafka_client
+from stream.broker import mend as kafka_mend
+from stream.broker import topics as kafka_topics
+from stream.broker import transaction as kafka_transaction
+from stream.broker.address import Address, parse_address
+from stream.broker.group import Membership
+from stream.broker.reader import KafkaReader
+from stream.broker.record import MAGIC, encode
+from stream.broker.state import Fence
+from stream.broker.writer import KafkaWriter
 from stream.control import Warmth, control_frame
 from stream.errors import DamagedError, FullError, RejectedError, StorageError
 from stream.frame import Frame, Header, Record, pack
 from stream.kafka import KafkaLog
-from stream.kafka_address import Address, parse_address
-from stream.kafka_group import Membership
-from stream.kafka_reader import KafkaReader
-from stream.kafka_record import MAGIC, encode
-from stream.kafka_state import Fence
-from stream.kafka_writer import KafkaWriter
 from stream.log import EVENTS, Snapshot, Stream
 from tests.services.kafka import fresh_log
 
@@ -386,9 +389,9 @@ def test_added_replicas_are_shared_out_evenly() -> None:
 def test_nobody_at_the_address_is_told_as_that() -> None:
     # In a process of its own, since the client leaves its sockets to the collector.
     program = """
-from stream import kafka_client
+from stream.broker import client as kafka_client
 from stream.errors import UnavailableError
-from stream.kafka_address import parse_address
+from stream.broker.address import parse_address
 try:
     kafka_client.consumer(parse_address("kafka://127.0.0.1:9/t", {}), bootstrap_timeout_ms=300)
 except UnavailableError as error:

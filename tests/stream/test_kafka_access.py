@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import pytest
 
-from stream import kafka_client, kafka_topics
+from stream.broker import client as kafka_client
+from stream.broker import topics as kafka_topics
+from stream.broker.address import PASSWORD_VARIABLE, parse_address
 from stream.errors import ConfigError
 from stream.kafka import KafkaLog
-from stream.kafka_address import PASSWORD_VARIABLE, parse_address
 from stream.log import EVENTS
 from tests.services.certificates import loopback_certificates
 from tests.services.kafka import OwnBroker
@@ -64,9 +65,9 @@ def refused(url: str, password: str = "") -> str:
     """What is said to who is not let in; in a process of its own, since the client leaves its sockets behind."""
     program = f"""
 import sys
-from stream import kafka_client
+from stream.broker import client as kafka_client
 from stream.errors import TocsinError
-from stream.kafka_address import parse_address
+from stream.broker.address import parse_address
 try:
     kafka_client.consumer(parse_address(sys.argv[1], {{{PASSWORD_VARIABLE!r}: sys.argv[2]}}), bootstrap_timeout_ms=3000)
 except TocsinError as error:

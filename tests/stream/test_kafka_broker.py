@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from stream.broker.writer import KafkaWriter
 from stream.errors import StorageError, TocsinError
 from stream.frame import Frame
 from stream.kafka import KafkaLog
-from stream.kafka_writer import KafkaWriter
 from stream.log import EVENTS, Snapshot
 from tests.services.kafka import OwnBroker, fresh_log
 

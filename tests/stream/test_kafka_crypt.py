@@ -7,15 +7,15 @@ import msgspec
 import pytest
 from kafka import TopicPartition
 
-from stream import kafka_client
-from stream.crypt import Crypt
-from stream.crypt_carried import CarriedKeys
-from stream.crypt_keys import Master, new_master
+from stream.broker import client as kafka_client
+from stream.broker.address import Address
+from stream.broker.record import MAGIC, believed, decode, encode
+from stream.encryption.carried import CarriedKeys
+from stream.encryption.crypt import Crypt
+from stream.encryption.keys import Master, new_master
 from stream.errors import ConfigError, DamagedError
 from stream.frame import Frame, Header, pack, unpack
 from stream.kafka import KafkaLog
-from stream.kafka_address import Address
-from stream.kafka_record import MAGIC, believed, decode, encode
 from stream.log import EVENTS, FINDINGS, Snapshot, Stream
 from tests.services.kafka import fresh_log
 

@@ -8,25 +8,26 @@ from typing import Any
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from stream import kafka_client, kafka_removing
-from stream.crypt import Crypt
-from stream.crypt_carried import CarriedKeys
-from stream.crypt_keys import Master, new_master
+from stream import kafka_removing
+from stream.broker import client as kafka_client
+from stream.broker.address import Address
 from stream.decode import decode
+from stream.encryption.carried import CarriedKeys
+from stream.encryption.crypt import Crypt
+from stream.encryption.keys import Master, new_master
 from stream.errors import RejectedError
 from stream.frame import Frame, Header, pack
 from stream.kafka import KafkaLog
-from stream.kafka_address import Address
 from stream.kafka_removing import KafkaRemover
-from stream.ledger import FILE, Ledger
-from stream.ledger_store import Store, verify_log
+from stream.ledger.file import FILE, Ledger
+from stream.ledger.note import Signer
+from stream.ledger.removals import DONE, KIND
+from stream.ledger.sealer import FrameSource, Sealer
+from stream.ledger.store import Store, verify_log
 from stream.log import EVENTS, Stream
-from stream.note import Signer
-from stream.removals import DONE, KIND
 from stream.removing import Job, events_of
 from stream.rewrite import Line
 from stream.salt import fresh_salt
-from stream.sealer import FrameSource, Sealer
 from tests.services.kafka import fresh_log
 from tests.stream.test_kafka_crypt import raw
 

@@ -4,9 +4,9 @@ import pytest
 
 from stream.decode import decode, prepare
 from stream.frame import Frame, Record
+from stream.ledger.seal import frame_entry
 from stream.receipt import KEPT, receive
 from stream.salt import salted
-from stream.seal import frame_entry
 from stream.stretch import stretch_of
 from stream.tail import DECODED, Tail
 from tocsin_audit.event import DECODER

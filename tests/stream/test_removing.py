@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 
 from stream import rewrite
-from stream.crypt import Crypt
-from stream.crypt_keys import KeyRing, Master, new_master
 from stream.decode import decode
+from stream.encryption.crypt import Crypt
+from stream.encryption.keys import KeyRing, Master, new_master
 from stream.frame import Header, pack
-from stream.index import FILE as INDEX
-from stream.index import FrameIndex
-from stream.index_terms import principal
-from stream.indexer import Indexer
-from stream.ledger import FILE, Ledger
-from stream.ledger_read import LedgerFile
-from stream.ledger_verify import prove
+from stream.index.file import FILE as INDEX
+from stream.index.file import FrameIndex
+from stream.index.indexer import Indexer
+from stream.index.terms import principal
+from stream.ledger.file import FILE, Ledger
+from stream.ledger.proof import read_proof, write_proof
+from stream.ledger.reading import LedgerFile
+from stream.ledger.removals import DONE, KIND
+from stream.ledger.verify import prove
 from stream.log import EVENTS, FINDINGS
-from stream.proof import read_proof, write_proof
-from stream.removals import DONE, KIND
 from stream.removing import Job, Remover, events_of
 from stream.rewrite import Line
 from stream.salt import fresh_salt
@@ -311,7 +311,7 @@ def test_a_crash_at_any_point_is_made_good_by_whoever_starts_next(
         bench.remover.done(JOB)
 
     with opened(tmp_path) as bench:
-        for module in ("removing", "sqlite_removal"):
+        for module in ("removing", "embedded.removal"):
             monkeypatch.setattr(f"stream.{module}.crash_point", crash)
         with suppress(_CrashError):
             work(bench)

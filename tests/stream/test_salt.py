@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.frame import Frame, Header, pack, unpack
+from stream.ledger.seal import event_leaves, event_salts
 from stream.salt import SIZE, fresh_salt, salt_of, salted
-from stream.seal import event_leaves, event_salts
 
 
 @given(st.binary(max_size=300), st.binary(min_size=SIZE, max_size=SIZE), st.sampled_from(["zstd", "none"]))

@@ -16,9 +16,9 @@ import pytest
 
 from stream.errors import DamagedError, FullError, LockedError, StorageError
 from stream.frame import Frame, Header
+from stream.ledger.chain import verify_chain
 from stream.log import EVENTS, FINDINGS, Snapshot, Stream
 from stream.sqlite import SqliteLog, open_log
-from stream.verify import verify_chain
 
 DAY = 86_400.0
 NOON = 20_000 * DAY + DAY / 2
@@ -130,7 +130,7 @@ def test_a_search_by_time_finds_the_frames_that_touch_it_over_days(tmp_path: Pat
 def test_a_search_by_time_finds_large_frames_too(
     tmp_path: Path, frame_of: FrameOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream.sqlite_frames.BYTES_AT_ONCE", 1_000)
+    monkeypatch.setattr("stream.embedded.frames.BYTES_AT_ONCE", 1_000)
     with open_log(tmp_path, reserve_bytes=0) as log:
         for future in [log.append(EVENTS, frame_of(number, NOON + number, 300)) for number in range(100)]:
             future.result(10)

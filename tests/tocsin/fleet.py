@@ -17,10 +17,10 @@ from typing import Any, Self
 
 import httpx
 
-from stream import kafka_client
+from stream.broker import client as kafka_client
+from stream.broker.address import parse_address
 from stream.frame import Frame, Header
 from stream.kafka import KafkaLog
-from stream.kafka_address import parse_address
 from stream.log import EVENTS, Stream
 from tests.services.kafka import OwnBroker, OwnCluster
 from tests.services.postgres import OwnPostgres, free_port

@@ -8,12 +8,12 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from stream.broker.address import parse_address
+from stream.broker.group import Membership
 from stream.errors import StorageError
 from stream.finding import Finding
 from stream.frame import Record
 from stream.kafka import KafkaLog
-from stream.kafka_address import parse_address
-from stream.kafka_group import Membership
 from tocsin.config.whole import parse_config
 from tocsin.roles.detect import Detecting, fence_of
 from tocsin.roles.tasks import tasks_of

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from alerting import queries
-from alerting.policy import Policies
+from alerting.database.store import MEMORY, Store
+from alerting.deciding.policy import Policies
 from alerting.runbook import Runbooks
-from alerting.store import MEMORY, Store
 from alerting.task import AlertTask
 from collector.formats import native
 from detectors.engine.engine import Engine
@@ -26,10 +26,10 @@ from stream.finding import DECODER
 from stream.frame import Frame, unpack
 from stream.log import EVENTS, FINDINGS, Log
 from stream.memory import MemoryLog
-from tocsin.backtest import ticking
 from tocsin.config.directory_file import read_directory
 from tocsin.config.whole import parse_config
-from tocsin.history import Reading, frames
+from tocsin.history.backtest import ticking
+from tocsin.history.files import Reading, frames
 from tocsin.roles.tasks import tasks_in
 from tocsin.setup import assemble
 from tocsin.simulation import simulate

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from collector.privacy_keys import Vault
+from collector.privacy.keys import Vault
 from stream import control
 from stream.control import Revealed
 from stream.frame import unpack

@@ -17,7 +17,7 @@ from tests.house import ROOT
 from tests.tocsin.lines import guesses
 from tests.tocsin.program import Program, until
 from tocsin.config.whole import load_config
-from tocsin.containing import action_of
+from tocsin.containment.containing import action_of
 from tocsin.moments import moment
 from tocsin.setup import prepare
 from tocsin_audit import AuditMiddleware

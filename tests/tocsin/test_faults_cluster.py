@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from stream import kafka_mend, kafka_topics
-from stream.kafka_address import parse_address
+from stream.broker import mend as kafka_mend
+from stream.broker import topics as kafka_topics
+from stream.broker.address import parse_address
 from tests.services.kafka import OwnCluster
 from tests.tocsin.fleet import Fleet, until
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from alerting.alert import Alert
 from alerting.sink import Renewing, Result
-from tocsin.discreet import discreet
 from tocsin.hiding import HIDDEN, Secrets
-from tocsin.logs import Discreet, JsonLines
+from tocsin.secrecy.discreet import discreet
+from tocsin.upkeep.logs import Discreet, JsonLines
 
 
 class Talkative:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alerting.grouping import Grouping
+from alerting.routing.grouping import Grouping
 from tocsin.config.faults import FaultsError
 from tocsin.config.whole import parse_config
 from tocsin.routing import repeat_of, routes_of

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from alerting.family import family
+from alerting.incidents.family import family
 from stream.finding import CLASSES, ENCODER, Class, Finding, finding_id
 from stream.frame import Frame, Header, Origin, pack
 from stream.log import EVENTS, FINDINGS

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from collector.formats.native import FORMAT
 from stream.decode import decode
 from stream.frame import Frame, Header, bitmap, pack
-from stream.index import FILE, FrameIndex
-from stream.indexer import Indexer
+from stream.index.file import FILE, FrameIndex
+from stream.index.indexer import Indexer
 from stream.log import EVENTS
 from stream.receipt import receive
 from stream.salt import fresh_salt

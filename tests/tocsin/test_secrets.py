@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from stream.crypt_keys import new_master
+from stream.encryption.keys import new_master
 from tests.tocsin.lines import guesses, line
 from tests.tocsin.program import Program
 from tests.tocsin.test_cli import commands

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from stream.crypt_keys import new_master
+from stream.encryption.keys import new_master
 from tests.services.certificates import loopback_certificates
 from tests.tocsin.lines import guesses
 from tests.tocsin.program import Program, until

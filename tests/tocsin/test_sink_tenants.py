@@ -2,10 +2,10 @@
 
 import pytest
 
-from alerting.message import Messages
 from alerting.runbook import Runbooks
-from alerting.texts import alert_of
-from tests.alerting.test_decide import a_record
+from alerting.wording.message import Messages
+from alerting.wording.texts import alert_of
+from tests.alerting.deciding.test_decide import a_record
 from tests.alerting.world import NOON, a_finding
 from tocsin.config.faults import FaultsError
 from tocsin.config.whole import parse_config

@@ -11,12 +11,12 @@ from starlette.responses import JSONResponse, Response
 
 from alerting import queries
 from alerting.harmless import harmless
-from alerting.record import Record
+from alerting.incidents.record import Record
+from alerting.incidents.walls import own_incident
 from alerting.response import outside
 from alerting.response.containment import check_action
 from alerting.response.lookup import look
 from alerting.response.progress import actions
-from alerting.walls import own_incident
 from alerting.words import name
 from stream.clean import clean_text
 from stream.control import Performed
@@ -25,7 +25,7 @@ from tocsin.access.log_in import Asker, asker_of
 from tocsin.access.operators import ROLES, role_of
 from tocsin.acts import carry_out
 from tocsin.api.body import read_body
-from tocsin.containing import action_of, issuer_of
+from tocsin.containment.containing import action_of, issuer_of
 from tocsin.runtime import Runtime
 from tocsin_audit.event import AuditEvent
 from tocsin_audit.fingerprint import LOCAL

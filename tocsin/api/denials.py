@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, Response
 
 from alerting import queries
 from alerting.harmless import harmless
-from alerting.life import ACTS
-from alerting.record import Record
+from alerting.incidents.life import ACTS
+from alerting.incidents.record import Record
 from alerting.response.automatic import verified
 from alerting.response.containment import check
 from alerting.response.denial_list import denials, the_denial
@@ -26,9 +26,9 @@ from stream.facts import Facts
 from tocsin.access.log_in import asker_of
 from tocsin.acts import carry_out
 from tocsin.api.body import read_body
+from tocsin.containment.tenants import MOST, may_lift, nobody_elses, own_denials, own_subject
 from tocsin.moments import duration, moment
 from tocsin.runtime import Runtime
-from tocsin.tenant_denials import MOST, may_lift, nobody_elses, own_denials, own_subject
 from tocsin_audit.event import AuditEvent, rfc3339
 
 BACK: Final = 24 * 3600.0

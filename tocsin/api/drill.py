@@ -16,7 +16,7 @@ from stream.finding import CLASSES, SEVERITIES
 from tocsin.access.log_in import Asker, asker_of
 from tocsin.api.body import read_body
 from tocsin.config.faults import did_you_mean
-from tocsin.drilling import Drill, Order
+from tocsin.incidents.drilling import Drill, Order
 from tocsin.moments import duration
 from tocsin.runtime import Runtime
 

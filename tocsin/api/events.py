@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from alerting.walls import own_event
+from alerting.incidents.walls import own_event
 from stream.errors import TocsinError
 from stream.facts import Facts
 from tocsin.access.log_in import asker_of

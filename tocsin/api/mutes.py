@@ -8,11 +8,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from alerting import pilot, queries, risk_list
+from alerting import pilot, queries
+from alerting.deciding.mute import DAY, check
+from alerting.deciding.policy import Policies
 from alerting.harmless import harmless
-from alerting.mute import DAY, check
-from alerting.policy import Policies
-from alerting.walls import within
+from alerting.incidents import risk_list
+from alerting.incidents.walls import within
 from stream.clean import clean_text
 from stream.control import Muted, Unmuted
 from stream.errors import RejectedError

@@ -5,7 +5,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from alerting import refused
+from alerting.delivering import refused
 from stream.errors import RejectedError
 from tocsin.api.body import read_body
 from tocsin.runtime import Runtime

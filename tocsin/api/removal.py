@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from alerting import queries
+from alerting.database.store import Store
 from alerting.erasure import Person
-from alerting.family import PRINCIPAL
+from alerting.incidents.family import PRINCIPAL
 from alerting.response.evidence import findings_of
-from alerting.store import Store
 from stream.clean import clean_text
 from stream.errors import RejectedError, TocsinError
 from tocsin.access.log_in import asker_of

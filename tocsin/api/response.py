@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from alerting import queries
 from alerting.harmless import harmless
-from alerting.record import Record
+from alerting.incidents.record import Record
 from alerting.response.evidence import findings_of, sealed
 from alerting.response.follow_ups import follow_ups
 from alerting.response.precision import precision

@@ -8,14 +8,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from collector.privacy import FIELDS
+from collector.privacy.policy import FIELDS
 from stream.clean import clean_text
 from stream.control import Revealed, control_frame
 from stream.errors import RejectedError
 from stream.log import FINDINGS
 from tocsin.api.body import read_body
 from tocsin.config.faults import did_you_mean
-from tocsin.enriching import vault_of
+from tocsin.receiving.enriching import vault_of
 from tocsin.runtime import Runtime
 
 MOST: Final = 20

@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from alerting import queries
-from alerting.life import ACTS
-from alerting.walls import own_incident
+from alerting.incidents.life import ACTS
+from alerting.incidents.walls import own_incident
 from stream.clean import clean_text
 from stream.control import IncidentChange
 from stream.errors import RejectedError
@@ -25,14 +25,14 @@ from tocsin.api.events import Events
 from tocsin.api.guarded import error, guarded
 from tocsin.api.links import Linking
 from tocsin.api.mutes import Mutes
+from tocsin.api.pagerduty import PagerDutyHook
 from tocsin.api.refused import DeadLetters
 from tocsin.api.removal import Removals
 from tocsin.api.response import response_routes
 from tocsin.api.reveal import Reveal
 from tocsin.moments import moment
-from tocsin.pagerduty_hook import PagerDutyHook
-from tocsin.probes import Probes
 from tocsin.runtime import Runtime
+from tocsin.upkeep.probes import Probes
 from tocsin.whynot.inquiry import Inquiries
 
 

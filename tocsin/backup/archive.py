@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap
 
-from stream.crypt_keys import SIZE, Master
+from stream.encryption.keys import SIZE, Master
 from stream.errors import UNREADABLE, ConfigError, DamagedError
 
 VERSION: Final = 1

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from stream.crypt_keys import Master
+from stream.encryption.keys import Master
 from stream.errors import StorageError
 from stream.sqlite import EVENTS_FOLDER, FINDINGS_FILE
 from tocsin.backup.archive import Head, Writer, compressed

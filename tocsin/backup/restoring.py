@@ -12,7 +12,7 @@ from typing import IO, Final
 import msgspec
 import zstandard
 
-from stream.crypt_keys import Master
+from stream.encryption.keys import Master
 from stream.errors import DamagedError, StorageError
 from tocsin.backup.archive import Head, Reader, expanded
 from tocsin.backup.backing_up import MANIFEST, Entry

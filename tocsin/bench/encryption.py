@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from alerting.store import Store
+from alerting.database.store import Store
 from alerting.task import AlertTask
 from collector.formats.native import parse_lines
-from stream.crypt import Crypt
-from stream.crypt_keys import KeyRing, Master, new_master
+from stream.encryption.crypt import Crypt
+from stream.encryption.keys import KeyRing, Master, new_master
 from stream.frame import unpack
 from stream.log import EVENTS
 from stream.memory import MemoryLog
@@ -20,7 +20,7 @@ from tocsin.bench.figure import Figure
 from tocsin.bench.incidents import append, finding
 from tocsin.bench.traffic import BATCH, lines
 from tocsin.config.whole import parse_config
-from tocsin.encryption import columns_of
+from tocsin.secrecy.encryption import columns_of
 from tocsin.setup import assemble
 
 COUNT: Final = 100_000

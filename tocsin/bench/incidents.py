@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from alerting.store import Store
+from alerting.database.store import Store
 from alerting.task import AlertTask
 from stream.finding import ENCODER, Finding, finding_id
 from stream.frame import Header, pack

@@ -9,13 +9,13 @@ from typing import Final
 from detectors.engine.engine import Engine
 from detectors.engine.exchange import OwnerTask
 from detectors.engine.task import DetectTask
-from stream import kafka_topics
+from stream.broker import topics as kafka_topics
+from stream.broker.address import Address, parse_address
+from stream.broker.record import decode, encode
 from stream.decode import prepare
 from stream.errors import UnavailableError
 from stream.frame import Frame
 from stream.kafka import KafkaLog
-from stream.kafka_address import Address, parse_address
-from stream.kafka_record import decode, encode
 from stream.log import EVENTS, Stream
 from stream.memory import MemoryLog
 from stream.receipt import receive
@@ -23,9 +23,9 @@ from stream.spread import spread
 from tocsin.bench.figure import Figure
 from tocsin.bench.traffic import BATCH, bodies, lines
 from tocsin.config.whole import parse_config
-from tocsin.cycles import spare
 from tocsin.roles.tasks import tasks_of
 from tocsin.setup import assemble
+from tocsin.upkeep.cycles import spare
 from tocsin_audit.event import DECODER
 
 VARIABLE: Final = "TOCSIN_BENCH_KAFKA"

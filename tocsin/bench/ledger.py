@@ -9,14 +9,14 @@ from typing import Final
 
 from stream.decode import prepare
 from stream.frame import Frame, Header
-from stream.ledger import FILE, Ledger
-from stream.ledger_store import verify_store
+from stream.ledger.file import FILE, Ledger
+from stream.ledger.note import Verifier
+from stream.ledger.sealer import FrameSource, Sealer
+from stream.ledger.signing import new_key
+from stream.ledger.store import verify_store
 from stream.log import EVENTS
-from stream.note import Verifier
 from stream.receipt import receive
 from stream.salt import fresh_salt, salted
-from stream.sealer import FrameSource, Sealer
-from stream.signing import new_key
 from stream.sqlite import open_log
 from tocsin.bench.figure import Figure
 from tocsin.bench.traffic import BATCH, bodies, lines

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from stream.errors import UnavailableError
 from tocsin.client import TOKEN_FILE, Client
 from tocsin.demo.world import end_process, free_ports
-from tocsin.stage_time import NAME
+from tocsin.upkeep.stage_time import NAME
 
 START_SECONDS: Final = 60.0
 

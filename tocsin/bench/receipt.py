@@ -16,11 +16,11 @@ from collector.lines import split
 from collector.vantage import Point
 from stream.dedup import Duplicates
 from stream.frame import Header, Record, pack
-from stream.index import Entry, FrameIndex
-from stream.index_terms import terms
+from stream.index.file import Entry, FrameIndex
+from stream.index.terms import terms
+from stream.ledger.seal import frame_entry
 from stream.receipt import receive
 from stream.salt import fresh_salt, salted
-from stream.seal import frame_entry
 from stream.stretch import stretch_of
 from tocsin.bench.figure import Figure
 from tocsin.bench.traffic import BATCH, bodies, lines

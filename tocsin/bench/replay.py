@@ -14,8 +14,8 @@ from stream.sqlite import open_log
 from tocsin.bench.figure import Figure
 from tocsin.bench.traffic import BATCH, bodies, lines
 from tocsin.config.whole import parse_config
-from tocsin.cycles import spare
 from tocsin.setup import assemble
+from tocsin.upkeep.cycles import spare
 from tocsin_audit.event import DECODER
 
 COUNT: Final = 200_000

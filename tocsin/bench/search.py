@@ -9,9 +9,9 @@ from typing import Final
 
 from collector.formats.native import parse_lines
 from stream.decode import decode
-from stream.index import FILE, Entry, FrameIndex
-from stream.index_terms import terms
-from stream.indexer import Indexer
+from stream.index.file import FILE, Entry, FrameIndex
+from stream.index.indexer import Indexer
+from stream.index.terms import terms
 from stream.log import EVENTS
 from stream.receipt import receive
 from stream.salt import fresh_salt

@@ -29,15 +29,15 @@ def backtest(
     as_json: JsonOption = False,
 ) -> None:
     """Say what would have been found and who would have been told. Needs no configuration and stores nothing."""
-    from tocsin.backtest import backtest as run
-    from tocsin.backtest import ndjson
     from tocsin.config.directory_file import read_directory
     from tocsin.config.whole import load_config, parse_config
-    from tocsin.cycles import spare
-    from tocsin.history import Reading, size_of
+    from tocsin.history.backtest import backtest as run
+    from tocsin.history.backtest import ndjson
+    from tocsin.history.files import Reading, size_of
     from tocsin.progress import bytes_read
     from tocsin.setup import assemble
     from tocsin.trials.format_choice import choose_format
+    from tocsin.upkeep.cycles import spare
 
     # A backtest needs no configuration: the one in the working folder is taken only when it is named.
     loaded = load_config(config) if config is not None else parse_config("")

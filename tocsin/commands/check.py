@@ -21,8 +21,8 @@ def check(
 
     ready = prepare(config)
     if not quiet:
-        from tocsin.encryption import UNENCRYPTED
         from tocsin.roles.start import warnings_of
+        from tocsin.secrecy.encryption import UNENCRYPTED
 
         console = Console()
         for warning in (*(() if ready.masters else (UNENCRYPTED,)), *warnings_of(ready)):

@@ -79,7 +79,7 @@ def _absolute(value: Any, base: Path) -> Any:
 
 def _report(console: Console, course: Any, outcome: dict[str, Any], folder: Path) -> None:
     from tocsin.demo.view import view
-    from tocsin.incident_view import render
+    from tocsin.incidents.view import render
 
     console.print(view(course))
     for attack in outcome["attacks"]:

@@ -52,12 +52,12 @@ def detect(
 def _shadow(config: Path | None, data: Path | None, since: str | None, learn: str, *, as_json: bool) -> int:
     from stream.errors import RejectedError
     from stream.kafka import KafkaLog
-    from tocsin.cycles import spare
+    from tocsin.history.shadow import compare
     from tocsin.moments import duration, moment
     from tocsin.progress import shares_done
     from tocsin.roles.log import address_of, crypt_for
     from tocsin.setup import prepare
-    from tocsin.shadow import compare
+    from tocsin.upkeep.cycles import spare
 
     if since is None:
         raise typer.BadParameter("--shadow needs --from: a moment such as 2026-11-20T08:00:00Z, or 7d for so long ago")

@@ -29,7 +29,6 @@ def evaluate(
     Without corpora the standard set is simulated (and kept in the user's cache), together with the folders that
     TOCSIN_CORPORA names, and the result is held to docs/evaluation.json where that is.
     """
-    from tocsin.cycles import spare
     from tocsin.evaluation.corpus import extra_corpora
     from tocsin.evaluation.evaluate import evaluate as run
     from tocsin.evaluation.evaluate import standard_set
@@ -38,6 +37,7 @@ def evaluate(
     from tocsin.evaluation.report import to_json
     from tocsin.evaluation.table import print_report
     from tocsin.progress import shares_done
+    from tocsin.upkeep.cycles import spare
 
     spare()
     with shares_done("evaluating") as progress:
@@ -65,10 +65,10 @@ def evaluate(
 def _backtest(config: Path | None) -> Any:
     from collector.discovery import load_format
     from stream.directory import EMPTY
-    from tocsin.backtest import backtest
     from tocsin.config.directory_file import read_directory
     from tocsin.config.whole import load_config, parse_config
-    from tocsin.history import Reading
+    from tocsin.history.backtest import backtest
+    from tocsin.history.files import Reading
     from tocsin.setup import assemble
 
     loaded = load_config(config) if config is not None else parse_config("")

@@ -59,7 +59,7 @@ def try_(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a format makes of a sample: events beside their records, what is left over, what is refused and why."""
-    from tocsin.history import size_of
+    from tocsin.history.files import size_of
     from tocsin.trials.format_choice import choose_format
     from tocsin.trials.format_matrix import covered
     from tocsin.trials.formats import try_file, try_stream

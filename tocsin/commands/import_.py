@@ -29,10 +29,10 @@ def import_(
     from collector.enrich import Enricher
     from stream.salt import fresh_salt
     from stream.sqlite import open_log
-    from tocsin.encryption import crypt_of
-    from tocsin.history import Reading, size_of
-    from tocsin.importing import import_history
+    from tocsin.history.files import Reading, size_of
+    from tocsin.history.importing import import_history
     from tocsin.progress import bytes_read
+    from tocsin.secrecy.encryption import crypt_of
     from tocsin.setup import prepare, reserve
     from tocsin.trials.format_choice import choose_format
 

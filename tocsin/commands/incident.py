@@ -12,8 +12,8 @@ from rich.text import Text
 from alerting.harmless import harmless
 from alerting.words import counted, name
 from tocsin.commands.options import ConfigOption, DataOption, JsonOption
-from tocsin.incident_view import STYLES, render
 from tocsin.incident_work import add_to
+from tocsin.incidents.view import STYLES, render
 
 app = typer.Typer(help="List, show, work on and close incidents.", no_args_is_help=True)
 add_to(app)

@@ -34,8 +34,8 @@ def inspect(
     """
     from collector.inspection.inspector import Inspector
     from tocsin.config.whole import load_config
-    from tocsin.enriching import inspector_of
-    from tocsin.history import size_of
+    from tocsin.history.files import size_of
+    from tocsin.receiving.enriching import inspector_of
     from tocsin.trials.format_choice import choose_format
     from tocsin.trials.inspection import inspect_file
 

@@ -120,7 +120,7 @@ def master(
     """Make a master key for `encrypt:`. Keep a copy elsewhere: without it what it protects cannot be read again."""
     import os
 
-    from stream.crypt_keys import new_master
+    from stream.encryption.keys import new_master
     from stream.errors import StorageError
 
     try:

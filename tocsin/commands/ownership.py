@@ -40,7 +40,7 @@ def try_(
     Rules over arguments, results and headers see content that a sample carries in `ext`; rules over URIs need none.
     Exit code 1: a rule cannot be used, or no event is covered.
     """
-    from tocsin.history import size_of
+    from tocsin.history.files import size_of
     from tocsin.trials.format_choice import choose_format
     from tocsin.trials.formats import try_file
     from tocsin.trials.ownership import try_rules

@@ -31,9 +31,9 @@ def proxy(
     import os
 
     from stream.errors import ConfigError
-    from tocsin.logs import set_up
-    from tocsin.proxy_file import from_file, from_words
-    from tocsin.proxying import serve
+    from tocsin.receiving.proxy_file import from_file, from_words
+    from tocsin.receiving.proxying import serve
+    from tocsin.upkeep.logs import set_up
 
     if (config is None) == (not upstream):
         raise ConfigError("say either --upstream or --config", hint="tocsin proxy --upstream http://127.0.0.1:9000")

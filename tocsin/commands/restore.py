@@ -28,8 +28,8 @@ def restore(
     from tocsin.backup.restoring import restore as bring_back
     from tocsin.config.faults import Fault, FaultsError
     from tocsin.config.whole import load_config
-    from tocsin.encryption import masters_of
     from tocsin.progress import shares_done
+    from tocsin.secrecy.encryption import masters_of
 
     faults: list[Fault] = []
     masters = masters_of(load_config(config), faults)

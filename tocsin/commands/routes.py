@@ -12,7 +12,7 @@ from rich.text import Text
 from tocsin.commands.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
-    from alerting.route import Step, Told
+    from alerting.routing.route import Step, Told
 
 app = typer.Typer(help="Who would be told of what, and why.", no_args_is_help=True)
 

@@ -20,15 +20,15 @@ def run(config: ConfigOption = None, data: DataOption = None) -> None:
     import sys
 
     from tocsin.config.whole import load_config
-    from tocsin.cycles import spare
-    from tocsin.dumps import forbid
     from tocsin.first_start import first_key
-    from tocsin.logs import set_up
     from tocsin.roles.log import on_kafka
     from tocsin.roles.start import start
     from tocsin.runtime import Runtime
+    from tocsin.secrecy.dumps import forbid
     from tocsin.server import serve
     from tocsin.setup import prepare
+    from tocsin.upkeep.cycles import spare
+    from tocsin.upkeep.logs import set_up
 
     forbid()
     if on_kafka(load_config(config)):

@@ -15,7 +15,7 @@ app = typer.Typer(help="Show, export and rotate the ledger's signing key.", no_a
 
 def _file(config: Path | None, data: Path | None) -> Path:
     from stream.errors import ConfigError
-    from stream.signing import FILE
+    from stream.ledger.signing import FILE
     from tocsin.config.whole import load_config
 
     loaded = load_config(config)
@@ -31,7 +31,7 @@ def _file(config: Path | None, data: Path | None) -> Path:
 @app.command(epilog="Example: tocsin keys signing show")
 def show(as_json: JsonOption = False, config: ConfigOption = None, data: DataOption = None) -> None:
     """The public keys that checkpoints are signed with now, the present one first."""
-    from stream.signing import read_keys
+    from stream.ledger.signing import read_keys
 
     found = [str(signer.verifier) for signer in read_keys(_file(config, data))]
     if as_json:
@@ -56,7 +56,7 @@ def export(
 ) -> None:
     """The public key for an auditor to keep: all that `tocsin verify` needs."""
     from stream.errors import StorageError
-    from stream.signing import read_keys
+    from stream.ledger.signing import read_keys
 
     key = str(read_keys(_file(config, data))[0].verifier)
     if to is None:
@@ -74,8 +74,8 @@ def rotate(config: ConfigOption = None, data: DataOption = None) -> None:
     """Make a new key. A running Tocsin takes it up at once; the old one vouches for it, and both sign until
     `retire`, so that whoever knows either can verify.
     """
-    from stream.signing import kept_keys
-    from stream.signing import rotate as change
+    from stream.ledger.signing import kept_keys
+    from stream.ledger.signing import rotate as change
 
     path = _file(config, data)
     if not path.exists():
@@ -93,10 +93,10 @@ def rotate(config: ConfigOption = None, data: DataOption = None) -> None:
 def retire(config: ConfigOption = None, data: DataOption = None) -> None:
     """End the key before the present one: nothing is signed with it any more, and it is gone from the file."""
     from stream.errors import RejectedError
-    from stream.ledger import FILE
-    from stream.ledger_read import LedgerFile
-    from stream.signing import read_keys, vouched
-    from stream.signing import retire as end
+    from stream.ledger.file import FILE
+    from stream.ledger.reading import LedgerFile
+    from stream.ledger.signing import read_keys, vouched
+    from stream.ledger.signing import retire as end
     from tocsin.config.whole import load_config
 
     path = _file(config, data)

@@ -11,9 +11,9 @@ from rich.text import Text
 from tocsin.commands.options import ConfigOption, DataOption, JsonOption
 
 if TYPE_CHECKING:
-    from stream.ledger_store import Store
-    from stream.note import Verifier
-    from stream.removals import Removals
+    from stream.ledger.note import Verifier
+    from stream.ledger.removals import Removals
+    from stream.ledger.store import Store
     from tocsin.config.whole import Loaded
     from tocsin.proof.proving import Chosen
 
@@ -52,9 +52,9 @@ def verify(
     1 where something is not what was written.
     """
     from alerting.response.archive import is_evidence
-    from stream.signing import public_keys
+    from stream.ledger.signing import public_keys
     from tocsin.config.whole import load_config
-    from tocsin.evidence_view import show_evidence
+    from tocsin.incidents.evidence import show_evidence
     from tocsin.proof.proving import checkpoints
     from tocsin.roles.log import on_kafka
 
@@ -86,8 +86,8 @@ def _store(
     given: bool,
     as_json: bool,
 ) -> None:
-    from stream.ledger import FILE
-    from stream.verify import verify_chain
+    from stream.ledger.chain import verify_chain
+    from stream.ledger.file import FILE
 
     errors = Console(stderr=True)
     with errors.status("verifying") as status:
@@ -119,10 +119,10 @@ def _store(
 def _verified(
     place: Path, keys: "list[Verifier] | None", anchored: list[str], progress: Any, kafka: "Loaded | None" = None
 ) -> "Store":
-    from stream.ledger import FILE
-    from stream.ledger_store import verify_log, verify_store
+    from stream.ledger.file import FILE
+    from stream.ledger.signing import PUBLIC_FILE, public_keys
+    from stream.ledger.store import verify_log, verify_store
     from stream.log import EVENTS, FINDINGS, Stream
-    from stream.signing import PUBLIC_FILE, public_keys
     from tocsin.proof.proving import alerts, database, tables
     from tocsin.roles.log import address_of
 
@@ -201,9 +201,9 @@ def _export(
     as_json: bool,
 ) -> None:
     from stream.errors import RejectedError
-    from stream.ledger import FILE
-    from stream.ledger_read import LedgerFile
-    from stream.proof import write_proof
+    from stream.ledger.file import FILE
+    from stream.ledger.proof import write_proof
+    from stream.ledger.reading import LedgerFile
     from tocsin.proof import proving
 
     with Console(stderr=True).status("verifying") as status:
@@ -248,11 +248,11 @@ def _chosen(
     from contextlib import ExitStack
 
     from stream.kafka import KafkaLog
-    from tocsin.encryption import columns_of, crypt_of
     from tocsin.moments import moment
     from tocsin.proof import proving
     from tocsin.proof.frames import Files, Frames, Topics
     from tocsin.roles.log import address_of, crypt_for, entity_key
+    from tocsin.secrecy.encryption import columns_of, crypt_of
     from tocsin.setup import assemble
 
     incident, ids, since, until = what
@@ -276,7 +276,7 @@ def _chosen(
 
 def _read(place: Path, keys: "list[Verifier] | None", anchored: list[str], *, as_json: bool) -> None:
     from stream.errors import RejectedError
-    from stream.proof import read_proof
+    from stream.ledger.proof import read_proof
     from tocsin.proof.proving import parsed
 
     if keys is None:

@@ -63,10 +63,10 @@ def _offline(
     id_: str, config: Path | None, data: Path | None, progress: Callable[[float, str], None], why: UnavailableError
 ) -> dict[str, Any]:
     """The answer from a data directory that no Tocsin owns; raises why none answered where there is no log either."""
-    from alerting.store import MEMORY, Store
+    from alerting.database.store import MEMORY, Store
     from stream.log import EVENTS
     from stream.sqlite import EVENTS_FOLDER, open_log
-    from tocsin.encryption import columns_of, crypt_of
+    from tocsin.secrecy.encryption import columns_of, crypt_of
     from tocsin.setup import prepare
     from tocsin.whynot.answer import why_not
     from tocsin.whynot.inquiry import witness

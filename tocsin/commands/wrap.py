@@ -49,10 +49,10 @@ def wrap(
             "say either a command, --install FILE or --uninstall FILE", hint="tocsin wrap --server files -- npx …"
         )
     if command is not None:
-        from tocsin.wrapping import run
+        from tocsin.receiving.wrapping import run
 
         raise typer.Exit(run(command, server, user, tenant, events, env_file, started_by))
-    from tocsin.wrapping import edit
+    from tocsin.receiving.wrapping import edit
 
     file = install or uninstall
     assert file is not None

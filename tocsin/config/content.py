@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from collector.identity_keys import ALGORITHMS
+from collector.identity.keys import ALGORITHMS
 from tocsin.config.base import Secret, Section
 
 Content = Literal["arguments", "result", "tools", "headers", "claims"]

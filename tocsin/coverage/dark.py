@@ -1,4 +1,4 @@
-"""Stretches in which a detector was shown nothing, since too much waited (`tocsin.shedding`), by the log alone."""
+"""Stretches in which a detector was left out since too much waited (`tocsin.learning.shedding`), by the log alone."""
 
 from stream.control import Control, Shed
 

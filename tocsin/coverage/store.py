@@ -9,8 +9,8 @@ import msgspec
 
 from stream.control import ENCODER
 from stream.coverage import Covered, Watched
-from stream.crypt import Crypt
-from stream.sqlite_file import connect, explained, transaction
+from stream.embedded.file import connect, explained, transaction
+from stream.encryption.crypt import Crypt
 
 FILE: Final = "coverage.sqlite"
 VERSION: Final = 3

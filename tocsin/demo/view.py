@@ -9,7 +9,7 @@ from rich.text import Text
 
 from alerting.harmless import harmless
 from tocsin.demo.course import Course, attack_of, paged
-from tocsin.incident_view import STYLES
+from tocsin.incidents.view import STYLES
 
 EVENTS = 8
 OUTCOME_STYLES = {"ok": "green", "auth_invalid": "red", "auth_missing": "dim", "tool_error": "yellow"}

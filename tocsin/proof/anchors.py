@@ -8,8 +8,8 @@ import httpx
 import msgspec
 
 from stream.errors import TocsinError
-from stream.ledger import Ledger
-from stream.note import Checkpoint
+from stream.ledger.file import Ledger
+from stream.ledger.note import Checkpoint
 from tocsin.config.ledger import FileAnchor, WebhookAnchor
 from tocsin.config.options import read_secret
 from tocsin.proof.anchor_kinds import Put, to_elasticsearch, to_file, to_syslog, to_webhook, trust

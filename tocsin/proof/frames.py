@@ -5,16 +5,16 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from stream.broker.rest import header_of, lines_of, rewritten
+from stream.embedded.file import explained
 from stream.errors import DamagedError
 from stream.frame import HEADER_DECODER, HEADER_ENCODER, Header, Keys
 from stream.kafka import KafkaLog
-from stream.kafka_rest import header_of, lines_of, rewritten
-from stream.ledger_read import open_read_only
+from stream.ledger.proof import Wanted
+from stream.ledger.reading import open_read_only
 from stream.log import EVENTS, FINDINGS, Stream
-from stream.proof import Wanted
 from stream.rewrite import Line, rest, whole
 from stream.sqlite import DAY_PATTERN, EVENTS_FOLDER, FINDINGS_FILE
-from stream.sqlite_file import explained
 from stream.tombstone import remaining, tombstone
 
 

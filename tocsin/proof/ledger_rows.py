@@ -6,9 +6,9 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection, Table, select
 
-from alerting.schema import DECISIONS, OUTBOX, TIMELINE
-from alerting.sealed import as_stored
-from alerting.store import Store
+from alerting.database.schema import DECISIONS, OUTBOX, TIMELINE
+from alerting.database.sealed import as_stored
+from alerting.database.store import Store
 
 KEPT: Final[dict[str, tuple[Table, tuple[str, ...]]]] = {
     "timeline": (TIMELINE, ("id", "incident", "revision", "at", "change", "reason", "by", "note")),

@@ -9,16 +9,16 @@ import msgspec
 from sqlalchemy import Connection, create_engine, select
 from sqlalchemy.exc import DBAPIError
 
-from alerting.schema import DECISIONS, FINDINGS, OUTBOX, TIMELINE
-from alerting.sealed import attach
-from alerting.store import Store
+from alerting.database.schema import DECISIONS, FINDINGS, OUTBOX, TIMELINE
+from alerting.database.sealed import attach
+from alerting.database.store import Store
 from detectors.base import event_id
-from stream.crypt_columns import Columns
+from stream.encryption.columns import Columns
 from stream.errors import DamagedError, RejectedError, StorageError
 from stream.finding import DECODER, Finding
-from stream.ledger_read import open_read_only
-from stream.note import Checkpoint, Verifier, opened
-from stream.proof import Wanted
+from stream.ledger.note import Checkpoint, Verifier, opened
+from stream.ledger.proof import Wanted
+from stream.ledger.reading import open_read_only
 from stream.removing import events_of
 from tocsin.config.options import read_secret
 from tocsin.config.whole import Loaded

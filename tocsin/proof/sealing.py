@@ -10,14 +10,14 @@ from typing import Any, Final
 
 import msgspec
 
-from alerting.store import Store
+from alerting.database.store import Store
 from collector.keys import FILE as COLLECTOR_KEYS
-from stream.ledger import FILE, Ledger
+from stream.ledger.file import FILE, Ledger
+from stream.ledger.note import Signer
+from stream.ledger.sealer import FrameSource, RowSource, Sealer
+from stream.ledger.signing import FILE as KEY_FILE
+from stream.ledger.signing import endorsement, kept_keys, parse_keys
 from stream.log import Log, Stream
-from stream.note import Signer
-from stream.sealer import FrameSource, RowSource, Sealer
-from stream.signing import FILE as KEY_FILE
-from stream.signing import endorsement, kept_keys, parse_keys
 from tocsin.access.operators import FILE as OPERATORS
 from tocsin.config.options import read_secret
 from tocsin.proof.anchors import Anchors, puts_of

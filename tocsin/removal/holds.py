@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from detectors.base import event_id
-from stream.crypt import Crypt
+from stream.encryption.crypt import Crypt
 from stream.errors import DamagedError, RejectedError, StorageError
 from stream.finding import Finding
 from stream.whole_file import alone, replace

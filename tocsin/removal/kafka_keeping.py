@@ -9,15 +9,15 @@ from typing import Final
 
 import msgspec
 
-from alerting.store import Store
-from stream.crypt import Crypt
+from alerting.database.store import Store
+from stream.broker.topics import FOREVER, keep, kept
+from stream.encryption.crypt import Crypt
 from stream.frame import Header
 from stream.kafka import KafkaLog
 from stream.kafka_removing import KafkaRemover
-from stream.kafka_topics import FOREVER, keep, kept
-from stream.ledger import Ledger
+from stream.ledger.file import Ledger
+from stream.ledger.removals import KIND
 from stream.log import EVENTS, FINDINGS, Snapshot, Stream
-from stream.removals import KIND
 from stream.removing import Job, Note
 from stream.rewrite import Line
 from tocsin.config.retention import Retention

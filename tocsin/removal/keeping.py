@@ -13,14 +13,14 @@ from typing import Any, Final
 import msgspec
 
 from alerting import removal
-from alerting.record import Record
-from alerting.store import Store
-from stream.crypt import Crypt
+from alerting.database.store import Store
+from alerting.incidents.record import Record
+from stream.encryption.crypt import Crypt
 from stream.errors import RejectedError
 from stream.finding import DECODER
 from stream.frame import Header
-from stream.ledger import Ledger
-from stream.removals import DONE, KIND, Removal
+from stream.ledger.file import Ledger
+from stream.ledger.removals import DONE, KIND, Removal
 from stream.removing import Job, Note, events_of
 from stream.rewrite import Line
 from tocsin.config.retention import Retention

@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from alerting.store import Store
-from stream.crypt import key_of
-from stream.index import FILE as INDEX_FILE
+from alerting.database.store import Store
+from stream.embedded.file import connect, explained
+from stream.encryption.crypt import key_of
+from stream.index.file import FILE as INDEX_FILE
 from stream.sqlite import STATE_FILE
-from stream.sqlite_file import connect, explained
 from tocsin.coverage.store import FILE as COVERAGE_FILE
 
 Used = Mapping[str, Callable[[], set[str]]]

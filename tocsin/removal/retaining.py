@@ -11,21 +11,21 @@ from typing import Final
 
 import msgspec
 
-from alerting.store import Store
-from stream import index_terms
-from stream.crypt import Crypt
-from stream.crypt_keys import KeyRing
+from alerting.database.store import Store
+from stream.embedded.file import connect, explained
+from stream.embedded.frames import touching
+from stream.embedded.removal import first_and_last, key_ids
+from stream.encryption.crypt import Crypt
+from stream.encryption.keys import KeyRing
 from stream.frame import HEADER_DECODER, unpack
-from stream.index import FrameIndex
-from stream.ledger import Ledger
+from stream.index import terms as index_terms
+from stream.index.file import FrameIndex
+from stream.ledger.file import Ledger
+from stream.ledger.removals import KIND
 from stream.log import EVENTS, FINDINGS, Snapshot, Stream
-from stream.removals import KIND
 from stream.removing import Job, Note, Picked, Remover
 from stream.rewrite import Line
 from stream.sqlite import SqliteLog
-from stream.sqlite_file import connect, explained
-from stream.sqlite_frames import touching
-from stream.sqlite_removal import first_and_last, key_ids
 from tocsin.config.retention import Retention
 from tocsin.removal.holds import Hold
 from tocsin.removal.keeping import Decide, Keeping, Step

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from alerting.delivery import Delivery
+from alerting.delivering.delivery import Delivery
 from alerting.task import AlertTask
-from stream.kafka_group import Membership
+from stream.broker.group import Membership
 
 logger = logging.getLogger("tocsin.alert")
 

@@ -6,19 +6,19 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
 
+from stream.broker.address import Address
 from stream.control import Fact
-from stream.crypt import Crypt
+from stream.encryption.crypt import Crypt
 from stream.kafka import KafkaLog
-from stream.kafka_address import Address
 from tocsin.coverage.counter import Counter
 from tocsin.coverage.following import Following
 from tocsin.coverage.keeping import Keeper
 from tocsin.coverage.modes import modes_in
 from tocsin.coverage.refusals import Refusing
 from tocsin.coverage.store import FILE, CoverageStore
-from tocsin.metrics import Metrics
 from tocsin.roles.tasks import tasks_in
 from tocsin.setup import Ready
+from tocsin.upkeep.metrics import Metrics
 
 WAIT: Final = 0.25
 

@@ -9,15 +9,15 @@ from detectors.base import AnyDetector
 from detectors.engine.engine import Engine
 from detectors.engine.exchange import OwnerTask, PartitionTask
 from detectors.engine.task import TASK, DetectTask
+from stream.broker.group import Membership
+from stream.broker.state import Fence, Size
 from stream.control import Model
 from stream.directory import EMPTY, Directory
 from stream.errors import StorageError
 from stream.frame import Frame, Header
 from stream.kafka import KafkaLog
-from stream.kafka_group import Membership
-from stream.kafka_state import Fence, Size
 from stream.log import EVENTS, WIDE, Stream
-from tocsin.nightly import Nightly
+from tocsin.learning.nightly import Nightly
 from tocsin.roles.tasks import FIRST, Tasks
 
 logger = logging.getLogger("tocsin.detect")

@@ -6,19 +6,20 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from stream import kafka_mend, kafka_topics
-from stream.crypt import Crypt
+from stream.broker import mend as kafka_mend
+from stream.broker import topics as kafka_topics
+from stream.broker.address import SCHEME, Address, parse_address
+from stream.broker.state import Fence
+from stream.broker.topics import Topic, Wanted
+from stream.broker.writer import PATIENCE
+from stream.encryption.crypt import Crypt
 from stream.errors import ConfigError, StorageError
 from stream.kafka import KafkaLog
-from stream.kafka_address import SCHEME, Address, parse_address
-from stream.kafka_state import Fence
-from stream.kafka_topics import Topic, Wanted
-from stream.kafka_writer import PATIENCE
 from stream.log import Snapshot
 from stream.salt import fresh_salt
 from tocsin.config.faults import Fault, FaultsError
 from tocsin.config.whole import Loaded
-from tocsin.encryption import carried_crypt, masters_of
+from tocsin.secrecy.encryption import carried_crypt, masters_of
 
 ENTITY_KEY: Final = "entity-key"
 """Kept as a snapshot: the key of entities' ids, which every worker that takes over a partition must know."""

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from stream.errors import StorageError
 from stream.kafka import KafkaLog
 from stream.log import FINDINGS
-from tocsin.metrics import Metrics
 from tocsin.roles.alert import Alerting
 from tocsin.roles.detect import Detecting
+from tocsin.upkeep.metrics import Metrics
 
 
 def watch(

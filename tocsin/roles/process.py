@@ -9,39 +9,36 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
-from alerting.delivery import Delivery
-from alerting.message import Messages
+from alerting.database.store import Store
+from alerting.delivering.delivery import Delivery
 from alerting.response.evidence import Known
 from alerting.runbook import Runbooks
-from alerting.store import Store
 from alerting.task import AlertTask
+from alerting.wording.message import Messages
 from collector.enrich import Enricher
+from stream.broker.address import Address
+from stream.broker.group import Membership
+from stream.broker.writer import PATIENCE
 from stream.control import Control, DirectoryVersion, control_frame
+from stream.embedded.state import SqliteState
+from stream.embedded.wal import Checkpointer
 from stream.frame import Frame, Header
-from stream.index import FrameIndex
-from stream.kafka_address import Address
-from stream.kafka_group import Membership
-from stream.kafka_writer import PATIENCE
+from stream.index.file import FrameIndex
 from stream.log import EVENTS, FINDINGS, Stream
 from stream.spread import Spread
-from stream.sqlite_state import SqliteState
-from stream.wal import Checkpointer
 from tocsin.client import TOKEN_FILE
+from tocsin.containment.denying import Denying
+from tocsin.containment.responding import Responding
 from tocsin.coverage import counter as coverage_counter
 from tocsin.coverage.following import Following
-from tocsin.denying import Denying
 from tocsin.directory_watch import DirectoryWatch
-from tocsin.encryption import carried_crypt, columns_of
 from tocsin.first_start import kept_secret
-from tocsin.heartbeat import Heartbeat, Pulse
-from tocsin.inputs import Inputs
-from tocsin.metrics import Metrics
-from tocsin.nightly import Nightly
+from tocsin.learning.nightly import Nightly
 from tocsin.observers import Observers
 from tocsin.own_events import OwnEvents
 from tocsin.proof.sealing import Sealing
+from tocsin.receiving.inputs import Inputs
 from tocsin.removal.removing import AtWork
-from tocsin.responding import Responding
 from tocsin.roles import alert as roles_alert
 from tocsin.roles import coverage as roles_coverage
 from tocsin.roles import detect as roles_detect
@@ -56,7 +53,10 @@ from tocsin.roles.removal import RemovingThere
 from tocsin.roles.seal import Sealers
 from tocsin.roles.shedding import shedding_of
 from tocsin.roles.tasks import tasks_in, tasks_of
+from tocsin.secrecy.encryption import carried_crypt, columns_of
 from tocsin.setup import Ready, reserve
+from tocsin.upkeep.heartbeat import Heartbeat, Pulse
+from tocsin.upkeep.metrics import Metrics
 from tocsin.workers import Worker
 
 logger = logging.getLogger("tocsin")

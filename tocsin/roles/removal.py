@@ -4,11 +4,11 @@ from collections.abc import Callable
 from threading import Event, Lock
 from typing import Final, Protocol
 
+from alerting.database.store import Store
 from alerting.erasure import Person
-from alerting.store import Store
 from detectors.engine.forgetting import forgotten
 from stream.control import Control
-from stream.crypt import Crypt
+from stream.encryption.crypt import Crypt
 from stream.facts import Facts
 from stream.kafka import KafkaLog
 from stream.log import FINDINGS

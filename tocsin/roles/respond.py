@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from collector.denials import Tail
-from stream.crypt import Crypt
+from stream.broker.address import Address
+from stream.embedded.state import SqliteState
+from stream.embedded.wal import Checkpointer
+from stream.encryption.crypt import Crypt
 from stream.kafka import KafkaLog
-from stream.kafka_address import Address
-from stream.sqlite_state import SqliteState
-from stream.wal import Checkpointer
-from tocsin.denying import Denying
+from tocsin.containment.denying import Denying
 
 FILE: Final = "denials.sqlite"
 """How far a listener has followed the denials, in its data directory."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from stream.kafka_group import Membership
+from stream.broker.group import Membership
 from tocsin.proof.sealing import Sealing
 
 logger = logging.getLogger("tocsin.seal")

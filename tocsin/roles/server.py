@@ -10,9 +10,9 @@ from tocsin.access.log_in import Gate
 from tocsin.api.removal import Removals
 from tocsin.api.routes import Api
 from tocsin.listening import listener_of
-from tocsin.probes import Probes
 from tocsin.roles.process import ALERT, SEAL, Roles
 from tocsin.server import serve_application
+from tocsin.upkeep.probes import Probes
 
 
 def serve(roles: Roles) -> int:

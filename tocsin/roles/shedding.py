@@ -6,8 +6,8 @@ from detectors.base import AnyDetector
 from stream.control import Shed
 from stream.kafka import KafkaLog
 from stream.log import EVENTS, Stream
+from tocsin.learning.shedding import Shedding
 from tocsin.roles.detect import Detecting
-from tocsin.shedding import Shedding
 
 
 class Behind:

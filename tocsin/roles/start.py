@@ -18,13 +18,13 @@ def start(roles: frozenset[str], config: Path | None, data: Path | None) -> int:
 
     Raises FaultsError where the configuration has a fault, StorageError where Kafka or its topics cannot be used.
     """
-    from tocsin.cycles import spare
-    from tocsin.dumps import forbid
     from tocsin.first_start import first_key
-    from tocsin.logs import set_up
     from tocsin.roles.process import LISTEN, Roles
     from tocsin.roles.server import serve
+    from tocsin.secrecy.dumps import forbid
     from tocsin.setup import prepare
+    from tocsin.upkeep.cycles import spare
+    from tocsin.upkeep.logs import set_up
 
     forbid()
     ready = prepare(config, data)

@@ -5,7 +5,7 @@ from typing import Final
 
 from collector.discovery import load_format
 from collector.format import Format
-from collector.mapping import MappingError, compile_mapping
+from collector.mapping.mapped import MappingError, compile_mapping
 from tocsin.config.faults import FaultsError
 from tocsin.config.yamlfile import read_yaml
 

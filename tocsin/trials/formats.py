@@ -12,9 +12,9 @@ import msgspec
 from collector.format import Format, RecordError, read
 from collector.format_auto import Auto
 from collector.lines import JSON, split
-from collector.mapping import Mapped
+from collector.mapping.mapped import Mapped
 from stream.errors import RejectedError
-from tocsin.history import EXPORT_LIMIT, open_file
+from tocsin.history.files import EXPORT_LIMIT, open_file
 from tocsin_audit.event import AuditEvent
 
 RECORDS: Final = 100_000

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from alerting.fates import fates
-from alerting.store import Store
+from alerting.database.store import Store
+from alerting.deciding.fates import fates
 from detectors.base import Measure
 from detectors.engine.warmup import Standing
 from detectors.engine.witness import View, Witness

@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from alerting.harmless import harmless
-from tocsin.incident_view import STYLES
+from tocsin.incidents.view import STYLES
 from tocsin.whynot.answer import spoken
 
 

@@ -8,8 +8,8 @@ import msgspec
 from elasticsearch import Elasticsearch
 
 from alerting.alert import Alert
+from alerting.delivering.posting import trust
 from alerting.matching import parse_all
-from alerting.posting import trust
 from alerting.sink import DONE, PATH, Result
 from alerting.sinks.elasticsearch.bulk import DOWN, existing, failure, send
 from alerting.sinks.elasticsearch.documents import Document, documents

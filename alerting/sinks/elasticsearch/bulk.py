@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, TransportError
 
-from alerting.posting import retry_after
+from alerting.delivering.posting import retry_after
 from alerting.sink import DONE, Result
 from alerting.sinks.elasticsearch.documents import Document
 from tocsin_audit.text import clean

@@ -14,8 +14,8 @@ import httpx
 import msgspec
 
 from alerting.alert import Alert
+from alerting.delivering.posting import Poster, one_by_one, taken
 from alerting.harmless import harmless
-from alerting.posting import Poster, one_by_one, taken
 from alerting.sink import DONE, PATH, SECRET, Result
 from alerting.sinks.slack.message import BLIND, NEVER, again, first, marked
 from alerting.sinks.slack.threads import Thread, Threads

@@ -7,9 +7,9 @@ than about 13,000 characters the API says `msg_blocks_too_long` (slackapi/bolt-j
 from typing import Any, Final
 
 from alerting.alert import Alert
-from alerting.chat_text import body, headline, paragraphs, quiet
 from alerting.harmless import harmless
 from alerting.sinks.slack.threads import KIND, Thread
+from alerting.wording.chat import body, headline, paragraphs, quiet
 from tocsin_audit.event import rfc3339
 
 HEADER: Final = 150

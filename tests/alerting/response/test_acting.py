@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from alerting.policy import Policies
+from alerting.database.store import Store
+from alerting.deciding.policy import Policies
 from alerting.queries import Filter, list_incidents, show
 from alerting.response.acting import CONFIRM, CONFIRM_AFTER, GRACE, Acting
 from alerting.response.containment import Approval, Containment
@@ -15,7 +16,6 @@ from alerting.response.outside import Action, Template
 from alerting.response.progress import actions
 from alerting.response.scope import covers
 from alerting.runbook import Runbooks
-from alerting.store import Store
 from alerting.task import AlertTask, act_frame
 from stream.control import Deny, Lift, Performed
 from stream.frame import Header, pack

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from alerting.response.archive import KIND, MANIFEST, Manifest, check, is_evidence, pack
 from stream.errors import DamagedError, RejectedError
 from tests.alerting.sinks.hostile import CORPUS, ESCAPES, LIVE
-from tocsin.evidence_view import show_evidence
+from tocsin.incidents.evidence import show_evidence
 
 HEAD = Manifest(kind=KIND, incident="i" * 32, opening=1, sealed="2026-11-20T08:00:00Z", files={})
 FILES = {"events.ndjson": b'{"id": "e1"}\n', "incident.json": b"{}\n"}

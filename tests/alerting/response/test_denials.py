@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from alerting.policy import Policies
+from alerting.database.store import Store
+from alerting.deciding.policy import Policies
 from alerting.queries import Filter, list_incidents, show
 from alerting.response.announce import REPEAT, Announcer, standing
 from alerting.response.containment import Approval, Containment
 from alerting.response.denial_list import denials
 from alerting.response.progress import progress
 from alerting.runbook import Runbooks
-from alerting.store import Store
 from alerting.task import AlertTask, act_frame
 from collector.denials import Board
 from stream.control import Act, Denied, Deny, Lift, Obeyed, Performed, Stepped

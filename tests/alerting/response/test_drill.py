@@ -7,23 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting import pilot
-from alerting.budget import Budget
-from alerting.incident_key import incident_key
-from alerting.life import ACTS
-from alerting.linking import mentions
-from alerting.policy import Policies
+from alerting.database.store import Store
+from alerting.deciding.policy import Policies
+from alerting.incidents.key import incident_key
+from alerting.incidents.life import ACTS
+from alerting.incidents.linking import mentions
+from alerting.incidents.risk import entities
 from alerting.queries import Filter, find, list_incidents
 from alerting.response.drill import receivers_of, rehearsal, told_of, would_hear
 from alerting.response.precision import precision
-from alerting.risk import entities
-from alerting.route import Receiver, Route, Routes
+from alerting.routing.budget import Budget
+from alerting.routing.route import Receiver, Route, Routes
 from alerting.runbook import Runbooks
-from alerting.store import Store
 from alerting.task import AlertTask, act_frame
 from stream.control import IncidentChange
 from stream.finding import CLASSES, SEVERITIES, Class, Finding
 from stream.sqlite import SqliteLog
-from tests.alerting.test_decide import a_record
+from tests.alerting.deciding.test_decide import a_record
 from tests.alerting.world import NOON, a_finding, findings_frame, put
 
 ROUTES = Routes(

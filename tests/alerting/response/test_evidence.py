@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from alerting.policy import Policies
+from alerting.database.schema import EVIDENCE, TIMELINE
+from alerting.database.store import Store
+from alerting.deciding.policy import Policies
 from alerting.response.archive import check
 from alerting.response.evidence import Known, Sealer, sealed
-from alerting.route import Receiver, Routes
+from alerting.routing.route import Receiver, Routes
 from alerting.runbook import Runbooks
-from alerting.schema import EVIDENCE, TIMELINE
-from alerting.store import Store
 from alerting.task import AlertTask
 from stream.directory import EMPTY
 from stream.errors import DamagedError

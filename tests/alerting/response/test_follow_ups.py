@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from alerting.policy import Policies
+from alerting.database.store import Store
+from alerting.deciding.policy import Policies
 from alerting.queries import Filter, find, list_incidents
 from alerting.response.follow_ups import follow_ups
 from alerting.response.progress import progress
 from alerting.runbook import PHASES, Runbooks
-from alerting.store import Store
 from alerting.task import AlertTask, act_frame
 from stream.control import Act, IncidentChange, Stepped
 from stream.sqlite import SqliteLog

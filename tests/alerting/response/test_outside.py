@@ -24,7 +24,7 @@ from alerting.response.outside import (
     send,
 )
 from stream.errors import ConfigError, RejectedError
-from tests.alerting.test_decide import a_record
+from tests.alerting.deciding.test_decide import a_record
 
 FACTS = {"source_ip": "203.0.113.9", "user": 'a"b\n/../x', "short": "3f9a"}
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.budget import Budget
-from alerting.policy import Policies
+from alerting.database.store import Store
+from alerting.deciding.policy import Policies
 from alerting.response.precision import ENOUGH, GOOD, most_within, precision, suggestion
-from alerting.store import Store
+from alerting.routing.budget import Budget
 from alerting.task import AlertTask
 from stream.sqlite import SqliteLog
 from tests.alerting.world import NOON, a_finding, findings_frame, put

@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from alerting.incident_key import incident_key
-from alerting.policy import Policies
+from alerting.database.store import MEMORY, Store
+from alerting.deciding.policy import Policies
+from alerting.incidents.key import incident_key
+from alerting.incidents.targets import Targets
 from alerting.queries import find, show
 from alerting.response.report import gathered, html, markdown
 from alerting.runbook import Runbooks
-from alerting.store import MEMORY, Store
-from alerting.targets import Targets
 from alerting.task import AlertTask, act_frame
 from stream.control import Deny, IncidentChange, Performed, Stepped
 from stream.finding import Finding
 from stream.memory import MemoryLog
 from tests.alerting.sinks.hostile import CORPUS, ESCAPES, LIVE
 from tests.alerting.world import NOON, a_finding, findings_frame, put
-from tocsin.incident_view import render
 from tocsin.incident_work import _show_scope
+from tocsin.incidents.view import render
 
 BOOKS = Runbooks()
 PLAIN = "plain words"

@@ -6,15 +6,15 @@ import msgspec
 import pytest
 
 from alerting.alert import Alert
-from alerting.delivery import Delivery
-from alerting.family import Subject
-from alerting.record import Record
+from alerting.database.store import Store
+from alerting.delivering.delivery import Delivery
+from alerting.incidents.family import Subject
+from alerting.incidents.record import Record
 from alerting.sink import Renewing
 from alerting.sinks.alertmanager import TOGETHER, Alertmanager, AlertmanagerOptions
-from alerting.store import Store
+from tests.alerting.delivering.test_delivery import Clock, fill
 from tests.alerting.sinks.place import make
 from tests.alerting.sinks.samples import NOON, an_alert, an_incident
-from tests.alerting.test_delivery import Clock, fill
 from tests.services.alertmanager import SmallAlertmanager, moment
 from tests.services.front import Front, unavailable
 

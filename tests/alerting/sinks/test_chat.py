@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.chat_text import body, headline
 from alerting.sink import Sink
 from alerting.sinks.chat import GROWTH, service
+from alerting.wording.chat import body, headline
 from tests.alerting.sinks.hostile import CORPUS, ESCAPES, FORMULA, LIVE
 from tests.alerting.sinks.place import make
 from tests.alerting.sinks.place_chat import ChatPlace, place

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.ocsf import events
 from alerting.sink import Sink
+from alerting.wording.ocsf import events
 from tests.alerting.sinks.hostile import CORPUS, ESCAPES, FORMULA, LIVE
 from tests.alerting.sinks.place import make, strings
 from tests.alerting.sinks.place_ocsf import prose

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from alerting.alert import Alert
-from alerting.delivery import Delivery
-from alerting.store import Store
+from alerting.database.store import Store
+from alerting.delivering.delivery import Delivery
+from tests.alerting.delivering.test_delivery import Clock, fill
 from tests.alerting.sinks.place import make
 from tests.alerting.sinks.place_pagerduty import ROUTING_KEY
 from tests.alerting.sinks.place_webhook import HEADERS, SECRET
 from tests.alerting.sinks.samples import NOON, a_finding, an_alert, an_incident
-from tests.alerting.test_delivery import Clock, fill
 from tests.services.certificates import Certificates, loopback_certificates
 from tests.services.front import LOST_ANSWER, RESET, Front, unavailable
 from tests.services.pagerduty import SmallPagerDuty

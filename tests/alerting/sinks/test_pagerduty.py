@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.alert import Alert
-from alerting.posting import retry_after
+from alerting.delivering.posting import retry_after
 from alerting.sink import Sink
 from alerting.sinks.pagerduty import event_of
 from stream.finding import SEVERITIES

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.cef import CEF, SYSLOG, message
 from alerting.sink import Sink
+from alerting.wording.cef import CEF, SYSLOG, message
 from stream.errors import ConfigError
 from stream.finding import SEVERITIES, Severity
 from tests.alerting.sinks.hostile import CORPUS, ESCAPES

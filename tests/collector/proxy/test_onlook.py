@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from collector.identity import Verifier
+from collector.identity.token import Verifier
 from collector.inspection.inspector import Inspector
 from collector.proxy.onlook import ProxyOnlooker
 from tocsin_audit.event import AuditEvent

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from stream.crypt_keys import Master, new_master
+from stream.encryption.keys import Master, new_master
 from stream.errors import ConfigError, DamagedError, StorageError
 from tests.tocsin.lines import guesses, line
 from tests.tocsin.program import Program

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from stream.coverage import Counts, Covered, Mode, Watched
-from stream.crypt import Crypt
-from stream.crypt_keys import KeyRing, Master, new_master
+from stream.encryption.crypt import Crypt
+from stream.encryption.keys import KeyRing, Master, new_master
 from tocsin.coverage.store import DAY, FILE, CoverageStore, Kept
 
 COVERED = Covered(300, 400.0, (Counts(300, "key-of-acme", "gateway-of-acme", 5, tenants={"acme": 5}),))

@@ -13,9 +13,9 @@ import pytest
 
 from alerting.sinks.elasticsearch import ElasticsearchOptions
 from stream.errors import RejectedError
-from stream.ledger import Ledger
-from stream.merkle import leaf_hash
-from stream.note import Checkpoint, Signer, opened, signed
+from stream.ledger.file import Ledger
+from stream.ledger.merkle import leaf_hash
+from stream.ledger.note import Checkpoint, Signer, opened, signed
 from tocsin.proof.anchor_kinds import to_elasticsearch, to_file, to_syslog, to_webhook
 from tocsin.proof.anchors import Anchors, document
 from tocsin.proof.proving import checkpoints

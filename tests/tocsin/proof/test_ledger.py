@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from stream.ledger import FILE, Ledger
-from stream.sealer import Sealer
-from stream.signing import FILE as KEY
-from stream.signing import kept_keys
+from stream.ledger.file import FILE, Ledger
+from stream.ledger.sealer import Sealer
+from stream.ledger.signing import FILE as KEY
+from stream.ledger.signing import kept_keys
 from stream.sqlite import open_log
 from tests.house import ROOT
 from tests.tocsin.lines import guesses, line

@@ -7,27 +7,27 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from alerting.schema import EVIDENCE
-from alerting.store import Store
-from stream.crypt import Crypt
-from stream.crypt_keys import DAY, FILE, TENANT_PERIOD, KeyRing, Master
+from alerting.database.schema import EVIDENCE
+from alerting.database.store import Store
+from stream.embedded.removal import key_ids
+from stream.encryption.crypt import Crypt
+from stream.encryption.keys import DAY, FILE, TENANT_PERIOD, KeyRing, Master
 from stream.errors import StorageError
 from stream.frame import unpack
-from stream.index import FILE as INDEX
-from stream.index import Entry, FrameIndex
-from stream.ledger import FILE as LEDGER
-from stream.ledger import Ledger
+from stream.index.file import FILE as INDEX
+from stream.index.file import Entry, FrameIndex
+from stream.ledger.file import FILE as LEDGER
+from stream.ledger.file import Ledger
 from stream.log import EVENTS, FINDINGS, Snapshot
 from stream.sqlite import open_log
-from stream.sqlite_removal import key_ids
 from tests.alerting.world import NOON
 from tests.tocsin.removal.test_retaining import World
 from tocsin.config.retention import Retention
 from tocsin.coverage.store import FILE as COVERAGE
 from tocsin.coverage.store import CoverageStore, Kept
-from tocsin.encryption import columns_of
 from tocsin.removal.keys_used import keys_used
 from tocsin.removal.retaining import Retaining
+from tocsin.secrecy.encryption import columns_of
 
 MASTER = Master("11" * 32)
 

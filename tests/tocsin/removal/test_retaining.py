@@ -9,27 +9,27 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from alerting.policy import Policies
-from alerting.schema import DECISIONS, EVIDENCE, INCIDENTS, OUTBOX, TIMELINE
-from alerting.store import Store
+from alerting.database.schema import DECISIONS, EVIDENCE, INCIDENTS, OUTBOX, TIMELINE
+from alerting.database.store import Store
+from alerting.deciding.policy import Policies
 from alerting.task import AlertTask
 from stream.control import IncidentChange, control_frame
-from stream.crypt import Crypt
-from stream.crypt_keys import KeyRing, Master, new_master
 from stream.decode import decode
+from stream.encryption.crypt import Crypt
+from stream.encryption.keys import KeyRing, Master, new_master
 from stream.errors import DamagedError, RejectedError
 from stream.finding import ENCODER
 from stream.frame import Frame, Header, pack
-from stream.index import FILE as INDEX
-from stream.index import FrameIndex
-from stream.ledger import FILE, Ledger
-from stream.ledger_store import Store as Verified
-from stream.ledger_store import verify_store
+from stream.index.file import FILE as INDEX
+from stream.index.file import FrameIndex
+from stream.ledger.file import FILE, Ledger
+from stream.ledger.note import Signer
+from stream.ledger.removals import DONE, KIND
+from stream.ledger.sealer import FrameSource, RowSource, Sealer
+from stream.ledger.store import Store as Verified
+from stream.ledger.store import verify_store
 from stream.log import EVENTS, FINDINGS
-from stream.note import Signer
-from stream.removals import DONE, KIND
 from stream.salt import fresh_salt
-from stream.sealer import FrameSource, RowSource, Sealer
 from stream.sqlite import SqliteLog, open_log
 from tests.alerting.world import a_finding
 from tocsin.config.retention import Days, Retention
@@ -349,7 +349,7 @@ def test_after_a_crash_at_any_point_the_next_start_makes_it_good(
                 raise _CrashError
 
     with world(tmp_path, policy) as made:
-        for module in ("removing", "sqlite_removal"):
+        for module in ("removing", "embedded.removal"):
             monkeypatch.setattr(f"stream.{module}.crash_point", crash)
         with suppress(_CrashError):
             made.run()

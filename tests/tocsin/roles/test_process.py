@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
+from stream.broker.address import Address
 from stream.frame import Frame
 from stream.kafka import KafkaLog
-from stream.kafka_address import Address
 from stream.log import EVENTS, FINDINGS
 from tests.services.kafka import fresh_log
 from tests.tocsin.kafka_workers import Found, Worker, found_by_one, found_in, simulated, until

@@ -13,11 +13,11 @@ from typer.testing import Result
 
 from alerting.queries import Filter, list_incidents
 from collector.formats.native import parse_lines
+from stream.broker.address import Address
+from stream.broker.topics import FOREVER, keep, wanted
+from stream.broker.topics import inspect as inspect_topics
 from stream.decode import decode, prepare
 from stream.frame import unpack
-from stream.kafka_address import Address
-from stream.kafka_topics import FOREVER, keep, wanted
-from stream.kafka_topics import inspect as inspect_topics
 from stream.log import EVENTS, FINDINGS
 from stream.receipt import receive
 from tests.services.kafka import fresh_log

@@ -1,0 +1,1 @@
+"""The alerts' database: its tables, its transactions, and what lies encrypted in it."""

@@ -1,0 +1,1 @@
+"""Whether and why somebody is told of a finding."""

@@ -1,0 +1,1 @@
+"""Which receivers hear of an incident, when, and how often they are woken."""

@@ -1,0 +1,1 @@
+"""Who called: tokens, claims, and the keys that prove them."""

@@ -1,0 +1,1 @@
+"""Formats that are described in YAML instead of code."""

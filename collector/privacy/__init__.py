@@ -1,0 +1,1 @@
+"""What becomes of each field before an event is stored."""

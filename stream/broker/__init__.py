@@ -1,0 +1,1 @@
+"""What the log on Kafka is made of."""

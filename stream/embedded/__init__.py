@@ -1,0 +1,1 @@
+"""What the log in SQLite files is made of."""

@@ -1,0 +1,1 @@
+"""The index of the log: what frames can be looked up by."""

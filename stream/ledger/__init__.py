@@ -1,0 +1,1 @@
+"""The signed ledger: seals, proofs, and holding everything against them."""

@@ -1,0 +1,1 @@
+"""What already happened: files of events, imported, or judged anew."""

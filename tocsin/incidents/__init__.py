@@ -1,0 +1,1 @@
+"""Incidents on a terminal: shown, and rehearsed."""

@@ -1,0 +1,1 @@
+"""What detectors are told beside events: models, modes, what to leave out."""

@@ -1,0 +1,1 @@
+"""What takes events in, as the configuration wants it."""

@@ -1,0 +1,1 @@
+"""What nobody is shown: secrets in answers, in dumps, and on the disk."""

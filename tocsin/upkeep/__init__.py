@@ -1,0 +1,1 @@
+"""What Tocsin says of itself, and how its processes are kept well."""
