@@ -43,6 +43,7 @@ class Responding:
         self._log = log
         self._clock = clock
         self._awake = threading.Event()
+        self._lock = threading.Lock()
         self._ending = False
         self._announcer = Announcer(store, announce)
         self._automatic = Automatic(store, rules, self._events, self._act)
@@ -57,10 +58,12 @@ class Responding:
 
     def end(self) -> None:
         """Wait no more, and let what others are asked to do come to its end as far as they answer in time."""
-        self._ending = True
+        with self._lock:
+            self._ending = True
+            aside = self._aside
         self._awake.set()
-        if self._aside is not None:
-            self._aside.join(PATIENCE)
+        if aside is not None:
+            aside.join(PATIENCE)
 
     def turn(self) -> None:
         """One pass: whom to refuse comes first, since every second counts there."""
@@ -78,11 +81,15 @@ class Responding:
 
     def _follow(self, now: float) -> None:
         """Do what follows from denials in a thread of its own: others' gateways may take their time to answer."""
-        if self._ending or abs(now - self._followed) < WAIT or (self._aside is not None and self._aside.is_alive()):
+        if abs(now - self._followed) < WAIT or (self._aside is not None and self._aside.is_alive()):
             return
-        self._followed = now
-        self._aside = threading.Thread(target=self._acted, args=(now,), name="tocsin-acting", daemon=True)
-        self._aside.start()
+        # Whoever ends it must find either no thread, and none is begun any more, or one that it can wait for.
+        with self._lock:
+            if self._ending:
+                return
+            self._followed = now
+            self._aside = threading.Thread(target=self._acted, args=(now,), name="tocsin-acting", daemon=True)
+            self._aside.start()
 
     def _acted(self, now: float) -> None:
         try:
