@@ -48,7 +48,7 @@ def list_(as_json: JsonOption = False) -> None:
     )
 
 
-@app.command("try", epilog="Example: kubectl logs gateway | tocsin formats try - --format ./our-gateway.yaml")
+@app.command("try", epilog="Example: tocsin formats try - --format ./our-gateway.yaml < gateway.log")
 def try_(
     file: Annotated[
         Path,
