@@ -11,6 +11,8 @@ from tests.stream.ledgers import verify, write
 from tests.stream.tampering import ATTACKS, Store
 
 MANY = 1_000
+BUSY = 3 * 1_440
+"""Frames of three days, one a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,10 @@ def test_a_change_is_found_and_its_place_named(sealed: Path, tmp_path: Path, nam
 
 
 @pytest.mark.long
-def test_a_thousand_random_changes_are_all_found_and_named(sealed: Path, tmp_path: Path) -> None:
+@pytest.mark.timeout(3_600)
+def test_a_thousand_random_changes_to_days_of_frames_are_all_found_and_named(tmp_path: Path) -> None:
+    sealed = tmp_path / "sealed"
+    write(sealed, frames=BUSY, each=7)
     names = list(ATTACKS)
     wrong = [attack(sealed, tmp_path / f"{seed}", names[seed % len(names)], seed) for seed in range(100, 100 + MANY)]
     assert [text for text in wrong if text] == []
