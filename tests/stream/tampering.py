@@ -249,9 +249,10 @@ def drop_day(store: Store) -> Done:
     day = store.random.choice(DAYS)
     path = store.folder / "log" / day
     first = store.ask(f"log/{day}", 'SELECT min("offset") FROM frames')[0][0]
+    later = [name for name in DAYS if name > day][:1]
+    seen = {(name, store.ask(f"log/{name}", 'SELECT min("offset") FROM frames')[0][0]) for name in later}
     path.unlink()
-    at = first
-    return Done("a day deleted", frozenset((name, at) for name in DAYS) | {("log", at)} | _next(DAYS, day))
+    return Done("a day deleted", frozenset((name, first) for name in DAYS) | {("log", first)} | seen)
 
 
 def flip_seal(store: Store) -> Done:
@@ -447,11 +448,6 @@ def _at(day: str, offset: int) -> frozenset[tuple[str, int]]:
 
 def _seals(number: int, *more: int) -> frozenset[tuple[str, int]]:
     return frozenset((FILE, number + extra) for extra in (0, *more))
-
-
-def _next(days: tuple[str, ...], day: str) -> frozenset[tuple[str, int]]:
-    """A missing day is seen at the beginning of the one that follows it."""
-    return frozenset((name, 10 * at) for at, name in enumerate(days) if at == days.index(day) + 1)
 
 
 def _flipped(store: Store, content: bytes) -> bytes:
